@@ -1,0 +1,108 @@
+"""GigaAM: speech recognition, emotion recognition and embeddings for Russian speech.
+
+Importing this package is cheap: torch and the models load on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gigaam.errors import (
+        AudioDecodingError,
+        AudioError,
+        AudioFileNotFoundError,
+        AudioTooLongError,
+        CheckpointError,
+        ChecksumError,
+        DownloadError,
+        GigaAMError,
+        MissingDependencyError,
+        ModelError,
+        OfflineError,
+        TokenizerNotFoundError,
+        UnknownModelError,
+        UnsafeCheckpointError,
+    )
+    from gigaam.loading import load_model
+    from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+    from gigaam.preprocess import load_audio
+    from gigaam.types import (
+        LongformTranscriptionResult,
+        Segment,
+        TranscriptionResult,
+        Word,
+        format_time,
+    )
+
+__version__ = "0.3.0"
+
+_HOMES = {
+    "gigaam.errors": (
+        "AudioDecodingError",
+        "AudioError",
+        "AudioFileNotFoundError",
+        "AudioTooLongError",
+        "CheckpointError",
+        "ChecksumError",
+        "DownloadError",
+        "GigaAMError",
+        "MissingDependencyError",
+        "ModelError",
+        "OfflineError",
+        "TokenizerNotFoundError",
+        "UnknownModelError",
+        "UnsafeCheckpointError",
+    ),
+    "gigaam.loading": ("load_model",),
+    "gigaam.model": ("GigaAM", "GigaAMASR", "GigaAMEmo"),
+    "gigaam.preprocess": ("load_audio",),
+    "gigaam.types": (
+        "LongformTranscriptionResult",
+        "Segment",
+        "TranscriptionResult",
+        "Word",
+        "format_time",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AudioDecodingError",
+    "AudioError",
+    "AudioFileNotFoundError",
+    "AudioTooLongError",
+    "CheckpointError",
+    "ChecksumError",
+    "DownloadError",
+    "GigaAM",
+    "GigaAMASR",
+    "GigaAMEmo",
+    "GigaAMError",
+    "LongformTranscriptionResult",
+    "MissingDependencyError",
+    "ModelError",
+    "OfflineError",
+    "Segment",
+    "TokenizerNotFoundError",
+    "TranscriptionResult",
+    "UnknownModelError",
+    "UnsafeCheckpointError",
+    "Word",
+    "__version__",
+    "format_time",
+    "load_audio",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The public object of that name, imported now from the module that holds it."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'gigaam' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

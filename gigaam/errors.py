@@ -1,0 +1,75 @@
+"""Everything gigaam raises on purpose, as one tree.
+
+    GigaAMError
+    ├── AudioError                     (ValueError)        the samples cannot be used
+    │   ├── AudioDecodingError         (RuntimeError)      FFmpeg cannot decode the source
+    │   ├── AudioFileNotFoundError     (FileNotFoundError) no such recording
+    │   └── AudioTooLongError                              over the limit of a single pass
+    ├── ModelError                     (ValueError)        the model cannot do what was asked
+    │   └── UnknownModelError                              no such name, file or directory
+    ├── CheckpointError                (ValueError)        a model file is not what it should be
+    │   ├── UnsafeCheckpointError                          … and would have to run code to load
+    │   └── TokenizerNotFoundError     (FileNotFoundError) … or lacks its SentencePiece model
+    ├── DownloadError                  (RuntimeError)      a model cannot be fetched
+    │   ├── OfflineError                                   … because the network is switched off
+    │   └── ChecksumError              (AssertionError)    … or is not the published file
+    └── MissingDependencyError         (ImportError)       an optional package is not installed
+
+Each leaf is also the builtin that code written for the published package catches.
+"""
+
+
+class GigaAMError(Exception):
+    """Root of every error raised on purpose by this library."""
+
+
+class AudioError(GigaAMError, ValueError):
+    """The audio is empty, not finite, wrongly scaled or wrongly described."""
+
+
+class AudioDecodingError(AudioError, RuntimeError):
+    """The source cannot be decoded as audio."""
+
+
+class AudioFileNotFoundError(AudioError, FileNotFoundError):
+    """The audio path does not exist."""
+
+
+class AudioTooLongError(AudioError):
+    """The recording is too long for one pass; use ``transcribe_longform``."""
+
+
+class ModelError(GigaAMError, ValueError):
+    """The model cannot do what was asked of it."""
+
+
+class UnknownModelError(ModelError):
+    """The name is neither a published model nor an existing file or directory."""
+
+
+class CheckpointError(GigaAMError, ValueError):
+    """A checkpoint cannot be read, or does not describe a model of this library."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """A checkpoint holds objects other than data, and was refused unread."""
+
+
+class TokenizerNotFoundError(CheckpointError, FileNotFoundError):
+    """A checkpoint needs a SentencePiece model that is not beside it."""
+
+
+class DownloadError(GigaAMError, RuntimeError):
+    """A model file cannot be downloaded."""
+
+
+class OfflineError(DownloadError):
+    """A model is not in the cache and ``GIGAAM_OFFLINE`` forbids fetching it."""
+
+
+class ChecksumError(DownloadError, AssertionError):
+    """A downloaded file differs from the published one."""
+
+
+class MissingDependencyError(GigaAMError, ImportError):
+    """An optional dependency is needed; the message names the extra that brings it."""
