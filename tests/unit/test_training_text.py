@@ -39,9 +39,7 @@ def test_only_spaces_separate_words(text: str) -> None:
     normalized = normalize_text(text)
     assert normalized == normalized.strip()
     assert "  " not in normalized
-    assert not any(
-        unicodedata.category(c).startswith("P") for c in normalized if c not in "'"
-    )
+    assert not any(unicodedata.category(c).startswith("P") for c in normalized if c not in "'")
     assert normalized == normalized.lower()
 
 

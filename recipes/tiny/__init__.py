@@ -1,0 +1,1 @@
+"""The recipe of `tiny_ctc`: its data (here) and its training (see README.md)."""
