@@ -1,0 +1,165 @@
+"""Heads that turn encodings into token probabilities: CTC and RNN-T.
+
+Shapes: B batch, T frames, U labels, V classes (the last is blank), D encoder width, P predictor
+width, J joint width, A active rows. Module names are keys of published checkpoints.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class CTCHead(nn.Module):
+    """Token probabilities frame by frame.
+
+    Args:
+        feat_in: Encoder width.
+        num_classes: Tokens and blank.
+    """
+
+    def __init__(self, feat_in: int, num_classes: int) -> None:
+        super().__init__()
+        self.decoder_layers = nn.Sequential(nn.Conv1d(feat_in, num_classes, 1))
+
+    def forward(self, encoder_output: Tensor) -> Tensor:
+        """Log-probabilities [B, T, V] of encodings [B, D, T]."""
+        projection: nn.Conv1d = self.decoder_layers[0]  # type: ignore[assignment]
+        logits = F.linear(encoder_output.transpose(1, 2), projection.weight[..., 0], projection.bias)
+        return logits.log_softmax(-1)
+
+
+class RNNTDecoder(nn.Module):
+    """Prediction network: labels so far → what may come next."""
+
+    def __init__(self, pred_hidden: int, pred_rnn_layers: int, num_classes: int) -> None:
+        super().__init__()
+        self.pred_hidden = pred_hidden
+        self.embed = nn.Embedding(num_classes, pred_hidden, padding_idx=num_classes - 1)
+        self.lstm = nn.LSTM(pred_hidden, pred_hidden, pred_rnn_layers, batch_first=True)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Predictions [B, U+1, P] before each of the labels [B, U] and after the last."""
+        embedded = F.pad(self.embed(labels), (0, 0, 1, 0))  # a zero vector stands for the start
+        predictions: Tensor = self.lstm(embedded)[0]
+        return predictions
+
+    def step(self, inputs: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """New LSTM states [layers, A, P] after one more input [A, P]."""
+        hidden, cells = [], []
+        for layer, weights in enumerate(self.lstm.all_weights):
+            inputs, cell = torch.lstm_cell(inputs, (h[layer], c[layer]), *weights)
+            hidden.append(inputs)
+            cells.append(cell)
+        return torch.stack(hidden), torch.stack(cells)
+
+
+class RNNTJoint(nn.Module):
+    """Joint network: an encoding and a prediction → token probabilities."""
+
+    def __init__(
+        self, enc_hidden: int, pred_hidden: int, joint_hidden: int, num_classes: int
+    ) -> None:
+        super().__init__()
+        self.enc = nn.Linear(enc_hidden, joint_hidden)
+        self.pred = nn.Linear(pred_hidden, joint_hidden)
+        self.joint_net = nn.Sequential(nn.ReLU(), nn.Linear(joint_hidden, num_classes))
+
+    def forward(self, encoded: Tensor, predicted: Tensor) -> Tensor:
+        """Log-probabilities [B, T, U, V] of encodings [B, T, D] and predictions [B, U, P]."""
+        return self.combine(self.enc(encoded)[:, :, None], self.pred(predicted)[:, None])
+
+    def combine(self, encoded: Tensor, predicted: Tensor) -> Tensor:
+        """Log-probabilities [..., V] of projected encodings and predictions [..., J]."""
+        log_probs: Tensor = self.joint_net(encoded + predicted).log_softmax(-1)
+        return log_probs
+
+
+class RNNTHead(nn.Module):
+    """Prediction and joint networks of a transducer (arXiv 1211.3711).
+
+    Args:
+        decoder: pred_hidden, pred_rnn_layers and num_classes of `RNNTDecoder`.
+        joint: enc_hidden, pred_hidden, joint_hidden and num_classes of `RNNTJoint`.
+    """
+
+    def __init__(self, decoder: Mapping[str, int], joint: Mapping[str, int]) -> None:
+        super().__init__()
+        self.decoder = RNNTDecoder(**decoder)
+        self.joint = RNNTJoint(**joint)
+
+    def forward(self, encoder_output: Tensor, labels: Tensor) -> Tensor:
+        """Log-probabilities [B, T, U+1, V] of the whole lattice, for training.
+
+        Args:
+            encoder_output: float32 [B, D, T].
+            labels: int [B, U].
+        """
+        joint: Tensor = self.joint(encoder_output.transpose(1, 2), self.decoder(labels))
+        return joint
+
+
+@dataclass
+class TransducerState:
+    """Where the predictor stands in each of B recordings."""
+
+    h: Tensor
+    """[layers, B, P]."""
+    c: Tensor
+    """[layers, B, P]."""
+    predicted: Tensor
+    """Projected predictions [B, J]."""
+
+
+class TorchTransducer:
+    """One batch of encodings, as the search of `gigaam.decoding` asks for it.
+
+    Args:
+        head: The transducer's networks.
+        encoded: float32 [B, D, T].
+    """
+
+    def __init__(self, head: RNNTHead, encoded: Tensor) -> None:
+        self._head = head
+        self._projected: Tensor = head.joint.enc(encoded.transpose(1, 2))  # [B, T, J], once
+
+    def start(self) -> TransducerState:
+        """The state before the first label: zeros in place of the LSTM state and of a label."""
+        decoder = self._head.decoder
+        rows, layers = self._projected.size(0), decoder.lstm.num_layers
+        zeros = self._projected.new_zeros(layers, rows, decoder.pred_hidden)
+        h, c = decoder.step(zeros[0], zeros, zeros)
+        return TransducerState(h, c, self._head.joint.pred(h[-1]))
+
+    def advance(
+        self, state: TransducerState, rows: NDArray[np.int64], labels: NDArray[np.int64]
+    ) -> TransducerState:
+        """The state after one more label in the given rows; updated in place."""
+        index = self._tensor(rows)
+        inputs = self._head.decoder.embed(self._tensor(labels))
+        h, c = self._head.decoder.step(inputs, state.h[:, index], state.c[:, index])
+        state.h[:, index], state.c[:, index] = h, c
+        state.predicted[index] = self._head.joint.pred(h[-1])
+        return state
+
+    def join(
+        self,
+        state: TransducerState,
+        rows: NDArray[np.int64],
+        first_frames: NDArray[np.int64],
+        width: int,
+    ) -> NDArray[np.float32]:
+        """Log-probabilities float32 [A, width, V] of ``width`` frames from ``first_frames`` on."""
+        index = self._tensor(rows)
+        frames = self._tensor(first_frames)[:, None] + torch.arange(width, device=index.device)
+        frames = frames.clamp(max=self._projected.size(1) - 1)
+        block = self._projected[index[:, None], frames]
+        log_probs = self._head.joint.combine(block, state.predicted[index][:, None])
+        return log_probs.float().cpu().numpy()
+
+    def _tensor(self, values: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(values).to(self._projected.device)

@@ -1,0 +1,167 @@
+"""Waveform → log-mel features, with the window and mel matrix of the checkpoint.
+
+Shapes: B batch, n samples, F mel bands, T frames.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
+
+MEL_FLOOR, MEL_CEILING = 1e-9, 1e9
+"""Limits of the mel energies before the logarithm."""
+
+
+def load_audio(audio_path: AudioSource, sample_rate: int = SAMPLE_RATE) -> Tensor:
+    """Mono samples of a recording, float32 [n] in [-1, 1], at ``sample_rate`` (the target).
+
+    Args:
+        audio_path: A path, the bytes of a file, or an open binary file.
+        sample_rate: Rate of the result in Hz; the recording is resampled to it.
+
+    Raises:
+        AudioFileNotFoundError: There is no such file.
+        AudioDecodingError: FFmpeg finds no audio in it.
+    """
+    return torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate))
+
+
+def mel_matrix(n_freqs: int, n_mels: int, sample_rate: int) -> Tensor:
+    """Triangular HTK mel filters from 0 Hz to half the rate, unnormalised: [n_freqs, n_mels]."""
+    nyquist = sample_rate / 2
+    mel_of_nyquist = 2595.0 * math.log10(1.0 + nyquist / 700.0)
+    mels = torch.linspace(0.0, mel_of_nyquist, n_mels + 2, dtype=torch.float64)
+    edges = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    frequencies = torch.linspace(0.0, nyquist, n_freqs, dtype=torch.float64)[:, None]
+    rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
+    return torch.minimum(rising, falling).clamp(min=0.0).float()
+
+
+class _Spectrogram(nn.Module):
+    """Power spectrum; a module of its own only for the checkpoint's key ``spectrogram.window``."""
+
+    window: Tensor
+
+    def __init__(self, n_fft: int, win_length: int, hop_length: int) -> None:
+        super().__init__()
+        self.n_fft, self.win_length, self.hop_length = n_fft, win_length, hop_length
+        self.register_buffer("window", torch.hann_window(win_length))
+
+    def forward(self, wav: Tensor) -> Tensor:
+        """Power of each frame: [B, n] → [B, n_fft/2+1, T]."""
+        spectrum = torch.stft(
+            wav,
+            self.n_fft,
+            self.hop_length,
+            self.win_length,
+            self.window,
+            center=False,
+            return_complex=True,
+        )
+        return torch.view_as_real(spectrum).square().sum(-1)
+
+
+class _MelScale(nn.Module):
+    """Mel energies; a module of its own only for the checkpoint's key ``mel_scale.fb``."""
+
+    fb: Tensor
+
+    def __init__(self, n_freqs: int, n_mels: int, sample_rate: int) -> None:
+        super().__init__()
+        self.register_buffer("fb", mel_matrix(n_freqs, n_mels, sample_rate))
+
+    def forward(self, power: Tensor) -> Tensor:
+        """[B, n_freqs, T] → [B, n_mels, T]."""
+        return torch.matmul(self.fb.T, power)
+
+
+class _MelSpectrogram(nn.Module):
+    def __init__(self, spectrogram: _Spectrogram, mel_scale: _MelScale) -> None:
+        super().__init__()
+        self.spectrogram, self.mel_scale = spectrogram, mel_scale
+
+    def forward(self, wav: Tensor) -> Tensor:
+        mel: Tensor = self.mel_scale(self.spectrogram(wav))
+        return mel
+
+
+class FeatureExtractor(nn.Module):
+    """Log-mel front-end of all GigaAM models.
+
+    Args:
+        sample_rate: Rate of the waveforms, Hz.
+        features: Number of mel bands.
+        hop_length: Samples between frames; a hundredth of a second by default.
+        win_length: Samples under the window; a fortieth of a second by default.
+        n_fft: Points of the transform; a fortieth of a second by default.
+        center: Frames are centred on multiples of the hop, over a recording continued by its own
+            reflection (v1, v2, emotion). Otherwise they lie wholly inside it (v3, multilingual).
+        **ignored: ``mel_scale`` and ``mel_norm`` of published configs, which name the defaults.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        features: int = 64,
+        hop_length: int | None = None,
+        win_length: int | None = None,
+        n_fft: int | None = None,
+        center: bool = True,
+        **ignored: Any,
+    ) -> None:
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.hop_length = hop_length or sample_rate // 100
+        self.n_fft = n_fft or sample_rate // 40
+        self.center = center
+        win_length = win_length or sample_rate // 40
+        # The names inside (featurizer.0.spectrogram, .mel_scale) are keys of published checkpoints.
+        self.featurizer = nn.Sequential(
+            _MelSpectrogram(
+                _Spectrogram(self.n_fft, win_length, self.hop_length),
+                _MelScale(self.n_fft // 2 + 1, features, sample_rate),
+            )
+        )
+
+    def out_len(self, lengths: Tensor) -> Tensor:
+        """Frames of recordings of so many samples; a recording under one window has one."""
+        if self.center:
+            return lengths // self.hop_length + 1
+        return (lengths - self.n_fft).clamp(min=0) // self.hop_length + 1
+
+    def forward(self, wav: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel features of a batch; each recording's are those it has alone.
+
+        Args:
+            wav: float32 [B, n], padded on the right with anything.
+            lengths: int [B], samples of each recording.
+
+        Returns:
+            Features float32 [B, F, T] (unspecified past a recording's own frames) and frames [B].
+        """
+        inside = torch.arange(wav.size(1), device=wav.device) < lengths[:, None]
+        wav = wav.masked_fill(~inside, 0.0)
+        if self.center:
+            wav = _continue_by_reflection(wav, lengths, self.n_fft // 2)
+        wav = F.pad(wav, (0, max(self.n_fft - wav.size(1), 0)))
+        energies = self.featurizer(wav)
+        return energies.clamp(MEL_FLOOR, MEL_CEILING).log(), self.out_len(lengths)
+
+
+def _continue_by_reflection(wav: Tensor, lengths: Tensor, margin: int) -> Tensor:
+    """Each recording with ``margin`` mirrored samples before it and after *its own* end.
+
+    A recording too short to be mirrored (``margin`` samples or fewer) is first made longer with
+    zeros. [B, n] → [B, n + 2 margin].
+    """
+    wav = F.pad(wav, (0, max(margin + 1 - wav.size(1), 0)))
+    last = lengths.clamp(min=margin + 1)[:, None] - 1
+    position = torch.arange(-margin, wav.size(1) + margin, device=wav.device).abs()
+    mirrored = last - (last - position).abs()
+    return wav.gather(1, mirrored.clamp(min=0))
