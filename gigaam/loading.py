@@ -1,0 +1,157 @@
+"""A model's name or file → a model ready to use."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from gigaam import download, registry
+from gigaam.attention import flash_attention_available, warn_without_flash
+from gigaam.checkpoints import Checkpoint, read_checkpoint
+from gigaam.errors import CheckpointError, ModelError
+from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+
+DTypeName = Literal["float32", "float16", "bfloat16"]
+
+MODEL_CLASSES: dict[str, type[GigaAM]] = {
+    "ctc": GigaAMASR,
+    "rnnt": GigaAMASR,
+    "emo": GigaAMEmo,
+    "ssl": GigaAM,
+}
+"""What a config's ``model_class`` means."""
+
+
+def load_model(
+    model_name: str | os.PathLike[str],
+    fp16_encoder: bool = True,
+    use_flash: bool | None = False,
+    device: str | torch.device | None = None,
+    download_root: str | os.PathLike[str] | None = None,
+    encoder_dtype: DTypeName | torch.dtype | None = None,
+) -> GigaAM:
+    """A model, downloaded first if it is a published one not in the cache yet.
+
+    Args:
+        model_name: A name (``gigaam models`` lists them), a ``.ckpt`` file or a model directory.
+            A name wins over a file of that name.
+        fp16_encoder: Half-precision encoder on CUDA; the CPU stays with float32.
+        use_flash: flash-attn's kernels (the package, CUDA and half precision are needed); None
+            keeps the checkpoint's setting. If they cannot be had, warns and goes on without.
+        device: Where to compute; "cuda" if there is one, else "cpu".
+        download_root: Cache directory; ``$GIGAAM_CACHE``, else ``~/.cache/gigaam``.
+        encoder_dtype: Precision of the encoder; None is what ``fp16_encoder`` says. "bfloat16"
+            also suits CPUs that compute in it.
+
+    Returns:
+        `GigaAMASR`, `GigaAMEmo` or, for self-supervised models, `GigaAM`, in evaluation mode.
+
+    Raises:
+        UnknownModelError: No such name, file or directory.
+        DownloadError: The model cannot be fetched.
+        CheckpointError: The file is damaged or not a GigaAM model.
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = _encoder_dtype(encoder_dtype, fp16_encoder and device.type == "cuda")
+    checkpoint = read_checkpoint(find_model(model_name, download_root))
+    config = _with_flash(checkpoint.config, use_flash, device, dtype)
+    return assemble(config, checkpoint, dtype).to(device)
+
+
+def find_model(
+    model_name: str | os.PathLike[str], download_root: str | os.PathLike[str] | None
+) -> Path:
+    """The file or directory of a model, fetched if need be."""
+    if isinstance(model_name, str) and registry.is_known(model_name):
+        return download.fetch(model_name, None if download_root is None else Path(download_root))
+    path = Path(model_name).expanduser()
+    if path.exists():
+        return path
+    raise registry.unknown_model(model_name)
+
+
+def build_model(config: Mapping[str, Any]) -> GigaAM:
+    """A model with the architecture of a config and fresh weights.
+
+    Build under ``torch.device("meta")`` to get its shapes without memory.
+    """
+    kind = config.get("model_class")
+    if kind not in MODEL_CLASSES:
+        raise CheckpointError(
+            f"the config's model_class is {kind!r}, not one of {', '.join(MODEL_CLASSES)}"
+        )
+    missing = [key for key in ("preprocessor", "encoder") if key not in config]
+    if missing:
+        raise CheckpointError(f"the config has no section {' and '.join(missing)}")
+    return MODEL_CLASSES[kind](config)
+
+
+def assemble(config: Mapping[str, Any], checkpoint: Checkpoint, dtype: torch.dtype) -> GigaAM:
+    """The model of a config with a checkpoint's weights, its encoder in ``dtype``.
+
+    Tensors already of the right type are taken as they are: those of a float32 file stay mapped
+    to it, and cost memory only as they are used.
+    """
+    config = _with_files(config, checkpoint)
+    with torch.device("meta"):
+        model = build_model(config)
+    state = {name: _cast(name, tensor, dtype) for name, tensor in checkpoint.state_dict.items()}
+    try:
+        model.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights do not fit the config: {error}") from error
+    return model.eval()
+
+
+def _cast(name: str, tensor: Tensor, encoder_dtype: torch.dtype) -> Tensor:
+    """Encoder weights in the encoder's precision, everything else in float32; counters as is."""
+    if not tensor.is_floating_point():
+        return tensor
+    return tensor.to(encoder_dtype if name.startswith("encoder.") else torch.float32)
+
+
+def _with_files(config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+    """The config with what lies in the checkpoint's other parts: tokenizer, emotion head's size."""
+    config = dict(config)
+    if checkpoint.tokenizer_path is not None and config.get("decoding"):
+        config["decoding"] = {**config["decoding"], "model_path": str(checkpoint.tokenizer_path)}
+    if config.get("model_class") == "emo" and "head.weight" in checkpoint.state_dict:
+        # Published emotion configs name different classes for what is a linear layer.
+        classes, width = checkpoint.state_dict["head.weight"].shape
+        bias = "head.bias" in checkpoint.state_dict
+        config["head"] = {
+            "_target_": "torch.nn.Linear",
+            "in_features": width,
+            "out_features": classes,
+            "bias": bias,
+        }
+    return config
+
+
+def _encoder_dtype(dtype: DTypeName | torch.dtype | None, half: bool) -> torch.dtype:
+    if dtype is None:
+        return torch.float16 if half else torch.float32
+    dtypes = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    if isinstance(dtype, str):
+        if dtype not in dtypes:
+            raise ModelError(f"encoder_dtype must be one of {', '.join(dtypes)}, not {dtype!r}")
+        return dtypes[dtype]
+    if dtype not in dtypes.values():
+        raise ModelError(f"encoder_dtype must be one of {', '.join(dtypes)}, not {dtype}")
+    return dtype
+
+
+def _with_flash(
+    config: Mapping[str, Any], use_flash: bool | None, device: torch.device, dtype: torch.dtype
+) -> Mapping[str, Any]:
+    """The config with flash-attn switched on only if it was asked for and can be had."""
+    encoder = dict(config.get("encoder") or {})
+    wanted = bool(encoder.get("flash_attn", False)) if use_flash is None else use_flash
+    can = device.type == "cuda" and dtype != torch.float32 and flash_attention_available()
+    if wanted and not can:
+        warn_without_flash()
+    encoder["flash_attn"] = wanted and can
+    return {**config, "encoder": encoder}

@@ -1,0 +1,293 @@
+"""The models: a front-end, an encoder and, above them, a head for a task.
+
+Shapes: B batch, n samples, D model width, T frames of encodings.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from gigaam import checkpoints
+from gigaam.audio import AudioSource, read_audio
+from gigaam.decoder import CTCHead, RNNTHead, TorchTransducer
+from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.encoder import ConformerEncoder
+from gigaam.errors import CheckpointError, GigaAMError
+from gigaam.preprocess import FeatureExtractor
+from gigaam.recognizer import Recognizer
+from gigaam.types import TranscriptionResult
+
+PARTS: dict[str, Callable[..., Any]] = {
+    part.__name__: part
+    for part in (
+        FeatureExtractor,
+        ConformerEncoder,
+        CTCHead,
+        RNNTHead,
+        CTCGreedyDecoding,
+        RNNTGreedyDecoding,
+        nn.Linear,
+    )
+}
+"""What a config may build, by the class name that ends its ``_target_``: configs of Hugging Face
+files name the same classes in other modules."""
+
+
+def build_part(config: Mapping[str, Any]) -> Any:
+    """The front-end, encoder, head or search that a section of a model's config describes.
+
+    Raises:
+        CheckpointError: The section names another class, or arguments its class does not take.
+    """
+    arguments = dict(config)
+    target = str(arguments.pop("_target_", None))
+    part = PARTS.get(target.rpartition(".")[2])
+    if part is None:
+        raise CheckpointError(
+            f"the config asks for {target!r}, which is no part of a GigaAM model; "
+            f"known are {', '.join(PARTS)}"
+        )
+    try:
+        return part(**arguments)
+    except GigaAMError:
+        raise
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise CheckpointError(f"{target} cannot be built from its config: {error}") from error
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """The encoder's results for one batch."""
+
+    encoded: Tensor
+    """float32 [B, D, T], unspecified past a recording's own frames."""
+    lengths: NDArray[np.int64]
+    """[B], frames of each recording."""
+
+
+class GigaAM(nn.Module):
+    """A pre-trained encoder: embeddings of speech; the base of the other models.
+
+    Args:
+        config: The model's config as plain data, with sections ``preprocessor`` and ``encoder``.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.cfg = OmegaConf.create(dict(config))
+        self.preprocessor: FeatureExtractor = build_part(config["preprocessor"])
+        self.encoder: ConformerEncoder = build_part(config["encoder"])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.parameters()).device
+
+    def forward(self, wav: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Encodings of a batch of recordings; each one's are those it has alone.
+
+        Args:
+            wav: float32 [B, n] in [-1, 1], padded on the right with anything.
+            lengths: int [B], samples of each recording.
+
+        Returns:
+            Encodings float32 [B, D, T] and their lengths int32 [B].
+        """
+        encoded, encoded_lengths = self.encoder(*self.preprocessor(wav, lengths))
+        return encoded.float(), encoded_lengths
+
+    def prepare_wav(
+        self, wav_file: AudioSource, input_rate: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A recording as a batch of one: float32 [1, n] and its length int64 [1]."""
+        samples = read_audio(
+            wav_file, sample_rate=self.preprocessor.sample_rate, input_rate=input_rate
+        )
+        wav = torch.from_numpy(samples).to(self.device)[None]
+        return wav, torch.tensor([wav.size(1)], device=self.device)
+
+    @torch.inference_mode()
+    def embed_audio(
+        self, wav_file: AudioSource, input_rate: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Encodings of a recording, float32 [1, D, T], and their number, int32 [1].
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, or an array or tensor.
+            input_rate: Rate of an array's samples, Hz.
+        """
+        encoded, lengths = self(*self.prepare_wav(wav_file, input_rate))
+        return encoded, lengths
+
+    @torch.inference_mode()
+    def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> Encodings:
+        """Encodings of a batch of recordings, each float32 [n]."""
+        lengths = torch.tensor([len(samples) for samples in waveforms])
+        batch = nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(samples) for samples in waveforms], batch_first=True
+        )
+        encoded, frames = self(batch.to(self.device), lengths.to(self.device))
+        return Encodings(encoded, frames.cpu().numpy().astype(np.int64))
+
+    def save(
+        self,
+        directory: str | os.PathLike[str],
+        encoder_dtype: Literal["float32", "float16", "bfloat16"] | None = None,
+    ) -> None:
+        """Writes the model as a directory that ``load_model`` opens.
+
+        The directory holds ``config.yaml``, ``model.safetensors`` and, for models of subwords,
+        ``tokenizer.model``; each appears whole or not at all.
+
+        Args:
+            directory: Made if missing; a model already in it is replaced.
+            encoder_dtype: Precision of the stored encoder; None keeps the one in memory.
+        """
+        config = OmegaConf.to_container(self.cfg)
+        state = self.state_dict()
+        if encoder_dtype is not None:
+            dtype = getattr(torch, encoder_dtype)
+            state = {
+                name: tensor.to(dtype)
+                if name.startswith("encoder.") and tensor.is_floating_point()
+                else tensor
+                for name, tensor in state.items()
+            }
+        checkpoints.write_directory(directory, config, state, self._tokenizer_model())
+
+    def _tokenizer_model(self) -> bytes | None:
+        """The serialized SentencePiece model, for models that have one."""
+        return None
+
+
+class GigaAMASR(GigaAM):
+    """A speech recogniser: encoder, CTC or RNN-T head, and search.
+
+    Args:
+        config: As for `GigaAM`, with sections ``head`` and ``decoding``.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self.head: CTCHead | RNNTHead = build_part(config["head"])
+        self.decoding: CTCGreedyDecoding | RNNTGreedyDecoding = build_part(config["decoding"])
+        if isinstance(self.head, CTCHead) != isinstance(self.decoding, CTCGreedyDecoding):
+            raise CheckpointError(
+                f"the head {type(self.head).__name__} and the search "
+                f"{type(self.decoding).__name__} do not belong together"
+            )
+
+    @overload
+    def transcribe(
+        self,
+        wav_file: AudioSource,
+        word_timestamps: bool = ...,
+        batch_size: int = ...,
+        on_error: Literal["raise"] = ...,
+        input_rate: int | None = ...,
+    ) -> TranscriptionResult: ...
+
+    @overload
+    def transcribe(
+        self,
+        wav_file: Iterable[AudioSource],
+        word_timestamps: bool = ...,
+        batch_size: int = ...,
+        on_error: Literal["raise"] = ...,
+        input_rate: int | None = ...,
+    ) -> list[TranscriptionResult]: ...
+
+    @overload
+    def transcribe(
+        self,
+        wav_file: Iterable[AudioSource],
+        word_timestamps: bool = ...,
+        batch_size: int = ...,
+        on_error: Literal["raise", "return"] = ...,
+        input_rate: int | None = ...,
+    ) -> list[TranscriptionResult | Exception]: ...
+
+    def transcribe(
+        self,
+        wav_file: Any,
+        word_timestamps: bool = False,
+        batch_size: int = 8,
+        on_error: Literal["raise", "return"] = "raise",
+        input_rate: int | None = None,
+    ) -> Any:
+        """The text of a recording of up to 30 seconds, or the texts of many.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor; or a
+                list of them, which is recognised in batches and gives a list in its order.
+            word_timestamps: Whether the results' ``words`` hold times and confidences.
+            batch_size: Recordings per pass of the encoder.
+            on_error: In a list, "raise" stops at the first recording that fails; "return" puts
+                its exception in its place and goes on.
+            input_rate: Rate of arrays and tensors, Hz.
+
+        Returns:
+            `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
+
+        Raises:
+            AudioTooLongError: A recording is over 30 seconds.
+            AudioError: A recording cannot be decoded or used.
+        """
+        return Recognizer(self, self.decoding.tokenizer).transcribe(
+            wav_file,
+            word_timestamps=word_timestamps,
+            batch_size=batch_size,
+            on_error=on_error,
+            input_rate=input_rate,
+        )
+
+    @torch.inference_mode()
+    def search(self, encodings: Encodings) -> list[Hypothesis]:
+        """The most probable tokens of each recording of a batch."""
+        if isinstance(self.head, RNNTHead):
+            transducer = TorchTransducer(self.head, encodings.encoded)
+            return self.decoding.search(transducer, encodings.lengths)
+        log_probs = self.head(encodings.encoded).cpu().numpy()
+        return self.decoding.search(log_probs, encodings.lengths)
+
+    def _tokenizer_model(self) -> bytes | None:
+        return self.decoding.tokenizer.serialized
+
+
+class GigaAMEmo(GigaAM):
+    """An emotion recogniser: the mean of a recording's encodings, classified.
+
+    Args:
+        config: As for `GigaAM`, with a section ``head`` and the classes' names ``id2name``.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        self.head: nn.Linear = build_part(config["head"])
+        names = config["id2name"]
+        self.id2name: list[str] = [names[i] for i in range(len(names))]
+
+    @torch.inference_mode()
+    def get_probs(self, wav_file: AudioSource, input_rate: int | None = None) -> dict[str, float]:
+        """Probability of each emotion of a recording; they sum to one.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, or an array or tensor.
+            input_rate: Rate of an array's samples, Hz.
+        """
+        encoded, lengths = self(*self.prepare_wav(wav_file, input_rate))
+        (probabilities,) = self.classify(encoded, lengths).tolist()
+        return dict(zip(self.id2name, probabilities, strict=True))
+
+    def classify(self, encoded: Tensor, lengths: Tensor) -> Tensor:
+        """Probabilities float32 [B, emotions] of encodings [B, D, T] with lengths [B]."""
+        inside = torch.arange(encoded.size(2), device=encoded.device) < lengths[:, None]
+        total = encoded.masked_fill(~inside[:, None], 0.0).sum(-1)
+        return self.head(total / lengths[:, None]).softmax(-1)  # type: ignore[no-any-return]
