@@ -13,6 +13,8 @@
     ├── DownloadError                  (RuntimeError)      a model cannot be fetched
     │   ├── OfflineError                                   … because the network is switched off
     │   └── ChecksumError              (AssertionError)    … or is not the published file
+    ├── DatasetError                   (ValueError)        training data is not what it should be
+    ├── ArgumentError                  (ValueError)        a parameter of a call is out of its range
     └── MissingDependencyError         (ImportError)       an optional package is not installed
 
 Each leaf is also the builtin that code written for the published package catches.
@@ -69,6 +71,14 @@ class OfflineError(DownloadError):
 
 class ChecksumError(DownloadError, AssertionError):
     """A downloaded file differs from the published one."""
+
+
+class DatasetError(GigaAMError, ValueError):
+    """A manifest or a recording of a training set cannot be used."""
+
+
+class ArgumentError(GigaAMError, ValueError):
+    """A parameter of a call has a value that it cannot take."""
 
 
 class MissingDependencyError(GigaAMError, ImportError):

@@ -1,0 +1,261 @@
+"""What recognition returns: words, texts, segments of a long recording."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from gigaam.decoding import Hypothesis
+
+_CENTISECONDS_PER_MINUTE = 60 * 100
+_CENTISECONDS_PER_HOUR = 60 * _CENTISECONDS_PER_MINUTE
+
+
+def format_time(seconds: float) -> str:
+    """A moment as ``MM:SS:cc`` (cc: hundredths), from an hour on as ``HH:MM:SS:cc``.
+
+    Rounded once, to the nearest hundredth, before it is split: 59.999 is ``01:00:00``. A negative
+    moment has a minus sign in front.
+
+    Args:
+        seconds: The moment, in seconds; not finite is a ``ValueError``.
+    """
+    if not math.isfinite(seconds):
+        raise ValueError(f"cannot write {seconds} as a time: it is not a finite number of seconds")
+    total = round(abs(float(seconds)) * 100)
+    sign = "-" if seconds < 0 and total else ""
+    hours, rest = divmod(total, _CENTISECONDS_PER_HOUR)
+    minutes, rest = divmod(rest, _CENTISECONDS_PER_MINUTE)
+    clock = f"{minutes:02d}:{rest // 100:02d}:{rest % 100:02d}"
+    return f"{sign}{hours:02d}:{clock}" if hours else f"{sign}{clock}"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One recognised word.
+
+    Attributes:
+        text: The word, without spaces around it.
+        start: Where its first token's frame begins, in seconds.
+        end: Where its last token's frame ends, in seconds.
+        confidence: Geometric mean of its tokens' probabilities, in [0, 1].
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data, ready for ``json.dumps``."""
+        return {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "confidence": self.confidence,
+        }
+
+
+def _plain_words(words: Sequence[Word] | None) -> list[dict[str, Any]] | None:
+    return None if words is None else [word.to_dict() for word in words]
+
+
+class TranscriptionResult(str):
+    """The recognised text: a ``str`` that also knows its words and how sure the model was.
+
+    Attributes:
+        words: The words in order, or None when timestamps were not asked for.
+        confidence: Geometric mean of the tokens' probabilities, in [0, 1]; 0 when there is no
+            token.
+        hypothesis: The tokens behind the text (ids, frames, log-probabilities), or None if there
+            were none to keep.
+    """
+
+    words: list[Word] | None
+    confidence: float
+    hypothesis: Hypothesis | None
+
+    def __new__(
+        cls,
+        text: str = "",
+        *,
+        words: list[Word] | None = None,
+        confidence: float = 0.0,
+        hypothesis: Hypothesis | None = None,
+    ) -> TranscriptionResult:
+        """A result; pickle and copy call this with the text alone, then restore the rest."""
+        result = super().__new__(cls, text)
+        result.words = words
+        result.confidence = confidence
+        result.hypothesis = hypothesis
+        return result
+
+    @property
+    def text(self) -> str:
+        """The text as a plain ``str``."""
+        return str.__str__(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Text, confidence and words as plain data, ready for ``json.dumps``."""
+        return {
+            "text": self.text,
+            "confidence": self.confidence,
+            "words": _plain_words(self.words),
+        }
+
+
+@dataclass(frozen=True)
+class Segment(Mapping[str, Any]):
+    """One stretch of a long recording with its text.
+
+    Also a mapping with the two keys of the first release: ``segment["transcription"]``,
+    ``segment["boundaries"]``, ``dict(segment)``.
+
+    Attributes:
+        text: The recognised text.
+        start: Where the stretch begins in the recording, in seconds.
+        end: Where it ends, in seconds.
+        words: Its words, timed from the start of the recording; None when timestamps were not asked
+            for.
+        confidence: Geometric mean of the tokens' probabilities, in [0, 1]; None if unknown.
+        channel: The channel it was spoken on, from 0, where channels were transcribed apart.
+    """
+
+    text: str
+    start: float
+    end: float
+    words: list[Word] | None = field(default=None, hash=False)
+    confidence: float | None = None
+    channel: int | None = None
+
+    @property
+    def transcription(self) -> str:
+        """The text, under the first release's name."""
+        return self.text
+
+    @property
+    def boundaries(self) -> tuple[float, float]:
+        """Start and end in seconds, under the first release's name."""
+        return self.start, self.end
+
+    @overload
+    def __getitem__(self, key: Literal["transcription"], /) -> str: ...
+    @overload
+    def __getitem__(self, key: Literal["boundaries"], /) -> tuple[float, float]: ...
+    @overload
+    def __getitem__(self, key: str, /) -> Any: ...
+    def __getitem__(self, key: str, /) -> Any:
+        """The value of one of the first release's keys."""
+        if key == "transcription":
+            return self.transcription
+        if key == "boundaries":
+            return self.boundaries
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("transcription", "boundaries"))
+
+    def __len__(self) -> int:
+        return 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain data, ready for ``json.dumps``."""
+        return {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "confidence": self.confidence,
+            "channel": self.channel,
+            "words": _plain_words(self.words),
+        }
+
+
+class LongformTranscriptionResult(Sequence[Segment]):
+    """The segments of a long recording in order of time: a sequence equal to a list of them."""
+
+    __hash__ = None  # type: ignore[assignment]  # equal to a list, which has no hash
+
+    def __init__(
+        self,
+        segments: Sequence[Segment] = (),
+        *,
+        duration: float | None = None,
+        has_word_timestamps: bool | None = None,
+    ) -> None:
+        """A result over these segments.
+
+        Args:
+            segments: In order of time.
+            duration: The recording's length in seconds; by default where the last segment ends.
+            has_word_timestamps: Whether they were asked for; by default whether every segment has
+                words (none do in a silent recording).
+        """
+        self._segments = tuple(segments)
+        self._duration = duration
+        self._has_word_timestamps = has_word_timestamps
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments, as a list of the caller's own."""
+        return list(self._segments)
+
+    @property
+    def text(self) -> str:
+        """The texts of all segments, joined by spaces."""
+        return " ".join(text for segment in self._segments if (text := segment.text.strip()))
+
+    @property
+    def has_word_timestamps(self) -> bool:
+        """Whether :attr:`words` are there."""
+        if self._has_word_timestamps is not None:
+            return self._has_word_timestamps
+        return bool(self._segments) and all(s.words is not None for s in self._segments)
+
+    @property
+    def words(self) -> list[Word] | None:
+        """The words of all segments, or None when timestamps were not asked for."""
+        if not self.has_word_timestamps:
+            return None
+        return [word for segment in self._segments for word in segment.words or ()]
+
+    @property
+    def duration(self) -> float:
+        """The recording's length in seconds."""
+        if self._duration is not None:
+            return self._duration
+        return max((segment.end for segment in self._segments), default=0.0)
+
+    @overload
+    def __getitem__(self, index: int) -> Segment: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Segment]: ...
+    def __getitem__(self, index: int | slice) -> Segment | list[Segment]:
+        """One segment, or a list of them for a slice."""
+        if isinstance(index, slice):
+            return list(self._segments[index])
+        return self._segments[index]
+
+    def __len__(self) -> int:
+        return len(self._segments)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, LongformTranscriptionResult):
+            return self._segments == other._segments and self.duration == other.duration
+        if isinstance(other, list):
+            return list(self._segments) == other
+        return NotImplemented
+
+    def __repr__(self) -> str:
+        segments = ", ".join(map(repr, self._segments))
+        return f"{type(self).__name__}([{segments}], duration={self.duration!r})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Text, duration and segments as plain data, ready for ``json.dumps``."""
+        return {
+            "text": self.text,
+            "duration": self.duration,
+            "segments": [segment.to_dict() for segment in self._segments],
+        }
