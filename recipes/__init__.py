@@ -1,1 +1,1 @@
-"""Recipes: how the models inside the package were made. Run from the repository, never installed."""
+"""How the models inside the package were made. Run from the repository, never installed."""

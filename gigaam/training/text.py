@@ -1,7 +1,7 @@
 """The one text normalisation shared by training, scoring and data preparation.
 
-A model that spells with the 33 characters of `RUSSIAN_CHARACTERS` can only be trained and scored fairly
-when every transcription passes through the same function, so there is exactly one.
+A model that spells with the 33 characters of `RUSSIAN_CHARACTERS` can only be trained and scored
+fairly when every transcription passes through the same function, so there is exactly one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import unicodedata
 RUSSIAN_CHARACTERS = " абвгдежзийклмнопрстуфхцчшщъыьэюя"
 """The blank space and the 32 letters left after ё becomes е: the alphabet of the v1-v3 models."""
 
-# Apostrophe look-alikes people and keyboards produce; one of them is a modifier letter, some are symbols.
+# Apostrophe look-alikes people and keyboards produce: not all of them are punctuation to Unicode.
 _APOSTROPHES = "'`´ʹʻʼʽˈ‘’‛′＇"
 
 # Stressed vowels appear in dictionaries and read-aloud texts: the mark says nothing about spelling.
@@ -31,9 +31,9 @@ _REPLACEMENTS = str.maketrans(
 def normalize_text(text: str) -> str:
     """Lower-case words separated by single spaces, without punctuation.
 
-    Dashes become spaces, apostrophe look-alikes become ``'``, ё becomes е, other punctuation and invisible
-    format characters disappear, whitespace is collapsed. Digits, symbols and foreign letters stay as they
-    are: whether they are acceptable is the caller's decision (see `is_russian`).
+    Dashes become spaces, apostrophe look-alikes become ``'``, ё becomes е, other punctuation and
+    invisible format characters disappear, whitespace is collapsed. Digits, symbols and foreign
+    letters stay as they are: whether they are acceptable is the caller's decision (`is_russian`).
 
     Args:
         text: any text.

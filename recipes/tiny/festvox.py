@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from recipes.tiny.manifest import SplitWriter, read_wav
 VOICE = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")
 SPEAKER = "festvox_msu_ru_nsh"
 LAST_HELD_OUT_LINE = 600
+EXAMPLE_LINE = 300
 
 _ENTRY = re.compile(r'^\( *(\S+) +"(.*)" *\)$')
 
@@ -26,7 +28,7 @@ class Sentence:
 
     @property
     def transcription(self) -> str:
-        """The normalised text. The model has no apostrophe (д'Артуа): it is left out of the word."""
+        """The normalised text; the apostrophe of д'Артуа, which the model lacks, is left out."""
         return normalize_text(self.text).replace("'", "")
 
     @property
@@ -38,7 +40,7 @@ class Sentence:
 
 
 def parse_sentences(data: str) -> list[Sentence]:
-    """The sentences of a `txt.done.data` file, in its order; `+` (stress inside a word) is deleted."""
+    """The sentences of a `txt.done.data` file, in its order; `+` (stress mark) is deleted."""
     sentences = []
     for line, entry in enumerate(data.splitlines(), start=1):
         match = _ENTRY.match(entry.strip())
@@ -70,3 +72,10 @@ def write_splits(directory: Path, voice: Path = VOICE) -> None:
                 if sentence.split == split:
                     pcm = read_wav(voice / "wav" / f"{sentence.recording}.wav")
                     writer.add(pcm, sentence.transcription, SPEAKER)
+
+
+def write_example(directory: Path, voice: Path = VOICE) -> None:
+    """Writes the packaged recording, a test sentence, as `example.wav` and `example.txt`."""
+    example = read_sentences(voice)[EXAMPLE_LINE - 1]
+    shutil.copyfile(voice / "wav" / f"{example.recording}.wav", directory / "example.wav")
+    (directory / "example.txt").write_text(example.text + "\n", encoding="utf-8")

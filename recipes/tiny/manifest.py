@@ -1,9 +1,9 @@
 """Speech on disk: one long WAV per split and a table that says what is spoken where in it.
 
-A split `train_festvox` is two files: `train_festvox.wav` (16 kHz, mono, 16 bits, utterances one after
-another, the 44-byte header first, so that training can memory-map it) and `train_festvox.tsv` with one row per
-utterance. Paths are relative to the table; offsets and durations are whole numbers of samples
-written in seconds with seven digits, which a sample of 1/16000 s needs exactly.
+A split `train_festvox` is two files: `train_festvox.wav` (16 kHz, mono, 16 bits, utterances one
+after another behind a 44-byte header, so that training can memory-map it) and `train_festvox.tsv`
+with one row per utterance. Paths are relative to the table; offsets and durations are whole numbers
+of samples written in seconds with seven digits, exactly what a sample of 1/16000 s needs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COLUMNS = ("path", "duration", "transcription", "offset", "speaker")
 
 @dataclass(frozen=True)
 class Row:
-    """One utterance of a manifest: `duration` and `offset` in seconds, `transcription` normalised."""
+    """One utterance: `duration` and `offset` in seconds, `transcription` normalised."""
 
     path: str
     duration: float
@@ -46,14 +46,14 @@ class Row:
 
 
 class SplitWriter:
-    """Writes `NAME.wav` and `NAME.tsv`; both get their final names only when everything is written."""
+    """Writes `NAME.wav` and `NAME.tsv`, which get these names only when everything is written."""
 
     def __init__(self, directory: Path, name: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._wav, self._table = directory / f"{name}.wav", directory / f"{name}.tsv"
         self._rows: list[Row] = []
         self._samples = 0
-        self._file = wave.open(str(_unfinished(self._wav)), "wb")
+        self._file = wave.open(str(_unfinished(self._wav)), "wb")  # noqa: SIM115
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
         self._file.setframerate(SAMPLE_RATE)

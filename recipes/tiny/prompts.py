@@ -1,4 +1,4 @@
-"""The woman: telephone prompts of the Debian package asterisk-core-sounds-ru in its 16 kHz G.722 version."""
+"""The woman: telephone prompts of the Debian packages asterisk-core-sounds-ru{,-g722}."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _FORGOTTEN_SPACE = re.compile(r"(?<=[.,:;!?…])(?=[^\W\d_])")
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt: the sound file's name without extension and its normalised text."""
+    """One prompt: the sound file's name without extension, its text as written and normalised."""
 
     name: str
+    text: str
     transcription: str
 
     @property
@@ -50,16 +51,17 @@ def text_bucket(transcription: str) -> int:
 def parse_prompts(table: str) -> list[Prompt]:
     """The usable prompts of `core-sounds-ru.txt`, in its order.
 
-    Left out: comments, empty texts, texts with digits or brackets and those with letters the model lacks.
+    Left out: comments, empty texts, texts with digits or brackets or letters the model lacks.
     """
     prompts = []
     for line in table.splitlines():
         name, colon, text = line.partition(":")
         if line.startswith(";") or not colon or _NOT_SPELT.search(text):
             continue
-        transcription = normalize_text(_FORGOTTEN_SPACE.sub(" ", text))
+        text = _FORGOTTEN_SPACE.sub(" ", text).strip()
+        transcription = normalize_text(text)
         if is_russian(transcription):
-            prompts.append(Prompt(name.strip(), transcription))
+            prompts.append(Prompt(name.strip(), text, transcription))
     return prompts
 
 
@@ -76,7 +78,8 @@ def read_g722(path: Path) -> NDArray[np.int16]:
         layout = container.streams.audio[0].rate
     if layout != SAMPLE_RATE:
         raise ValueError(f"{path}: expected 16 kHz, got {layout}")
-    return np.concatenate(frames, axis=1)[0].astype(np.int16, copy=False)
+    pcm: NDArray[np.int16] = np.concatenate(frames, axis=1)[0].astype(np.int16, copy=False)
+    return pcm
 
 
 def write_splits(directory: Path, texts: Path = TEXTS, sounds: Path = SOUNDS) -> None:

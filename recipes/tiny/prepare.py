@@ -1,0 +1,113 @@
+"""Prepares the data of `tiny_ctc`: `python -m recipes.tiny.prepare OUTPUT [PART …]`.
+
+Parts are `real`, `espeak` and `festival`: all of them unless some are named. Every part can be made
+again; the same packages give the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from recipes.tiny import clean_voice, espeak, festival, festvox, prompts
+from recipes.tiny.manifest import read_rows
+from recipes.tiny.sentences import HeldOutTexts, Line, read_sentences
+
+PARTS = ("real", "espeak", "festival")
+SEED = 2
+ESPEAK_HOURS, FESTIVAL_HOURS = 8.0, 4.0
+
+
+def held_out_texts() -> HeldOutTexts:
+    """The dev and test texts of both speakers."""
+    sentences = [s.transcription for s in festvox.read_sentences() if s.split != "train"]
+    return HeldOutTexts(
+        sentences + [p.transcription for p in prompts.read_prompts() if p.split != "train"]
+    )
+
+
+def voice_texts(held_out: HeldOutTexts) -> tuple[list[Line], list[Line]]:
+    """The sentences for espeak-ng and those for festival: no sentence is in both."""
+    sentences = read_sentences(held_out)
+    return sentences[::2], sentences[1::2]
+
+
+def prepare_espeak(output: Path, hours: float, processes: int) -> None:
+    """Writes `synth_espeak`."""
+    held_out = held_out_texts()
+    sentences, _ = voice_texts(held_out)
+    prompt_texts = [p.text for p in prompts.read_prompts() if p.split == "train"]
+    jobs = espeak.plan(sentences, prompt_texts, held_out, SEED)
+    espeak.write_split(output, "synth_espeak", jobs, hours, processes)
+
+
+def prepare_festival(output: Path, hours: float, processes: int) -> None:
+    """Writes the clean voice under `voices` and `synth_festival` with it."""
+    held_out = held_out_texts()
+    _, sentences = voice_texts(held_out)
+    recordings = festvox.held_out_recordings(festvox.read_sentences())
+    clean_voice.copy_voice(festvox.VOICE, output / festival.VOICE_PATH, recordings)
+    lines = festival.plan(sentences, held_out, SEED)
+    festival.write_split(output, lines, recordings, hours, processes)
+
+
+def check_separation(output: Path) -> None:
+    """Raises ValueError if a training text of any table under `output` repeats a held-out one.
+
+    Training recordings must not have a held-out text; synthetic texts must not even contain one.
+    """
+    transcriptions = {
+        table.stem: [row.transcription for row in read_rows(table)]
+        for table in sorted(output.glob("*.tsv"))
+    }
+    held_out = {
+        text
+        for name, texts in transcriptions.items()
+        if name.startswith(("dev_", "test_"))
+        for text in texts
+    }
+    for name, texts in transcriptions.items():
+        if name.startswith("train_") and not held_out.isdisjoint(texts):
+            raise ValueError(f"{name} repeats held-out texts: {sorted(held_out & set(texts))}")
+        if name.startswith("synth_"):
+            HeldOutTexts(held_out).check(texts)
+
+
+def describe(output: Path) -> str:
+    """A line per table: utterances, hours, distinct texts."""
+    lines = []
+    for table in sorted(output.glob("*.tsv")):
+        rows = read_rows(table)
+        hours = sum(row.duration for row in rows) / 3600
+        texts = len({row.transcription for row in rows})
+        lines.append(f"{table.name:20} {len(rows):6} utterances {hours:7.3f} h {texts:6} texts")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path, help="directory for the WAV files and tables")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=" | ".join(PARTS))
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--espeak-hours", type=float, default=ESPEAK_HOURS)
+    parser.add_argument("--festival-hours", type=float, default=FESTIVAL_HOURS)
+    chosen = parser.parse_args(arguments)
+    parts = chosen.parts or PARTS
+    if not set(parts) <= set(PARTS):
+        parser.error(f"parts are {', '.join(PARTS)}, not {' '.join(parts)}")
+    if "real" in parts:
+        festvox.write_splits(chosen.output)
+        festvox.write_example(chosen.output)
+        prompts.write_splits(chosen.output)
+    if "espeak" in parts:
+        prepare_espeak(chosen.output, chosen.espeak_hours, chosen.processes)
+    if "festival" in parts:
+        prepare_festival(chosen.output, chosen.festival_hours, chosen.processes)
+    check_separation(chosen.output)
+    sys.stdout.write(describe(chosen.output) + "\n")
+
+
+if __name__ == "__main__":
+    main()
