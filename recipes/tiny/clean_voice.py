@@ -12,8 +12,10 @@ import re
 import shutil
 from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
-Tree = str | list["Tree"]
+Tree = list[Any]
+"""A parsed list: its elements are words (str) and lists."""
 
 _TREES = Path("festival/trees/msu_ru_nsh.tree")
 _CATALOGUE = Path("festival/clunits/msu_ru_nsh.catalogue")
@@ -79,9 +81,9 @@ def filter_trees(definition: str, removed: Set[str]) -> str:
     return f"(set! clunits_selection_trees '(\n{listed}\n))\n"
 
 
-def _parse(tokens: list[str], position: int) -> tuple[list[Tree], int]:
+def _parse(tokens: list[str], position: int) -> tuple[Tree, int]:
     """The list that opens at `position` and the position after it."""
-    parts: list[Tree] = []
+    parts: Tree = []
     position += 1
     while tokens[position] != ")":
         if tokens[position] == "(":
@@ -104,5 +106,5 @@ def _prune(tree: Tree, phone: str, removed: Set[str]) -> Tree | None:
     return [[kept, mean]] if kept else None
 
 
-def _format(tree: Tree) -> str:
+def _format(tree: Tree | str) -> str:
     return tree if isinstance(tree, str) else f"({' '.join(_format(part) for part in tree)})"
