@@ -83,7 +83,7 @@ class TestPrompts:
         ]
 
     def test_known_texts_keep_their_places(self) -> None:
-        # First digits of `printf %s TEXT | sha256sum`, so a change of the rule cannot pass unseen.
+        # Pinned, so that a change of the rule cannot pass unseen.
         assert prompts.text_bucket("для справки нажмите ноль") < prompts.TEST_PERCENT
         assert prompts.Prompt("a", "В", "в").split == "test"
         assert prompts.Prompt("a", "Сейчас...", "сейчас").split == "dev"
