@@ -1,0 +1,377 @@
+"""Model files as data: a plain configuration and its tensors, read and written, never executed.
+
+Four layouts are read:
+
+- a published ``.ckpt``: ``torch.save({"state_dict": …, "cfg": DictConfig})``, with
+  ``<stem>_tokenizer.model`` beside it where the model works on SentencePiece pieces;
+- a fine-tuned Lightning ``.ckpt``, whose ``hyper_parameters`` name the model it started from;
+- a Hugging Face style directory: ``config.json``, ``pytorch_model.bin`` or ``model.safetensors``
+  (or the shards their index lists), ``tokenizer.model``, tensors named ``model.…``;
+- this library's own directory: ``config.yaml``, ``model.safetensors``, ``tokenizer.model``.
+
+Tensors are mapped from the file, not copied, and keep the dtypes they have there. The mapping is
+private: writing to a tensor does not change the file.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml  # type: ignore[import-untyped]
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gigaam.configs import BUILTIN_NAMES, builtin_config, plain_config, stored_fields
+from gigaam.errors import (
+    CheckpointError,
+    TokenizerNotFoundError,
+    UnknownModelError,
+)
+from gigaam.pickles import load_pickle
+
+CONFIG_FILE = "config.yaml"
+WEIGHTS_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.model"
+
+# Ties a config.yaml to the weights it was saved with, so that a save cut between two renames is
+# noticed. Stored in both; no part of the configuration.
+_SAVE_KEY = "save_id"
+
+_PARTS = ("preprocessor.", "encoder.", "head.")
+_MAX_CONFIG_BYTES = 4 << 20
+
+
+@dataclass
+class Checkpoint:
+    """What a model file holds.
+
+    Attributes:
+        config: The model's configuration, plain data in the published layout.
+        state_dict: Tensors on the CPU by name (``encoder.…``, without ``model.``), as stored.
+        tokenizer_path: The SentencePiece model; None where the model works on characters or makes
+            no text.
+    """
+
+    config: dict[str, Any]
+    state_dict: dict[str, Tensor]
+    tokenizer_path: Path | None
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """The configuration and tensors of a ``.ckpt`` file or a model directory.
+
+    Safe to call from several threads.
+
+    Raises:
+        UnknownModelError: Nothing is there.
+        UnsafeCheckpointError: It holds something other than data; none of that was run.
+        TokenizerNotFoundError: It works on SentencePiece pieces and has none.
+        CheckpointError: It is damaged, or describes no model of this library.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _read_directory(path)
+    if not path.exists():
+        raise UnknownModelError(f"there is no file or directory {str(path)!r}")
+    payload = load_pickle(path)
+    stored = _fields(payload, path)
+    if "state_dict" not in stored:
+        raise CheckpointError(f"{path} holds no 'state_dict', so it is not a model checkpoint")
+    if "cfg" in stored:
+        config = plain_config(stored["cfg"], str(path))
+        tensors = _tensors(stored["state_dict"], path)
+    elif "hyper_parameters" in stored:
+        tensors = _fine_tuned_tensors(stored["state_dict"], path)
+        config = _fine_tuned_config(stored["hyper_parameters"], tensors, path)
+    else:
+        raise CheckpointError(
+            f"{path} holds tensors but neither 'cfg' (a published model) nor 'hyper_parameters' "
+            "(a fine-tuned one), so its architecture is unknown"
+        )
+    beside = path.with_name(f"{path.stem}_tokenizer.model")
+    return Checkpoint(config, tensors, _tokenizer_path(config, beside))
+
+
+def _fields(value: object, path: Path) -> Mapping[Any, Any]:
+    fields = stored_fields(value)
+    if fields is None:
+        raise CheckpointError(f"{path} holds a {type(value).__name__} where a mapping belongs")
+    return fields
+
+
+def _tensors(stored: object, path: Path) -> dict[str, Tensor]:
+    """Plain dense tensors by name, a common prefix ``model.`` taken off."""
+    tensors: dict[str, Tensor] = {}
+    for name, value in _fields(stored, path).items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{path}: {name!r} in the state dict is a {type(value).__name__}, not a tensor"
+            )
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+            raise CheckpointError(
+                f"{path}: {name!r} is a {value.layout} {value.dtype} tensor on {value.device}; "
+                "only plain dense tensors are supported"
+            )
+        tensors[name] = value.detach()
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors")
+    if all(name.startswith("model.") for name in tensors):
+        return {name.removeprefix("model."): value for name, value in tensors.items()}
+    return tensors
+
+
+def _fine_tuned_tensors(stored: object, path: Path) -> dict[str, Tensor]:
+    """The tensors of the model itself, without those of the loss, metrics or copies."""
+    tensors = {
+        name: tensor for name, tensor in _tensors(stored, path).items() if name.startswith(_PARTS)
+    }
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors named {', '.join(_PARTS)}")
+    return tensors
+
+
+def _fine_tuned_config(
+    hyper_parameters: object, tensors: Mapping[str, Tensor], path: Path
+) -> dict[str, Any]:
+    """``model_cfg`` where training stored it, else the built-in configuration of ``model_name``."""
+    fields = _fields(hyper_parameters, path)
+    if fields.get("model_cfg") is not None:
+        return plain_config(fields["model_cfg"], str(path))
+    name = plain_config({"name": fields.get("model_name")}, str(path))["name"]
+    weight = tensors.get("encoder.pre_encode.conv.0.weight")
+    if weight is None:
+        raise CheckpointError(f"{path} holds no encoder.pre_encode.conv.0.weight")
+    # Fine-tuning came with v3, so short names mean v3 in these files (only here); weights of the
+    # 2-D subsampling under a short name are from a version in which it still meant v2.
+    is_1d = weight.dim() == 3
+    aliases = {
+        short: f"{'v3' if is_1d or short.startswith('e2e') else 'v2'}_{short}"
+        for short in ("ctc", "rnnt", "ssl", "e2e_ctc", "e2e_rnnt")
+    }
+    full_name = {"v1_emo": "emo", **aliases}.get(name, name)
+    if full_name not in BUILTIN_NAMES:
+        raise CheckpointError(
+            f"{path} was fine-tuned from {name!r}, which is no published model, and stores no "
+            "'model_cfg', so its architecture is unknown"
+        )
+    config = builtin_config(full_name)
+    if is_1d != (config["encoder"].get("subsampling") == "conv1d"):
+        raise CheckpointError(
+            f"{path} says it was fine-tuned from {name!r}, but its subsampling weights have "
+            f"{weight.dim()} dimensions, which {full_name} does not"
+        )
+    return config
+
+
+# ---------------------------------------------------------------------------------------------
+# Directories
+# ---------------------------------------------------------------------------------------------
+
+
+def _read_directory(directory: Path) -> Checkpoint:
+    save_id: object = None
+    if (directory / CONFIG_FILE).exists():
+        config = plain_config(_parse_yaml(directory / CONFIG_FILE), str(directory / CONFIG_FILE))
+        save_id = config.pop(_SAVE_KEY, None)
+    elif (directory / "config.json").exists():
+        config = _hugging_face_config(directory / "config.json")
+    else:
+        raise CheckpointError(f"{directory} holds neither {CONFIG_FILE} nor config.json")
+    tensors: dict[str, Any] = {}
+    for file in _weight_files(directory):
+        if file.suffix == ".safetensors":
+            shard, written_by = _load_safetensors(file)
+            if save_id and written_by and save_id != written_by:
+                raise CheckpointError(
+                    f"{directory} is from two saves, of which one was cut short: {CONFIG_FILE} and "
+                    f"{file.name} do not belong together; save the model again"
+                )
+            tensors |= shard
+        else:
+            tensors |= _fields(load_pickle(file), file)
+    tokenizer_path = _tokenizer_path(config, directory / TOKENIZER_FILE)
+    return Checkpoint(config, _tensors(tensors, directory), tokenizer_path)
+
+
+def _weight_files(directory: Path) -> list[Path]:
+    """The file or shards that hold a directory's weights."""
+    for name in (WEIGHTS_FILE, "pytorch_model.bin"):
+        if (directory / name).exists():
+            return [directory / name]
+        index = directory / f"{name}.index.json"
+        if index.exists():
+            shards = _parse_json(index).get("weight_map")
+            names = set(shards.values()) if isinstance(shards, dict) else set()
+            # Only plain names: an index must not reach outside its directory.
+            files = [directory / shard for shard in sorted(names) if shard == Path(shard).name]
+            if not files or len(files) != len(names) or not all(f.exists() for f in files):
+                raise CheckpointError(f"{index} lists weight files that are not in {directory}")
+            return files
+    raise CheckpointError(f"{directory} holds neither {WEIGHTS_FILE} nor pytorch_model.bin")
+
+
+def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """Tensors mapped from a safetensors file, and the save it was written by, if it says so."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata.get(_SAVE_KEY)  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or cut short: {error}") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MAX_CONFIG_BYTES:
+            raise CheckpointError(f"{path} is too large to be a configuration")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def _parse_yaml(path: Path) -> object:
+    """The data of a YAML file. Aliases are refused: a few lines of them stand for gigabytes."""
+    text = _read_text(path)
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise CheckpointError(f"{path} uses YAML aliases; write the values out")
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is not valid YAML: {error}") from error
+
+
+def _parse_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} is not a JSON object")
+    return data
+
+
+def _hugging_face_config(path: Path) -> dict[str, Any]:
+    """The model's configuration inside ``config.json``: at ``cfg.model.cfg`` or near it."""
+    level: list[dict[str, Any]] = [_parse_json(path)]
+    for _ in range(6):
+        for candidate in level:
+            if isinstance(candidate.get("encoder"), dict) and "preprocessor" in candidate:
+                return plain_config(candidate, str(path))
+        level = [child for node in level for child in node.values() if isinstance(child, dict)]
+    raise CheckpointError(f"{path} holds no GigaAM configuration (expected at cfg.model.cfg)")
+
+
+def _tokenizer_path(config: Mapping[str, Any], beside: Path) -> Path | None:
+    """The SentencePiece model of a model that needs one: beside it, else where its config says."""
+    decoding = config.get("decoding")
+    if not isinstance(decoding, dict) or decoding.get("vocabulary"):
+        return None
+    if config.get("labels") and "model_path" not in decoding:
+        return None
+    stated = decoding.get("model_path")
+    candidates = [beside]
+    if isinstance(stated, str) and stated:
+        candidates += [beside.parent / stated, Path(stated)]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise TokenizerNotFoundError(
+        f"the model works on SentencePiece pieces, but there is neither {beside} nor the file its "
+        f"configuration names ({stated!r})"
+    )
+
+
+# ---------------------------------------------------------------------------------------------
+# Writing
+# ---------------------------------------------------------------------------------------------
+
+
+def write_directory(
+    directory: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    state_dict: Mapping[str, Tensor],
+    tokenizer: str | os.PathLike[str] | bytes | None = None,
+) -> None:
+    """Leaves a complete model directory: config.yaml, model.safetensors, tokenizer.model.
+
+    Everything is written and flushed aside first. A new directory then appears by one rename. In
+    an existing one the files are replaced by a rename each, the configuration last; a failure
+    before that (a full disk, say) leaves the previous model as it was, and a process killed
+    between two renames leaves a directory that `read_checkpoint` refuses as cut short. A model
+    mapped from the very files it replaces stays intact, as the old files live on until unmapped.
+
+    Args:
+        directory: Created if missing; other files in it are left alone.
+        config: In the published layout; must be plain data.
+        state_dict: Tensors of any device and strides, which may share memory.
+        tokenizer: The SentencePiece model or its path; stored as ``tokenizer.model``, and
+            ``decoding.model_path`` is made to say so.
+    """
+    directory = Path(os.path.abspath(directory))
+    plain = plain_config(config, "the model")
+    if tokenizer is not None and not isinstance(tokenizer, bytes):
+        tokenizer = Path(tokenizer).read_bytes()
+    if isinstance(plain.get("decoding"), dict) and "model_path" in plain["decoding"]:
+        plain["decoding"]["model_path"] = None if tokenizer is None else TOKENIZER_FILE
+    text = yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, default_flow_style=None)
+    save_id = hashlib.sha256(text.encode() + b"\0" + (tokenizer or b"")).hexdigest()[:16]
+    text = f"{text}{_SAVE_KEY}: '{save_id}'\n"
+
+    is_new = not directory.exists()
+    home = directory.parent if is_new else directory
+    home.mkdir(parents=True, exist_ok=True)
+    staged = home / f".{directory.name}.{uuid.uuid4().hex}.saving"
+    staged.mkdir()
+    try:
+        metadata = {"format": "pt", _SAVE_KEY: save_id}
+        save_file(_apart(state_dict), staged / WEIGHTS_FILE, metadata=metadata)
+        if tokenizer is not None:
+            (staged / TOKENIZER_FILE).write_bytes(tokenizer)
+        (staged / CONFIG_FILE).write_text(text, encoding="utf-8")
+        for file in staged.iterdir():
+            _flush(file)
+        if is_new:
+            staged.rename(directory)
+        else:
+            _replace_files(staged, directory)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _replace_files(staged: Path, directory: Path) -> None:
+    """Moves a complete save over an earlier one, the configuration last."""
+    for name in (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE):
+        if (staged / name).exists():
+            os.replace(staged / name, directory / name)
+        elif name == TOKENIZER_FILE:
+            (directory / name).unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _apart(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous, none sharing memory, copied only where needed."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state_dict.items()}
+    end = 0
+    for name, value in sorted(tensors.items(), key=lambda item: item[1].data_ptr()):
+        start, size = value.data_ptr(), value.nelement() * value.element_size()
+        if size and start < end:
+            tensors[name] = value.clone()
+        end = max(end, start + size)
+    return tensors

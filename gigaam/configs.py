@@ -1,0 +1,256 @@
+"""Model configurations: the published ones, built in, and any other as plain data.
+
+A configuration is a nested dict in the layout of the published files: ``model_class``,
+``preprocessor``, ``encoder``, and where the model has them ``head``, ``decoding``, ``id2name``.
+``_target_`` names the class of a part; the loader looks it up by class name in its own table.
+Nothing here imports torch or omegaconf.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from gigaam.errors import CheckpointError, UnknownModelError, UnsafeCheckpointError
+
+RUSSIAN = tuple(" абвгдежзийклмнопрстуфхцчшщъыьэюя")
+"""Characters of the v1, v2 and v3 character models, in class order: 33, without ё."""
+
+MULTILINGUAL = tuple(" 'abcdefghijklmnopqrstuvwxyz" + "".join(RUSSIAN[1:]) + "ёіғқңүұһәө")
+"""Characters of the multilingual models, in class order (by code point): 70."""
+
+EMOTIONS = ("angry", "sad", "neutral", "positive")
+
+# Heads over SentencePiece: number of classes, the pieces and one blank.
+_PIECES_AND_BLANK = {"v1_rnnt": 513, "v3_e2e_ctc": 257, "v3_e2e_rnnt": 1025}
+
+BUILTIN_NAMES = (
+    "emo",
+    *(f"{line}_{kind}" for line in ("v1", "v2", "v3") for kind in ("ctc", "rnnt", "ssl")),
+    "v3_e2e_ctc",
+    "v3_e2e_rnnt",
+    *(f"multilingual{size}_{kind}" for size in ("", "_large") for kind in ("ctc", "ssl")),
+)
+"""Every name ``builtin_config`` knows."""
+
+# What a configuration may weigh. The published ones have about 120 entries and depth 3; the limits
+# keep a crafted file, whose parts share and repeat each other, from growing without end.
+_MAX_ENTRIES = 100_000
+_MAX_DEPTH = 32
+
+
+def builtin_config(name: str) -> dict[str, Any]:
+    """The configuration of a published model, as a fresh dict in the published layout.
+
+    Where the published model reads a SentencePiece file, ``decoding.vocabulary`` and
+    ``decoding.model_path`` are None.
+
+    Raises:
+        UnknownModelError: ``name`` is not one of ``BUILTIN_NAMES``.
+    """
+    if name not in BUILTIN_NAMES:
+        known = ", ".join(BUILTIN_NAMES)
+        raise UnknownModelError(f"no built-in configuration is called {name!r}; there are: {known}")
+    kind = "emo" if name == "emo" else name.rpartition("_")[2]
+    config: dict[str, Any] = {
+        "model_class": kind,
+        "sample_rate": 16_000,
+        "preprocessor": _preprocessor(name),
+        "encoder": _encoder(name),
+    }
+    if kind in ("ctc", "rnnt"):
+        vocabulary = _vocabulary(name)
+        classes = len(vocabulary) + 1 if vocabulary else _PIECES_AND_BLANK[name]
+        width = config["encoder"]["d_model"]
+        config["head"] = (_ctc_head if kind == "ctc" else _rnnt_head)(width, classes)
+        config["decoding"] = _decoding(kind, vocabulary)
+        if vocabulary and name.startswith(("v1", "v2")):
+            config["labels"] = list(vocabulary)
+    elif kind == "emo":
+        width = config["encoder"]["d_model"]
+        config["head"] = {
+            "_target_": "torch.nn.Linear",
+            "in_features": width,
+            "out_features": len(EMOTIONS),
+        }
+        config["id2name"] = dict(enumerate(EMOTIONS))
+    config["model_name"] = name
+    return config
+
+
+def _is_first_architecture(name: str) -> bool:
+    """Whether the name is of the lines with 2-D subsampling and batch norm: v1, v2, emo."""
+    return name == "emo" or name.startswith(("v1", "v2"))
+
+
+def _vocabulary(name: str) -> tuple[str, ...] | None:
+    if name in _PIECES_AND_BLANK:
+        return None
+    return MULTILINGUAL if name.startswith("multilingual") else RUSSIAN
+
+
+def _preprocessor(name: str) -> dict[str, Any]:
+    preprocessor: dict[str, Any] = {
+        "_target_": "gigaam.preprocess.FeatureExtractor",
+        "sample_rate": 16_000,
+        "features": 64,
+    }
+    if not _is_first_architecture(name):  # the older lines rely on the constructor's 400 / 160
+        preprocessor |= {
+            "win_length": 320,
+            "hop_length": 160,
+            "mel_scale": "htk",
+            "n_fft": 320,
+            "mel_norm": None,
+            "center": False,
+        }
+    return preprocessor
+
+
+def _encoder(name: str) -> dict[str, Any]:
+    large = name.startswith("multilingual_large")
+    encoder: dict[str, Any] = {
+        "_target_": "gigaam.encoder.ConformerEncoder",
+        "feat_in": 64,
+        "n_layers": 24 if large else 16,
+        "d_model": 1024 if large else 768,
+        "subsampling_factor": 4,
+        "ff_expansion_factor": 4,
+        "self_attention_model": "rel_pos" if name.startswith(("v1", "emo")) else "rotary",
+        "pos_emb_max_len": 5000,
+        "n_heads": 16,
+        "conv_kernel_size": 31,
+        "flash_attn": False,
+    }
+    if not _is_first_architecture(name):
+        encoder |= {
+            "subsampling": "conv1d",
+            "subs_kernel_size": 5,
+            "conv_kernel_size": 5,
+            "conv_norm_type": "layer_norm",
+        }
+    return encoder
+
+
+def _ctc_head(width: int, classes: int) -> dict[str, Any]:
+    return {"_target_": "gigaam.decoder.CTCHead", "feat_in": width, "num_classes": classes}
+
+
+def _rnnt_head(width: int, classes: int) -> dict[str, Any]:
+    return {
+        "_target_": "gigaam.decoder.RNNTHead",
+        "decoder": {"pred_hidden": 320, "pred_rnn_layers": 1, "num_classes": classes},
+        "joint": {
+            "enc_hidden": width,
+            "pred_hidden": 320,
+            "joint_hidden": 320,
+            "num_classes": classes,
+        },
+    }
+
+
+def _decoding(kind: str, vocabulary: tuple[str, ...] | None) -> dict[str, Any]:
+    decoding: dict[str, Any] = {
+        "_target_": f"gigaam.decoding.{kind.upper()}GreedyDecoding",
+        "vocabulary": list(vocabulary) if vocabulary else None,
+    }
+    if not vocabulary:
+        decoding["model_path"] = None
+    return decoding
+
+
+class StoredNode:
+    """An inert record of an object found in a file: its stored attributes, none of its methods."""
+
+
+def plain_config(tree: object, source: str) -> dict[str, Any]:
+    """A nested dict of str, int, float, bool, None and lists, copied from a stored configuration.
+
+    omegaconf containers are read through their stored attributes, never through their methods, so
+    that no interpolation is ever resolved.
+
+    Args:
+        tree: A mapping, an omegaconf container, or a ``StoredNode`` in place of one.
+        source: Where it comes from, for messages.
+
+    Raises:
+        UnsafeCheckpointError: It holds ``${…}`` interpolation, or objects that are not data.
+        CheckpointError: It is not a mapping, or is out of all proportion.
+    """
+    plain = _Copier(source).copy(tree, "", 0)
+    if not isinstance(plain, dict):
+        raise CheckpointError(f"the configuration in {source} is not a mapping")
+    return plain
+
+
+def stored_fields(node: object) -> Mapping[Any, Any] | None:
+    """The raw children of a stored mapping, container or namespace; None for anything else."""
+    if isinstance(node, dict):
+        return node
+    if not _is_node(node):
+        return None
+    fields = vars(node)
+    content = fields.get("_content", fields)
+    return content if isinstance(content, dict) else None
+
+
+def _is_node(value: object) -> bool:
+    return isinstance(value, StoredNode) or type(value).__module__.startswith("omegaconf.")
+
+
+class _Copier:
+    """One bounded walk over an untrusted tree."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.entries = 0
+
+    def copy(self, value: object, where: str, depth: int) -> Any:
+        """The plain form of ``value``, which stands at the dotted path ``where``."""
+        self.entries += 1
+        if depth > _MAX_DEPTH or self.entries > _MAX_ENTRIES:
+            raise CheckpointError(
+                f"the configuration in {self.source} is nested or repeated beyond "
+                f"{_MAX_DEPTH} levels or {_MAX_ENTRIES} entries"
+            )
+        if _is_node(value):
+            fields = vars(value)
+            inner = fields["_content"] if "_content" in fields else fields.get("_val", value)
+            if inner is value:
+                self.refuse(value, where)
+            return self.copy(inner, where, depth + 1)
+        if isinstance(value, dict):
+            return {
+                self.key(key, where): self.copy(item, f"{where}.{key}", depth + 1)
+                for key, item in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [
+                self.copy(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)
+            ]
+        return self.leaf(value, where)
+
+    def key(self, key: object, where: str) -> str | int:
+        plain = self.leaf(key, where)
+        if isinstance(plain, (str, int)):
+            return plain
+        self.refuse(key, where)
+
+    def leaf(self, value: object, where: str) -> str | int | float | bool | None:
+        # Exact types: a subclass could bring behaviour of its own.
+        if value is None or type(value) in (int, float, bool):
+            return value  # type: ignore[return-value]
+        if type(value) is not str:
+            self.refuse(value, where)
+        if "${" in value:
+            raise UnsafeCheckpointError(
+                f"the configuration in {self.source} holds the interpolation {value!r} at "
+                f"{where.lstrip('.') or 'its top'}; interpolation can run code and is refused: "
+                "store the value itself"
+            )
+        return value
+
+    def refuse(self, value: object, where: str) -> NoReturn:
+        raise UnsafeCheckpointError(
+            f"the configuration in {self.source} holds an object of type "
+            f"{type(value).__name__} at {where.lstrip('.') or 'its top'}; only text, numbers, "
+            "lists and mappings are data"
+        )
