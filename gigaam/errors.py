@@ -83,3 +83,7 @@ class ArgumentError(GigaAMError, ValueError):
 
 class MissingDependencyError(GigaAMError, ImportError):
     """An optional dependency is needed; the message names the extra that brings it."""
+
+
+class AudioWarning(UserWarning):
+    """A recording is cut short or damaged, and was used as far as it goes."""
