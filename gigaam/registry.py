@@ -33,12 +33,18 @@ class RemoteFile:
         md5: Hexadecimal digest, where published.
         sha256: Hexadecimal digest, where known; preferred over md5.
         size_bytes: Exact size, where known.
+        pieces: Vocabulary of a SentencePiece model: what is checked where there is no digest.
     """
 
     path: str
     md5: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
+    pieces: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.md5 or self.sha256 or self.pieces):
+            raise ValueError(f"nothing is known of {self.path!r} that could verify it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +134,7 @@ _ALL = (
     _published(
         *("v1_rnnt", "v1", "rnnt", 243_520_769, "02c758999bcdc6afcb2087ef256d47ef"),
         approximate_bytes=974_480_000,
-        tokenizer=RemoteFile(path="v1_rnnt_tokenizer.model"),
+        tokenizer=RemoteFile(path="v1_rnnt_tokenizer.model", pieces=512),
     ),
     _published(
         *("v1_ssl", "v1", "ssl", 242_021_376, "dc7f7b231f7f91c4968dc21910e7b396"),

@@ -50,7 +50,7 @@ class FileServer:
         self._queued: dict[str, list[Fault]] = defaultdict(list)
         self._lock = threading.Lock()
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,))
 
     @property
     def url(self) -> str:
