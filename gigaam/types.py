@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, KeysView, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 if TYPE_CHECKING:
     from gigaam.decoding import Hypothesis
@@ -108,10 +108,10 @@ class TranscriptionResult(str):
 
 
 @dataclass(frozen=True)
-class Segment(Mapping[str, Any]):
+class Segment:
     """One stretch of a long recording with its text.
 
-    Also a mapping with the two keys of the first release: ``segment["transcription"]``,
+    Also answers the two keys of the first release: ``segment["transcription"]``,
     ``segment["boundaries"]``, ``dict(segment)``.
 
     Attributes:
@@ -141,6 +141,13 @@ class Segment(Mapping[str, Any]):
         """Start and end in seconds, under the first release's name."""
         return self.start, self.end
 
+    # Not iterable: pandas takes an iterable dataclass for a row of its items, not of its fields.
+    __iter__: ClassVar[None] = None
+
+    def _first_form(self) -> dict[str, Any]:
+        """The whole of what the first release gave."""
+        return {"transcription": self.transcription, "boundaries": self.boundaries}
+
     @overload
     def __getitem__(self, key: Literal["transcription"], /) -> str: ...
     @overload
@@ -149,17 +156,22 @@ class Segment(Mapping[str, Any]):
     def __getitem__(self, key: str, /) -> Any: ...
     def __getitem__(self, key: str, /) -> Any:
         """The value of one of the first release's keys."""
-        if key == "transcription":
-            return self.transcription
-        if key == "boundaries":
-            return self.boundaries
-        raise KeyError(key)
+        return self._first_form()[key]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(("transcription", "boundaries"))
+    def __contains__(self, key: object) -> bool:
+        return key in self._first_form()
 
-    def __len__(self) -> int:
-        return 2
+    def keys(self) -> KeysView[str]:
+        """The first release's keys; with them ``dict(segment)`` works."""
+        return self._first_form().keys()
+
+    def items(self) -> ItemsView[str, Any]:
+        """The first release's keys and their values."""
+        return self._first_form().items()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of one of the first release's keys, or the default for another key."""
+        return self._first_form().get(key, default)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain data, ready for ``json.dumps``."""

@@ -1,0 +1,188 @@
+import copy
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gigaam.decoding import Hypothesis
+from gigaam.types import (
+    LongformTranscriptionResult,
+    Segment,
+    TranscriptionResult,
+    Word,
+    format_time,
+)
+
+WORDS = [Word("добрый", 0.0, 0.4, 0.9), Word("день", 0.48, 0.8, 0.7)]
+HYPOTHESIS = Hypothesis(np.array([1, 2]), np.array([0, 3]), np.array([-0.1, -0.2], np.float32))
+RESULT = TranscriptionResult("добрый день", words=WORDS, confidence=0.8, hypothesis=HYPOTHESIS)
+SEGMENT = Segment("добрый день", 1.5, 2.5, WORDS, 0.8)
+LONG = LongformTranscriptionResult(
+    [SEGMENT, Segment(" ", 3.0, 4.0, []), Segment("до встречи", 61.0, 63.5, WORDS[:1], 0.5, 1)],
+    duration=70.0,
+)
+
+
+def round_trips():
+    yield copy.copy
+    yield copy.deepcopy
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        yield lambda value, protocol=protocol: pickle.loads(pickle.dumps(value, protocol))
+
+
+@pytest.fixture(params=round_trips())
+def copied(request):
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "00:00:00"),
+        (16.83, "00:16:83"),
+        (0.03096875, "00:00:03"),
+        (59.99, "00:59:99"),
+        (59.994, "00:59:99"),
+        (59.999, "01:00:00"),
+        (61.5, "01:01:50"),
+        (3599.99, "59:59:99"),
+        (3599.999, "01:00:00:00"),
+        (3661.25, "01:01:01:25"),
+        (360000, "100:00:00:00"),
+        (-1.5, "-00:01:50"),
+        (-0.001, "00:00:00"),
+        (np.float32(2.5), "00:02:50"),
+    ],
+)
+def test_format_time(seconds, expected):
+    assert format_time(seconds) == expected
+
+
+@given(st.floats(-1e6, 1e6))
+def test_format_time_reads_back_to_the_nearest_hundredth(seconds):
+    written = format_time(seconds)
+    *clock, centis = written.lstrip("-").split(":")
+    assert all(int(part) < 60 for part in clock[-2:])
+    assert len(centis) == 2
+    total = sum(int(part) * 60**power for power, part in enumerate(reversed(clock)))
+    total += int(centis) / 100
+    assert abs((-total if written.startswith("-") else total) - seconds) <= 0.005 + 1e-6
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_format_time_of_what_is_no_time(seconds):
+    with pytest.raises(ValueError, match="not a finite number"):
+        format_time(seconds)
+
+
+def test_result_is_its_text():
+    assert RESULT == "добрый день"
+    assert isinstance(RESULT, str)
+    assert RESULT.upper() == "ДОБРЫЙ ДЕНЬ"
+    assert {RESULT: 1}["добрый день"] == 1
+    assert type(RESULT.text) is str
+    assert json.loads(json.dumps([RESULT], ensure_ascii=False)) == ["добрый день"]
+    assert f"{RESULT}" == "добрый день"
+
+
+def test_result_without_extras():
+    assert TranscriptionResult("да").words is None
+    assert TranscriptionResult().to_dict() == {"text": "", "confidence": 0.0, "words": None}
+
+
+def test_result_survives_copies(copied):
+    result = copied(RESULT)
+    assert type(result) is TranscriptionResult
+    assert result == RESULT
+    assert result.words == WORDS
+    assert result.confidence == 0.8
+    assert result.hypothesis.frames.tolist() == [0, 3]
+
+
+def test_result_as_plain_data():
+    assert json.loads(json.dumps(RESULT.to_dict())) == {
+        "text": "добрый день",
+        "confidence": 0.8,
+        "words": [
+            {"text": "добрый", "start": 0.0, "end": 0.4, "confidence": 0.9},
+            {"text": "день", "start": 0.48, "end": 0.8, "confidence": 0.7},
+        ],
+    }
+
+
+def test_segment_answers_the_first_release():
+    assert SEGMENT["transcription"] == SEGMENT.transcription == "добрый день"
+    assert SEGMENT["boundaries"] == SEGMENT.boundaries == (1.5, 2.5)
+    assert dict(SEGMENT) == {"transcription": "добрый день", "boundaries": (1.5, 2.5)}
+    assert dict(SEGMENT.items()) == {**SEGMENT}
+    assert list(SEGMENT.keys()) == ["transcription", "boundaries"]
+    assert "transcription" in SEGMENT
+    assert SEGMENT.get("speaker") is None
+    with pytest.raises(KeyError, match="speaker"):
+        SEGMENT["speaker"]
+    with pytest.raises(TypeError, match="not iterable"):
+        list(SEGMENT)
+
+
+def test_segment_is_a_value():
+    assert Segment("да", 0.0, 1.0) == Segment("да", 0.0, 1.0)
+    assert Segment("да", 0.0, 1.0) != Segment("да", 0.0, 1.5)
+    assert len({SEGMENT, copy.deepcopy(SEGMENT)}) == 1
+    with pytest.raises(AttributeError):
+        SEGMENT.text = "нет"
+
+
+@pytest.mark.parametrize("value", [WORDS[0], SEGMENT, LONG], ids=lambda value: type(value).__name__)
+def test_values_survive_copies(value, copied):
+    again = copied(value)
+    assert type(again) is type(value)
+    assert again == value
+    assert json.loads(json.dumps(again.to_dict())) == value.to_dict()
+
+
+def test_longform_is_a_sequence_of_segments():
+    assert len(LONG) == 3
+    assert LONG[0] is SEGMENT
+    assert LONG[-1].channel == 1
+    assert LONG[:1] == [SEGMENT]
+    assert [segment["transcription"] for segment in LONG][2] == "до встречи"
+    assert LONG.segments == LONG
+    assert LONG.segments is not LONG.segments
+    assert LongformTranscriptionResult(LONG.segments) != LONG  # another duration
+
+
+def test_longform_as_a_whole():
+    assert LONG.text == "добрый день до встречи"
+    assert LONG.words == [*WORDS, WORDS[0]]
+    assert LONG.has_word_timestamps
+    assert LONG.duration == 70.0
+    assert LongformTranscriptionResult([SEGMENT]).duration == 2.5
+
+
+def test_longform_without_words_or_segments():
+    plain = LongformTranscriptionResult([Segment("да", 0.0, 1.0)])
+    assert not plain.has_word_timestamps
+    assert plain.words is None
+    silent = LongformTranscriptionResult([], duration=5.0, has_word_timestamps=True)
+    assert silent == []
+    assert silent.words == []
+    assert silent.text == ""
+    assert LongformTranscriptionResult().words is None
+
+
+def test_results_go_into_a_data_frame():
+    table = pd.DataFrame({"path": ["a", "b"], "text": [RESULT, TranscriptionResult("да")]})
+    assert table["text"].tolist() == ["добрый день", "да"]
+    assert table["text"].str.len().tolist() == [11, 2]
+    words = pd.DataFrame(RESULT.words)
+    assert list(words.columns) == ["text", "start", "end", "confidence"]
+    for segments in (LONG, LONG.segments):
+        table = pd.DataFrame(segments)
+        assert list(table.columns) == ["text", "start", "end", "words", "confidence", "channel"]
+        assert table["end"].tolist() == [2.5, 4.0, 63.5]
+    assert pd.DataFrame([segment.to_dict() for segment in LONG])["start"].tolist() == [1.5, 3, 61]
+    assert pd.DataFrame(LongformTranscriptionResult()).empty
