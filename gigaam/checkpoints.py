@@ -46,7 +46,8 @@ TOKENIZER_FILE = "tokenizer.model"
 _SAVE_KEY = "save_id"
 
 _PARTS = ("preprocessor.", "encoder.", "head.")
-_MAX_CONFIG_BYTES = 4 << 20
+_MAX_CONFIG_BYTES = 256 << 10
+_MAX_YAML_DEPTH = 32
 
 
 @dataclass
@@ -209,12 +210,16 @@ def _weight_files(directory: Path) -> list[Path]:
         index = directory / f"{name}.index.json"
         if index.exists():
             shards = _parse_json(index).get("weight_map")
-            names = set(shards.values()) if isinstance(shards, dict) else set()
+            names = [*shards.values()] if isinstance(shards, dict) else []
             # Only plain names: an index must not reach outside its directory.
-            files = [directory / shard for shard in sorted(names) if shard == Path(shard).name]
-            if not files or len(files) != len(names) or not all(f.exists() for f in files):
+            if not names or not all(
+                isinstance(shard, str)
+                and shard == Path(shard).name
+                and (directory / shard).is_file()
+                for shard in names
+            ):
                 raise CheckpointError(f"{index} lists weight files that are not in {directory}")
-            return files
+            return [directory / shard for shard in sorted(set(names))]
     raise CheckpointError(f"{directory} holds neither {WEIGHTS_FILE} nor pytorch_model.bin")
 
 
@@ -238,25 +243,38 @@ def _read_text(path: Path) -> str:
 
 
 def _parse_yaml(path: Path) -> object:
-    """The data of a YAML file. Aliases are refused: a few lines of them stand for gigabytes."""
     text = _read_text(path)
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise CheckpointError(f"{path} uses YAML aliases; write the values out")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+        refusal = _costly_yaml(text)
+        data = None if refusal else yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
         raise CheckpointError(f"{path} is not valid YAML: {error}") from error
+    if refusal:
+        raise CheckpointError(f"{path} {refusal}; write the values out plainly")
+    return data
+
+
+def _costly_yaml(text: str) -> str | None:
+    """What in a YAML text could take endless time or memory to load, if anything does.
+
+    A few lines of aliases stand for gigabytes, and deep nesting takes quadratic time.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            return "uses YAML aliases"
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_YAML_DEPTH:
+            return f"is nested deeper than {_MAX_YAML_DEPTH} levels"
+    return None
 
 
 def _parse_json(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     try:
-        data = json.loads(_read_text(path))
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} is not a JSON object")

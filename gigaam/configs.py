@@ -33,7 +33,7 @@ BUILTIN_NAMES = (
 
 # What a configuration may weigh. The published ones have about 120 entries and depth 3; the limits
 # keep a crafted file, whose parts share and repeat each other, from growing without end.
-_MAX_ENTRIES = 100_000
+_MAX_ENTRIES = 20_000
 _MAX_DEPTH = 32
 
 

@@ -362,7 +362,21 @@ def published_state_dict(
     if name in HALF_NAMES:  # their front-end went through bfloat16 once, and is kept as float32
         for key in (key for key in state if key.startswith("preprocessor.")):
             state[key] = state[key].bfloat16().float()
+    if not name.startswith("multilingual"):  # stored without
+        state._metadata = _module_versions(state)
     return state
+
+
+def _module_versions(state: dict[str, Tensor]) -> "OrderedDict[str, dict[str, int]]":
+    """What torch keeps beside the tensors of a module: the version of each submodule's layout."""
+    versions: OrderedDict[str, dict[str, int]] = OrderedDict({"": {"version": 1}})
+    for key in state:
+        parts = key.split(".")
+        for depth in range(1, len(parts)):
+            module = ".".join(parts[:depth])
+            is_counted = f"{module}.num_batches_tracked" in state
+            versions[module] = {"version": 2 if is_counted else 1}
+    return versions
 
 
 def _values(key: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -510,11 +524,6 @@ def build_fine_tuned(
         config = published_config(name, **size)
         config.pop("hashes", None)
         hyper["model_cfg"] = config
-    net = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.AdamW(net.parameters())
-    net(torch.ones(2)).sum().backward()
-    optimizer.step()
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
     checkpoint = {
         "epoch": 3,
         "global_step": 1200,
@@ -528,8 +537,13 @@ def build_fine_tuned(
                 "dirpath": "/runs/1",
             }
         },
-        "optimizer_states": [optimizer.state_dict()],
-        "lr_schedulers": [scheduler.state_dict()],
+        "optimizer_states": [
+            {
+                "state": {0: {"step": torch.tensor(7.0), "exp_avg": torch.zeros(2)}},
+                "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.98), "fused": None, "params": [0]}],
+            }
+        ],
+        "lr_schedulers": [{"T_max": 10, "last_epoch": 3, "base_lrs": [1e-4], "_last_lr": [1e-5]}],
         "hparams_name": "kwargs",
         "hyper_parameters": hyper,
     }
