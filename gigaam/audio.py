@@ -1,0 +1,267 @@
+"""Any recording as float32 mono samples: files, streams and arrays, through FFmpeg in-process.
+
+Everything goes one way: source → frames → one swresample conversion → blocks of samples.
+Files end on the grid of 16-bit PCM, as ``ffmpeg -ac 1 -ar 16000 -f s16le`` would write them;
+float arrays are neither quantised nor clipped.
+
+Legend: n samples, c channels. Samples are float32 of full scale ±1, rates are in Hz.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.containers import Recording, is_seekable
+from gigaam.errors import AudioError
+from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, converted
+
+if TYPE_CHECKING:
+    import torch
+    from av.audio.frame import AudioFrame
+
+__all__ = ["SAMPLE_RATE", "AudioSource", "duration_s", "iter_audio", "read_audio"]
+
+SAMPLE_RATE = 16_000
+BLOCK_S = 30.0
+
+# Union, not `|`: torch is named without being imported, and a string cannot stand beside `|`.
+AudioSource: TypeAlias = Union[
+    str, "os.PathLike[str]", bytes, BinaryIO, NDArray[Any], "torch.Tensor"
+]
+_Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float32]"
+
+_INT16_SCALE = np.float32(1 / 32768)
+_MAX_CHANNELS = len(LAYOUTS)
+_MAX_PEAK = 4.0  # clipped floats stay below; 16-bit samples in a float array are far above
+_RATE_RANGE = (1_000, 1_000_000)
+
+
+def read_audio(
+    source: AudioSource, *, sample_rate: int = SAMPLE_RATE, input_rate: int | None = None
+) -> NDArray[np.float32]:
+    """All samples of a recording, mono, at ``sample_rate``.
+
+    Args:
+        source: A path, the bytes of a file, a binary file object (read from its current position,
+            never closed), or samples: a numpy array or torch tensor ``[n]``, ``[c, n]`` or
+            ``[n, c]`` (the axis shorter than 9 is channels). Integers are scaled by their dtype.
+        sample_rate: The rate wanted.
+        input_rate: The rate of an array; files state their own, and this is ignored for them.
+
+    Returns:
+        float32 ``[n]``, at least one sample, owned by the caller.
+
+    Raises:
+        AudioFileNotFoundError: No such file (or a URL, which is never fetched).
+        AudioDecodingError: FFmpeg finds no audio in the source or cannot decode it.
+        AudioError: No samples, or an array that cannot be sound as it is.
+    """
+    joined = np.empty(0, np.float32)
+    filled = 0
+    for block in iter_audio(source, sample_rate=sample_rate, input_rate=input_rate):
+        end = filled + block.size
+        if end > joined.size:  # resize() reallocates in place: one copy of the audio in memory
+            joined.resize(max(end, joined.size * 5 // 4), refcheck=False)
+        joined[filled:end] = block
+        filled = end
+    joined.resize(filled, refcheck=False)
+    return joined
+
+
+def iter_audio(
+    source: AudioSource,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    input_rate: int | None = None,
+    block_s: float = BLOCK_S,
+) -> Iterator[NDArray[np.float32]]:
+    """Blocks of a recording as they are decoded, in bounded memory; see `read_audio`.
+
+    Args:
+        source: As in `read_audio`.
+        sample_rate: The rate wanted.
+        input_rate: The rate of an array.
+        block_s: Seconds in every block but the last, which may be shorter.
+
+    Returns:
+        An iterator of float32 ``[n]``. Arguments are checked, and a file is opened, before the
+        first block is asked for; an error in the middle of a file comes in its place.
+    """
+    sample_rate = _checked_rate("sample_rate", sample_rate)
+    if not (math.isfinite(block_s) and block_s * sample_rate >= 1):
+        raise AudioError(f"block_s={block_s!r} must be a length in seconds, above 0")
+    samples = _as_array(source)
+    chunks: Iterator[_Samples]
+    if samples is None:
+        chunks = Recording(source).chunks(sample_rate)
+    else:
+        chunks = _array_chunks(_channels_first(samples), input_rate, sample_rate)
+    return _blocks(chunks, round(block_s * sample_rate))
+
+
+def duration_s(source: AudioSource, *, input_rate: int | None = None) -> float | None:
+    """Length in seconds as the header states it, without decoding; None if it does not.
+
+    Streams that cannot be rewound say None as well; others are left where they were.
+    """
+    samples = _as_array(source)
+    if samples is not None:
+        length: int = _channels_first(samples).shape[1]
+        return length / _checked_rate("input_rate", input_rate)
+    file: Any = source if hasattr(source, "read") else None
+    if file is None:
+        return _stated_s(source)
+    if not is_seekable(file):
+        return None
+    position = file.tell()
+    try:
+        return _stated_s(file)
+    finally:
+        file.seek(position)
+
+
+def _stated_s(source: object) -> float | None:
+    recording = Recording(source)
+    recording.close()
+    return recording.stated_s
+
+
+def _blocks(chunks: Iterable[_Samples], size: int) -> Iterator[NDArray[np.float32]]:
+    """Cut chunks of any length into float32 blocks of ``size`` samples and one shorter rest."""
+    block = np.empty(size, np.float32)
+    filled = 0
+    found = False
+    for chunk in chunks:
+        scale = _INT16_SCALE if chunk.dtype == np.int16 else np.float32(1)
+        for start in range(0, chunk.size, size):
+            part = chunk[start : start + size]
+            head = part[: size - filled]
+            np.multiply(head, scale, out=block[filled : filled + head.size])
+            filled += head.size
+            if filled == size:
+                yield block
+                found = True
+                block = np.empty(size, np.float32)
+                filled = part.size - head.size
+                np.multiply(part[head.size :], scale, out=block[:filled])
+    if filled:
+        yield block[:filled].copy()
+    elif not found:
+        raise AudioError("the recording holds no samples")
+
+
+def _checked_rate(name: str, rate: object) -> int:
+    """The rate as a plain int, or an error that names the argument."""
+    if rate is None:
+        raise AudioError(f"{name}= is required for arrays: samples alone do not tell their rate")
+    low, high = _RATE_RANGE
+    try:
+        value = operator.index(rate)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise AudioError(f"{name}={rate!r} must be an integer, in Hz") from error
+    if not low <= value <= high:
+        raise AudioError(f"{name}={value} must be a rate in Hz, from {low} to {high}")
+    return value
+
+
+# ---------------------------------------------------------------------------- arrays
+
+
+def _as_array(source: object) -> NDArray[Any] | None:
+    """The samples as numpy, if the source is an array or tensor; None if it is to be decoded."""
+    if isinstance(source, np.ndarray):
+        return source
+    torch = sys.modules.get("torch")  # whoever holds a tensor has imported it
+    if torch is None or not isinstance(source, torch.Tensor):
+        return None
+    tensor = source.float() if source.dtype == torch.bfloat16 else source
+    array: NDArray[Any] = tensor.numpy(force=True)
+    return array
+
+
+def _channels_first(samples: NDArray[Any]) -> NDArray[Any]:
+    """A view ``[c, n]`` of ``[n]``, ``[c, n]`` or ``[n, c]``."""
+    shape = samples.shape
+    if samples.size == 0:
+        raise AudioError(f"the array holds no samples (shape {shape})")
+    if samples.ndim == 1:
+        return samples[np.newaxis]
+    if samples.ndim != 2:
+        raise AudioError(f"an array of shape {shape} is not [n], [channels, n] or [n, channels]")
+    short = [length <= _MAX_CHANNELS for length in shape]
+    if all(short):
+        raise AudioError(f"shape {shape} is ambiguous: both axes are short enough to be channels")
+    if not any(short):
+        raise AudioError(f"shape {shape} has no axis shorter than {_MAX_CHANNELS + 1} for channels")
+    return samples if short[0] else samples.T
+
+
+def _scaled(samples: NDArray[Any]) -> NDArray[Any]:
+    """The samples as int16, where they are, or as float32 of full scale 1, after checking them."""
+    kind = samples.dtype.kind
+    if kind == "f":
+        _check_floats(samples)
+        return samples.astype(np.float32, copy=False)
+    if kind not in "iu":
+        raise AudioError(f"samples of type {samples.dtype} are not sound: give floats or integers")
+    bytes_ = samples.dtype.itemsize
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    middle = 1 << (8 * bytes_ - 1)
+    if kind == "u":  # flipping the top bit takes the middle away exactly
+        samples = (samples ^ samples.dtype.type(middle)).view(f"i{bytes_}")
+    if bytes_ == 2:
+        return samples
+    if bytes_ == 8 and 0 < max(int(samples.max()), -int(samples.min())) < 1 << 32:
+        raise AudioError(
+            "64-bit samples this small (peak below 2**32) are narrower ones in a wide array:"
+            " convert them to their own type, as in samples.astype('int16')"
+        )
+    scaled: NDArray[Any] = samples.astype(np.float32) / np.float32(middle)
+    return scaled
+
+
+def _check_floats(samples: NDArray[Any]) -> None:
+    """Refuse NaN, infinity and values of an integer scale, which would silently give no text."""
+    low, high = float(samples.min()), float(samples.max())  # NaN anywhere makes both NaN
+    if math.isnan(low):
+        raise AudioError(f"the array holds NaN ({int(np.isnan(samples).sum())} samples)")
+    peak = max(-low, high)
+    if math.isinf(peak):
+        raise AudioError(f"the array holds infinity ({int(np.isinf(samples).sum())} samples)")
+    if peak > _MAX_PEAK:
+        raise AudioError(
+            f"float samples must lie within ±1, these reach {peak:.6g}: integers in a float array?"
+            " Divide them by their full scale (32768 for 16 bits) or pass them as integers"
+        )
+
+
+def _array_chunks(
+    samples: NDArray[Any], input_rate: object, sample_rate: int
+) -> Iterator[_Samples]:
+    """Mono chunks at ``sample_rate`` from an array ``[c, n]``, by way of the same resampler."""
+    rate = _checked_rate("input_rate", input_rate)
+    scaled = _scaled(samples)
+    if rate == sample_rate and len(scaled) == 1:
+        return iter((scaled[0],))
+    packed = "s16" if scaled.dtype == np.int16 else "flt"
+    return converted(_array_frames(scaled, rate, packed + "p"), sample_rate, packed)
+
+
+def _array_frames(samples: NDArray[Any], rate: int, sample_fmt: str) -> Iterator[AudioFrame]:
+    layout = LAYOUTS[len(samples) - 1]
+    for start in range(0, samples.shape[1], FRAME_SAMPLES):
+        part: Any = np.ascontiguousarray(samples[:, start : start + FRAME_SAMPLES])
+        frame = av.AudioFrame.from_ndarray(part, format=sample_fmt, layout=layout)
+        frame.sample_rate = rate
+        frame.time_base = Fraction(1, rate)
+        yield frame
