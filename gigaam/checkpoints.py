@@ -287,9 +287,20 @@ def _hugging_face_config(path: Path) -> dict[str, Any]:
     for _ in range(6):
         for candidate in level:
             if isinstance(candidate.get("encoder"), dict) and "preprocessor" in candidate:
-                return plain_config(candidate, str(path))
+                return _with_integer_ids(plain_config(candidate, str(path)))
         level = [child for node in level for child in node.values() if isinstance(child, dict)]
     raise CheckpointError(f"{path} holds no GigaAM configuration (expected at cfg.model.cfg)")
+
+
+def _with_integer_ids(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with the class numbers of ``id2name`` as numbers, which JSON keys cannot be."""
+    names = config.get("id2name")
+    if isinstance(names, dict):
+        config["id2name"] = {
+            int(key) if isinstance(key, str) and key.isdecimal() else key: name
+            for key, name in names.items()
+        }
+    return config
 
 
 def _tokenizer_path(config: Mapping[str, Any], beside: Path) -> Path | None:

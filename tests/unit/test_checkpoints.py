@@ -315,6 +315,11 @@ def test_a_hugging_face_directory(
     assert checkpoint.tokenizer_path == tokenizer
 
 
+def test_class_numbers_survive_json(tmp_path: Path) -> None:
+    config = read_checkpoint(build_hugging_face("emo", tmp_path / "m")).config
+    assert config["id2name"] == {0: "angry", 1: "sad", 2: "neutral", 3: "positive"}
+
+
 @pytest.mark.parametrize("nesting", [(), ("cfg",), ("cfg", "model"), ("model", "cfg")])
 def test_a_config_near_its_usual_place_is_found(nesting: tuple[str, ...], tmp_path: Path) -> None:
     directory = build_hugging_face("v3_ctc", tmp_path / "m")
