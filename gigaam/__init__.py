@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gigaam.errors import (
+        ArgumentError,
         AudioDecodingError,
         AudioError,
         AudioFileNotFoundError,
         AudioTooLongError,
+        AudioWarning,
         CheckpointError,
         ChecksumError,
+        DatasetError,
         DownloadError,
         GigaAMError,
         MissingDependencyError,
@@ -38,12 +41,15 @@ __version__ = "0.3.0"
 
 _HOMES = {
     "gigaam.errors": (
+        "ArgumentError",
         "AudioDecodingError",
         "AudioError",
         "AudioFileNotFoundError",
         "AudioTooLongError",
+        "AudioWarning",
         "CheckpointError",
         "ChecksumError",
+        "DatasetError",
         "DownloadError",
         "GigaAMError",
         "MissingDependencyError",
@@ -67,12 +73,15 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ArgumentError",
     "AudioDecodingError",
     "AudioError",
     "AudioFileNotFoundError",
     "AudioTooLongError",
+    "AudioWarning",
     "CheckpointError",
     "ChecksumError",
+    "DatasetError",
     "DownloadError",
     "GigaAM",
     "GigaAMASR",
