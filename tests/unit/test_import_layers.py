@@ -1,0 +1,98 @@
+"""Which modules do without torch: everything around the nets.
+
+Each runs where torch cannot be imported at all, so that the torch-free installation keeps working.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gigaam
+
+TORCH_FREE = {
+    "__init__",
+    "__main__",
+    "audio",
+    "cli",
+    "configs",
+    "containers",
+    "decoding",
+    "download",
+    "errors",
+    "recognizer",
+    "registry",
+    "resampling",
+    "timestamps",
+    "tokenizer",
+    "transfer",
+    "types",
+}
+TORCH = {
+    "attention",
+    "checkpoints",
+    "decoder",
+    "encoder",
+    "loading",
+    "model",
+    "pickles",
+    "preprocess",
+    "training",
+}
+BLOCKED = ("torch", "torchaudio", "hydra", "lightning", "pyannote")
+
+IMPORT_ALL = """
+import importlib, json, sys
+
+names, blocked = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]))
+asked_for = []
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            asked_for.append(name)
+            raise ModuleNotFoundError(f"{name} is not installed", name=name)
+
+sys.meta_path.insert(0, Blocker())
+report = {}
+for name in names:
+    asked_for.clear()
+    try:
+        importlib.import_module(name)
+        report[name] = list(asked_for)
+    except BaseException as error:
+        report[name] = [*asked_for, f"{type(error).__name__}: {error}"]
+print(json.dumps(report))
+"""
+
+
+def modules() -> set[str]:
+    package = Path(gigaam.__file__).parent
+    files = {path.stem for path in package.glob("*.py")}
+    return files | {path.parent.name for path in package.glob("*/__init__.py")}
+
+
+@pytest.fixture(scope="module")
+def complaints() -> dict[str, list[str]]:
+    """Per module: what it tried to import of what is blocked, and the error if it failed."""
+    names = [f"gigaam.{name}" for name in sorted(TORCH_FREE & modules())]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, json.dumps(names), json.dumps(BLOCKED)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    report: dict[str, list[str]] = json.loads(done.stdout)
+    return report
+
+
+def test_every_module_is_in_one_of_the_lists() -> None:
+    assert not TORCH_FREE & TORCH
+    assert modules() == TORCH_FREE | TORCH
+
+
+@pytest.mark.parametrize("name", sorted(TORCH_FREE))
+def test_module_does_without_torch(name: str, complaints: dict[str, list[str]]) -> None:
+    assert complaints[f"gigaam.{name}"] == []
