@@ -1,0 +1,96 @@
+"""What the project's own documents promise: versions agree, commands and names exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+import gigaam
+from gigaam import registry
+from gigaam.cli import app
+
+ROOT = Path(__file__).parents[2]
+READMES = ["README.md", "README_ru.md"]
+DOCUMENTS = [*READMES, "CHANGELOG.md", "CONTRIBUTING.md"]
+TEXTS = {".py", ".md", ".toml", ".yaml", ".yml", ".sh", ".cfg", ".txt", ".ipynb", ""}
+FOLDERS = [".ci", ".github", "benchmarks", "dev", "docs", "examples", "gigaam", "recipes"]
+FOLDERS += ["scripts", "tests"]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def ci_command(name: str) -> str:
+    """The one command that .ci/run takes from the README under that name."""
+    (block,) = re.findall(rf"^<!-- ci: {name} -->\n```bash\n(.*?)\n```", read("README.md"), re.M)
+    assert "\n" not in block
+    return block
+
+
+def test_changelog_opens_with_this_version() -> None:
+    first = re.search(r"^## \[(.+?)\]", read("CHANGELOG.md"), flags=re.MULTILINE)
+    assert first is not None
+    assert first[1] == gigaam.__version__
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_readme_opens_with_the_two_commands(readme: str) -> None:
+    first, second, *_ = blocks(read(readme), "bash")
+    assert [first.strip(), second.strip()] == [ci_command("install"), ci_command("test")]
+    assert all(command.startswith("pip install ") for command in (first, second))
+    assert first.count(" && ") == second.count(" && ") == 1
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_commands_of_the_readme_exist(readme: str) -> None:
+    group = typer.main.get_command(app)
+    lines = "\n".join(blocks(read(readme), "bash")).splitlines()
+    calls = [call for line in lines for call in re.findall(r"\bgigaam ([a-z].*)", line)]
+    assert len(calls) >= 3
+    for call in calls:
+        name, *arguments = shlex.split(call, comments=True)
+        known = {option for p in group.commands[name.strip(")")].params for option in p.opts}
+        assert {argument for argument in arguments if argument.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_models_of_the_readme_exist(readme: str) -> None:
+    text = read(readme)
+    names = set(re.findall(r"load_model\(\"(\w+)\"\)|--model (\w+)", text))
+    mentioned = {name for pair in names for name in pair if name} - {"my_model"}
+    mentioned |= set(re.findall(r"`((?:v\d|multilingual)_\w+)`", text))
+    assert len(mentioned) >= 3
+    assert {name for name in mentioned if not registry.is_known(name)} == set()
+
+
+def test_readme_names_every_model() -> None:
+    assert {name for name in registry.names() if f"`{name}`" not in read("README.md")} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_to_files(document: str) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", read(document))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_no_path_of_somebodys_machine() -> None:
+    """Absolute paths of a developer's machine mean nothing anywhere else."""
+    foreign = re.compile(r"(?<![\w.:/])/(?:home|root|Users|work|opt|mnt)/\w")
+    files = [path for path in ROOT.iterdir() if path.is_file()]
+    files += [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()[:80]}"
+        for path in files
+        if path.suffix in TEXTS and "__pycache__" not in path.parts
+        for line in path.read_text(encoding="utf-8", errors="ignore").splitlines()
+        if foreign.search(line)
+    ]
+    assert found == []
