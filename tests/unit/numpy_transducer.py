@@ -1,4 +1,8 @@
-"""A transducer in plain numpy with random weights: LSTM predictor, ReLU joint. No torch."""
+"""A transducer in plain numpy with random weights: LSTM predictor, sine joint. No torch.
+
+With the usual ReLU, random weights emit at a frame either nothing or the same label up to the cap;
+a sine makes each label change what follows, and all counts between occur.
+"""
 
 from dataclasses import dataclass
 
@@ -23,10 +27,10 @@ class NumpyTransducer:
     """
 
     def __init__(
-        self, seeds: list[int], lengths: list[int], *, classes: int, blank_bias: float, hidden=6
+        self, seeds: list[int], lengths: list[int], *, classes: int, blank_bias: float, hidden=12
     ) -> None:
         rng = np.random.default_rng(7)
-        self.embedding = rng.normal(size=(classes, hidden))
+        self.embedding = 3 * rng.normal(size=(classes, hidden))
         self.w_ih = rng.normal(size=(hidden, 4 * hidden))
         self.w_hh = rng.normal(size=(hidden, 4 * hidden))
         self.bias = rng.normal(size=4 * hidden)
@@ -45,7 +49,7 @@ class NumpyTransducer:
         return _sigmoid(o) * np.tanh(c), c
 
     def log_probs(self, encoded: NDArray, h: NDArray) -> NDArray[np.float32]:
-        logits = np.maximum(encoded + 2 * h, 0) @ self.w_out + self.b_out
+        logits = np.sin(encoded + 8 * h) @ self.w_out + self.b_out
         return (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
 
     # The protocol of gigaam.decoding.Transducer.

@@ -110,7 +110,7 @@ def test_ctc_without_recordings_or_frames():
 @settings(deadline=None, max_examples=60)
 @given(
     lengths=st.lists(st.integers(0, 17), min_size=1, max_size=6),
-    blank_bias=st.sampled_from([-20.0, 0.0, 4.0, 8.0, 12.0]),
+    blank_bias=st.sampled_from([-20.0, 0.0, 4.0, 6.0, 8.0]),
     cap=st.integers(1, 4),
     width=st.integers(1, 9),
     seed=st.integers(0, 1000),
@@ -131,12 +131,18 @@ def test_rnnt_batch_is_a_plain_loop_over_each_recording(lengths, blank_bias, cap
         )
 
 
-def test_the_nets_of_these_tests_emit_skip_and_hit_the_cap():
+def test_the_nets_of_these_tests_emit_any_number_of_tokens_at_a_frame():
     """What the property above draws is neither all blank nor all tokens."""
-    for bias, low, high in ((0.0, 2.0, 3.9), (8.0, 1.0, 1.5), (12.0, 0.1, 0.8)):
+    for bias in (0.0, 4.0, 8.0):
         transducer = NumpyTransducer([1, 2], [200, 200], classes=4, blank_bias=bias)
-        tokens = [frame for row in (0, 1) for _, frame, _ in transducer.search_one(row, 200, 4)]
-        assert low < len(tokens) / 400 < high
+        per_frame: set[int] = set()
+        for row in (0, 1):
+            found = transducer.search_one(row, 200, cap=4)
+            per_frame.update(np.bincount([frame for _, frame, _ in found]).tolist())
+        assert per_frame == {0, 1, 2, 3, 4}
+
+
+def test_rnnt_that_is_never_blank_emits_ten_tokens_a_frame():
     never_blank = NumpyTransducer([1], [5], classes=4, blank_bias=-20.0)
     (found,) = RNNTGreedyDecoding(ABC).search(never_blank, [5])
     assert found.frames.tolist() == [frame for frame in range(5) for _ in range(10)]
@@ -147,7 +153,7 @@ def test_rnnt_recording_gets_the_same_alone_as_in_a_shuffled_batch():
     decoding = RNNTGreedyDecoding(ABC)
 
     def search(seeds):
-        transducer = NumpyTransducer(seeds, [lengths[s] for s in seeds], classes=4, blank_bias=10.0)
+        transducer = NumpyTransducer(seeds, [lengths[s] for s in seeds], classes=4, blank_bias=6.0)
         return decoding.search(transducer, [lengths[s] for s in seeds])
 
     together = dict(zip([3, 0, 5, 2, 4, 1], search([3, 0, 5, 2, 4, 1]), strict=True))
@@ -160,7 +166,7 @@ def test_rnnt_recording_gets_the_same_alone_as_in_a_shuffled_batch():
 
 def test_rnnt_steps_over_tokens_and_drops_finished_recordings():
     lengths = [60, 30, 6]
-    transducer = NumpyTransducer([1, 2, 3], lengths, classes=4, blank_bias=12.0)
+    transducer = NumpyTransducer([1, 2, 3], lengths, classes=4, blank_bias=8.0)
     found = RNNTGreedyDecoding(ABC, block_frames=6).search(transducer, lengths)
 
     longest_alone = max(len(h) + -(-n // 6) for h, n in zip(found, lengths, strict=True))
