@@ -172,11 +172,6 @@ def _fine_tuned_config(
     return config
 
 
-# ---------------------------------------------------------------------------------------------
-# Directories
-# ---------------------------------------------------------------------------------------------
-
-
 def _read_directory(directory: Path) -> Checkpoint:
     save_id: object = None
     if (directory / CONFIG_FILE).exists():
@@ -321,11 +316,6 @@ def _tokenizer_path(config: Mapping[str, Any], beside: Path) -> Path | None:
         f"the model works on SentencePiece pieces, but there is neither {beside} nor the file its "
         f"configuration names ({stated!r})"
     )
-
-
-# ---------------------------------------------------------------------------------------------
-# Writing
-# ---------------------------------------------------------------------------------------------
 
 
 def write_directory(
