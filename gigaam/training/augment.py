@@ -1,0 +1,168 @@
+"""Augmentation: what a recording could have sounded like.
+
+Every function takes its random generator, so the result is a pure function of its arguments. Samples
+are float32 [n] at 16 kHz; arithmetic is kept cheap because training may run on two CPU cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+
+Waveform = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """Probabilities and ranges.
+
+    Attributes:
+        gain_db: range of the change of level.
+        noise: probability of additive noise.
+        snr_db: range of its signal-to-noise ratio.
+        telephone: probability of a 300-3400 Hz band.
+        reverberation: probability of an echo.
+        frequency_masks: number of masked bands per example.
+        frequency_mask_bins: widest masked band, in mel bins.
+        time_masks_per_s: masked stretches per second of audio.
+        time_mask_s: longest masked stretch, in seconds.
+    """
+
+    gain_db: tuple[float, float] = (-18.0, 6.0)
+    noise: float = 0.4
+    snr_db: tuple[float, float] = (5.0, 30.0)
+    telephone: float = 0.1
+    reverberation: float = 0.1
+    frequency_masks: int = 2
+    frequency_mask_bins: int = 10
+    time_masks_per_s: float = 0.5
+    time_mask_s: float = 0.15
+
+
+@dataclass(frozen=True)
+class SpectrogramMasks:
+    """Rectangles to hide in one example's log-mel: pairs of first and one-past-last index."""
+
+    bins: tuple[tuple[int, int], ...]
+    frames: tuple[tuple[int, int], ...]
+
+
+def change_speed(wav: Waveform, factor: float) -> Waveform:
+    """The samples played `factor` times faster, so pitch moves too (linear interpolation)."""
+    if factor == 1.0:
+        return wav
+    n = max(1, int(len(wav) / factor))
+    places = np.arange(n, dtype=np.float64) * factor
+    left = np.minimum(places.astype(np.int64), len(wav) - 1)
+    right = np.minimum(left + 1, len(wav) - 1)
+    weight = (places - left).astype(np.float32)
+    return wav[left] * (1 - weight) + wav[right] * weight
+
+
+def augment(
+    wav: Waveform,
+    options: AugmentOptions,
+    rng: np.random.Generator,
+    babble: Callable[[np.random.Generator, int], Waveform],
+) -> Waveform:
+    """The recording in another room, over another line, at another level.
+
+    Args:
+        wav: float32 [n].
+        options: what may happen, and how often.
+        rng: the only source of randomness.
+        babble: gives n samples of other people speaking.
+    """
+    reverberant = rng.random() < options.reverberation
+    telephone = rng.random() < options.telephone
+    if reverberant:
+        wav = convolve(wav, room_response(rng))
+    if rng.random() < options.noise:
+        wav = add_noise(wav, _noise(rng, len(wav), babble), rng.uniform(*options.snr_db))
+    if telephone:
+        wav = telephone_band(wav)
+    gain = np.float32(10 ** (rng.uniform(*options.gain_db) / 20))
+    return np.clip(wav * gain, -1.0, 1.0)
+
+
+def add_noise(wav: Waveform, noise: Waveform, snr_db: float) -> Waveform:
+    """Signal plus noise, the noise `snr_db` below the signal's mean power."""
+    signal_power, noise_power = float(np.mean(wav**2)), float(np.mean(noise**2))
+    if signal_power == 0.0 or noise_power == 0.0:
+        return wav
+    return wav + noise * np.float32(np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10)))
+
+
+def _noise(
+    rng: np.random.Generator, n: int, babble: Callable[[np.random.Generator, int], Waveform]
+) -> Waveform:
+    kind = rng.integers(3)
+    if kind == 0:
+        return rng.standard_normal(n, dtype=np.float32)
+    if kind == 1:
+        return pink_noise(rng, n)
+    return babble(rng, n)
+
+
+def pink_noise(rng: np.random.Generator, n: int) -> Waveform:
+    """Noise whose power falls with frequency by a random 3 to 6 dB per octave, float32 [n]."""
+    size = _fast_size(n)
+    spectrum = np.fft.rfft(rng.standard_normal(size, dtype=np.float32))
+    exponent = rng.uniform(0.5, 1.0)
+    spectrum[1:] *= np.arange(1, len(spectrum)) ** -exponent
+    spectrum[0] = 0
+    return np.fft.irfft(spectrum, size)[:n].astype(np.float32)
+
+
+def room_response(rng: np.random.Generator) -> Waveform:
+    """A direct sound followed by exponentially decaying noise: a small to middle-sized room."""
+    decay_s = rng.uniform(0.1, 0.5)  # time to fall by 60 dB
+    t = np.arange(int(decay_s * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    tail = rng.standard_normal(len(t), dtype=np.float32) * 10 ** (-3 * t / decay_s)
+    tail *= 10 ** (-rng.uniform(0.0, 12.0) / 20) / np.sqrt(np.sum(tail**2))
+    tail[0] = 1.0
+    return tail.astype(np.float32)
+
+
+def convolve(wav: Waveform, response: Waveform) -> Waveform:
+    """The recording heard through a response, as long as before."""
+    size = _fast_size(len(wav) + len(response))
+    product = np.fft.rfft(wav, size) * np.fft.rfft(response, size)
+    return np.fft.irfft(product, size)[: len(wav)].astype(np.float32)
+
+
+def telephone_band(wav: Waveform) -> Waveform:
+    """What an analogue telephone line lets through: 300-3400 Hz with soft edges."""
+    size = _fast_size(len(wav))
+    hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    response = np.clip((hz - 200) / 150, 0, 1) * np.clip((3800 - hz) / 500, 0, 1)
+    return np.fft.irfft(np.fft.rfft(wav, size) * response, size)[: len(wav)].astype(np.float32)
+
+
+def draw_masks(
+    options: AugmentOptions, rng: np.random.Generator, n_bins: int, duration_s: float
+) -> SpectrogramMasks:
+    """Where to hide parts of an example's log-mel (SpecAugment)."""
+    bins = []
+    for _ in range(options.frequency_masks):
+        width = int(rng.integers(options.frequency_mask_bins + 1))
+        first = int(rng.integers(n_bins - width + 1))
+        bins.append((first, first + width))
+    n_frames = int(duration_s * 100)
+    frames = []
+    for _ in range(rng.poisson(options.time_masks_per_s * duration_s)):
+        width = int(rng.integers(int(options.time_mask_s * 100) + 1))
+        first = int(rng.integers(max(1, n_frames - width)))
+        frames.append((first, first + width))
+    return SpectrogramMasks(tuple(bins), tuple(frames))
+
+
+def _fast_size(n: int) -> int:
+    """The next size whose FFT is fast: a power of two, or three quarters of one."""
+    power = 1 << max(0, n - 1).bit_length()
+    return power * 3 // 4 if power * 3 // 4 >= n and power >= 4 else power

@@ -1,0 +1,278 @@
+"""Training data: manifests, memory-mapped speech, and batches planned ahead.
+
+Everything random about a pass over the data is a pure function of (seed, pass number, place in the
+pass), so that a run stopped anywhere goes on with exactly the batches it would have had.
+"""
+
+from __future__ import annotations
+
+import csv
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.errors import DatasetError
+
+SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One transcribed stretch of a WAV file.
+
+    Attributes:
+        path: 16 kHz mono 16-bit WAV file.
+        first_sample: where the utterance begins in it.
+        n_samples: how long it is.
+        text: normalised transcription.
+        speaker: name of the voice, empty if unknown.
+    """
+
+    path: Path
+    first_sample: int
+    n_samples: int
+    text: str
+    speaker: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / SAMPLE_RATE
+
+
+def read_manifest(path: str | Path) -> list[Utterance]:
+    """The utterances of a ``.tsv`` manifest, in its order.
+
+    Columns: path (relative to the manifest), duration (seconds), transcription, and optionally
+    offset (seconds) and speaker.
+
+    Raises:
+        DatasetError: a column is missing or a number is not one.
+    """
+    path = Path(path)
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        missing = {"path", "duration", "transcription"} - set(reader.fieldnames or ())
+        if missing:
+            raise DatasetError(f"{path}: the manifest has no column {', '.join(sorted(missing))}")
+        return [_utterance(path, number, row) for number, row in enumerate(reader, start=2)]
+
+
+def _utterance(manifest: Path, line: int, row: Mapping[str, str | None]) -> Utterance:
+    try:
+        duration_s, offset_s = float(row["duration"] or ""), float(row.get("offset") or 0.0)
+    except ValueError as error:
+        raise DatasetError(f"{manifest}, line {line}: {error}") from error
+    return Utterance(
+        path=manifest.parent / (row["path"] or ""),
+        first_sample=round(offset_s * SAMPLE_RATE),
+        n_samples=round(duration_s * SAMPLE_RATE),
+        text=row["transcription"] or "",
+        speaker=row.get("speaker") or "",
+    )
+
+
+class SpeechFiles:
+    """Samples of utterances, read from memory-mapped WAV files."""
+
+    def __init__(self) -> None:
+        self._maps: dict[Path, NDArray[np.int16]] = {}
+
+    def read(self, utterance: Utterance) -> NDArray[np.float32]:
+        """The utterance's samples, float32 [n] in [-1, 1)."""
+        if utterance.path not in self._maps:
+            self._maps[utterance.path] = _map_wav(utterance.path)
+        stop = utterance.first_sample + utterance.n_samples
+        samples = self._maps[utterance.path][utterance.first_sample : stop]
+        return samples.astype(np.float32) / np.float32(32768)
+
+
+def _map_wav(path: Path) -> NDArray[np.int16]:
+    """The samples of a 16 kHz mono 16-bit WAV file, int16 [n], without reading them."""
+    with path.open("rb") as file:
+        riff, _, kind = struct.unpack("<4sI4s", file.read(12))
+        layout: tuple[int, ...] = ()
+        while header := file.read(8):
+            name, size = struct.unpack("<4sI", header)
+            if name == b"data":
+                break
+            content = file.read(size + size % 2)
+            if name == b"fmt ":
+                layout = struct.unpack("<HHIIHH", content[:16])
+        if (riff, kind) != (b"RIFF", b"WAVE") or layout[1:3] + layout[5:] != (1, SAMPLE_RATE, 16):
+            raise DatasetError(f"{path} is not a 16 kHz mono 16-bit WAV file")
+        start = file.tell()
+    return np.memmap(path, dtype="<i2", mode="r", offset=start)[: size // 2]
+
+
+@dataclass(frozen=True)
+class Source:
+    """How often a pass draws from one manifest, and how much it may be stretched.
+
+    Attributes:
+        repeats: copies of every utterance in a pass, at the beginning and at the end of training
+            (linear in between; fractions draw a random part).
+        speed: range of the speed factor; pitch changes with it.
+        join: probability that a short utterance is joined to another one of the same manifest.
+    """
+
+    repeats: tuple[float, float]
+    speed: tuple[float, float] = (0.9, 1.1)
+    join: float = 0.0
+
+    def repeats_at(self, progress: float) -> float:
+        """Copies of every utterance when `progress` (0 to 1) of the training is done."""
+        first, last = self.repeats
+        return first + (last - first) * progress
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One training example to be made.
+
+    Attributes:
+        utterances: what is said, one or more of them one after another.
+        speed: factor; above 1 is faster and higher.
+        lead_s: silence in front, seconds.
+        gap_s: silence between utterances, seconds.
+        trail_s: silence behind, seconds.
+        number: the draw's place in the pass: with seed and pass it fixes all further randomness.
+    """
+
+    utterances: tuple[Utterance, ...]
+    speed: float
+    lead_s: float
+    gap_s: float
+    trail_s: float
+    number: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the finished example in seconds."""
+        speech = sum(u.duration_s for u in self.utterances) / self.speed
+        return self.lead_s + speech + self.gap_s * (len(self.utterances) - 1) + self.trail_s
+
+    @property
+    def text(self) -> str:
+        """What the example says."""
+        return " ".join(u.text for u in self.utterances)
+
+
+@dataclass(frozen=True)
+class PassPlan:
+    """What makes a pass over the data: with it, `plan_pass` always gives the same batches.
+
+    Attributes:
+        seed: of the run.
+        number: of the pass, from 0.
+        progress: part of the training done when the pass began, 0 to 1.
+        sizes: utterances per manifest; manifests may grow or appear between passes.
+    """
+
+    seed: int
+    number: int
+    progress: float
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How examples are packed.
+
+    Attributes:
+        batch_s: audio per batch in seconds, padding included.
+        max_s: longest example in seconds; longer ones are left out.
+        join_below_s: utterances shorter than this may be joined.
+        silence_s: longest silence in front of or behind an example.
+        max_characters_per_s: faster examples are left out (CTC needs a frame for each).
+    """
+
+    batch_s: float = 100.0
+    max_s: float = 20.0
+    join_below_s: float = 4.0
+    silence_s: float = 0.7
+    max_characters_per_s: float = 22.0
+
+
+def plan_pass(
+    plan: PassPlan,
+    manifests: Mapping[str, Sequence[Utterance]],
+    sources: Mapping[str, Source],
+    limits: BatchLimits,
+) -> list[list[Draw]]:
+    """The batches of one pass: examples of similar length together, batches in random order."""
+    rng = np.random.default_rng([plan.seed, plan.number])
+    draws: list[Draw] = []
+    for name in sorted(plan.sizes):
+        utterances = manifests[name][: plan.sizes[name]]
+        chosen = _repeat(utterances, sources[name].repeats_at(plan.progress), rng)
+        draws += _draw(chosen, sources[name], limits, rng, first_number=len(draws))
+    usable = [
+        d
+        for d in draws
+        if d.duration_s <= limits.max_s
+        and len(d.text) * d.speed
+        <= limits.max_characters_per_s * sum(u.duration_s for u in d.utterances)
+    ]
+    batches = _pack(usable, limits.batch_s, rng)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _repeat(
+    utterances: Sequence[Utterance], repeats: float, rng: np.random.Generator
+) -> list[Utterance]:
+    """Every utterance `repeats` times, in random order; a fraction takes a random part."""
+    n = round(repeats * len(utterances))
+    chosen: list[Utterance] = []
+    while len(chosen) < n:
+        order = rng.permutation(len(utterances))[: n - len(chosen)]
+        chosen += [utterances[i] for i in order]
+    return chosen
+
+
+def _draw(
+    chosen: list[Utterance],
+    source: Source,
+    limits: BatchLimits,
+    rng: np.random.Generator,
+    first_number: int,
+) -> list[Draw]:
+    draws: list[Draw] = []
+    i = 0
+    while i < len(chosen):
+        n = 1
+        while (
+            n < 3
+            and i + n < len(chosen)
+            and max(u.duration_s for u in chosen[i : i + n + 1]) < limits.join_below_s
+            and rng.random() < source.join
+        ):
+            n += 1
+        # Half of the examples begin and end where the recording does.
+        lead_s, trail_s = np.maximum(rng.uniform(-1, 1, size=2), 0) * limits.silence_s
+        speed, gap_s = rng.uniform(*source.speed), rng.uniform(0.05, 0.5)
+        number = first_number + len(draws)
+        draws.append(
+            Draw(tuple(chosen[i : i + n]), float(speed), lead_s, float(gap_s), trail_s, number)
+        )
+        i += n
+    return draws
+
+
+def _pack(draws: Sequence[Draw], batch_s: float, rng: np.random.Generator) -> list[list[Draw]]:
+    """Examples sorted by a slightly blurred length, cut into batches of at most `batch_s`."""
+    blur = rng.uniform(0.95, 1.05, size=len(draws))
+    order = np.argsort([d.duration_s * b for d, b in zip(draws, blur, strict=True)], kind="stable")
+    batches: list[list[Draw]] = []
+    longest = 0.0
+    for i in order:
+        longest = max(longest, draws[i].duration_s)
+        if not batches or longest * (len(batches[-1]) + 1) > batch_s:
+            batches.append([])
+            longest = draws[i].duration_s
+        batches[-1].append(draws[i])
+    return batches

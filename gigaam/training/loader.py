@@ -1,0 +1,188 @@
+"""Planned examples → padded batches of samples and labels, made in the background."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gigaam.errors import DatasetError
+from gigaam.training.augment import (
+    AugmentOptions,
+    SpectrogramMasks,
+    augment,
+    change_speed,
+    draw_masks,
+)
+from gigaam.training.data import SAMPLE_RATE, Draw, SpeechFiles, Utterance
+
+N_BABBLING = 4
+"""Voices speaking at once in babble noise: enough that no word of theirs can be made out."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one training step.
+
+    Attributes:
+        wav: float32 [B, n], zero-padded.
+        lengths: int64 [B], samples.
+        labels: int64 [B, U], zero-padded.
+        label_lengths: int64 [B].
+        masks: what to hide of each example's log-mel.
+    """
+
+    wav: Tensor
+    lengths: Tensor
+    labels: Tensor
+    label_lengths: Tensor
+    masks: tuple[SpectrogramMasks, ...]
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio without padding."""
+        return float(self.lengths.sum()) / SAMPLE_RATE
+
+    def split(self, parts: int) -> list[Batch]:
+        """The same examples in at most `parts` batches of similar size, each as short as it can."""
+        ends = torch.linspace(0, len(self.lengths), parts + 1).round().int().tolist()
+        return [
+            Batch(
+                self.wav[first:end, : int(self.lengths[first:end].max())],
+                self.lengths[first:end],
+                self.labels[first:end, : int(self.label_lengths[first:end].max())],
+                self.label_lengths[first:end],
+                self.masks[first:end],
+            )
+            for first, end in pairwise(ends)
+            if end > first
+        ]
+
+
+class BatchMaker:
+    """Makes the examples of one pass.
+
+    Args:
+        files: reads samples.
+        vocabulary: characters in the order of their labels.
+        options: augmentation.
+        n_bins: mel bands, for the masks.
+        seed: of the run.
+        pass_number: from 0.
+        babblers: utterances that babble noise is mixed from.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: SpeechFiles,
+        vocabulary: Sequence[str],
+        options: AugmentOptions,
+        n_bins: int,
+        seed: int,
+        pass_number: int,
+        babblers: Sequence[Utterance],
+    ) -> None:
+        self._files, self._options, self._n_bins = files, options, n_bins
+        self._labels = {character: label for label, character in enumerate(vocabulary)}
+        self._seed, self._pass, self._babblers = seed, pass_number, babblers
+
+    def make(self, draws: Sequence[Draw]) -> Batch:
+        """The batch of these examples; the same draws always give the same batch."""
+        examples = [self.example(draw) for draw in draws]
+        waveforms, masks = zip(*examples, strict=True)
+        wav, lengths = pad(waveforms, np.float32)
+        labels, label_lengths = pad([self.encode(draw.text) for draw in draws], np.int64)
+        return Batch(wav, lengths, labels, label_lengths, masks)
+
+    def example(self, draw: Draw) -> tuple[NDArray[np.float32], SpectrogramMasks]:
+        """Samples float32 [n] and masks of one example."""
+        rng = np.random.default_rng([self._seed, self._pass, draw.number])
+        pieces: list[NDArray[np.float32]] = [_silence(draw.lead_s)]
+        for i, utterance in enumerate(draw.utterances):
+            if i:
+                pieces.append(_silence(draw.gap_s))
+            pieces.append(change_speed(self._files.read(utterance), draw.speed))
+        pieces.append(_silence(draw.trail_s))
+        wav = augment(np.concatenate(pieces), self._options, rng, self._babble)
+        return wav, draw_masks(self._options, rng, self._n_bins, len(wav) / SAMPLE_RATE)
+
+    def encode(self, text: str) -> NDArray[np.int64]:
+        """Labels int64 [U] of a normalised text."""
+        try:
+            return np.array([self._labels[character] for character in text], np.int64)
+        except KeyError as error:
+            raise DatasetError(f"character {error} of {text!r} is not in the vocabulary") from error
+
+    def _babble(self, rng: np.random.Generator, n: int) -> NDArray[np.float32]:
+        total = np.zeros(n, np.float32)
+        for i in rng.integers(len(self._babblers), size=N_BABBLING):
+            voice = self._files.read(self._babblers[i])
+            level = float(np.sqrt(np.mean(voice**2))) + 1e-6
+            total += np.resize(np.roll(voice, -int(rng.integers(len(voice)))), n) / level
+        return total
+
+
+def _silence(duration_s: float) -> NDArray[np.float32]:
+    return np.zeros(int(duration_s * SAMPLE_RATE), np.float32)
+
+
+def pad(rows: Sequence[NDArray[np.generic]], dtype: type[np.generic]) -> tuple[Tensor, Tensor]:
+    """Rows of different length as one zero-padded tensor [B, longest], and their lengths [B]."""
+    lengths = np.array([len(row) for row in rows], np.int64)
+    padded = np.zeros((len(rows), int(lengths.max())), dtype)
+    for target, row in zip(padded, rows, strict=True):
+        target[: len(row)] = row
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+def prefetch(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+    """The same items, up to `depth` of them made ahead in a background thread.
+
+    An exception raised while making an item is raised here in its place. Closing the iterator stops
+    the thread.
+    """
+    ready: queue.Queue[tuple[T | None, BaseException | None, bool]] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def hand_over(entry: tuple[T | None, BaseException | None, bool]) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(entry, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not hand_over((item, None, False)):
+                    return
+            hand_over((None, None, True))
+        except BaseException as error:
+            hand_over((None, error, True))
+
+    thread = threading.Thread(target=work, name="batches", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, last = ready.get()
+            if error is not None:
+                raise error
+            if last:
+                return
+            yield item  # type: ignore[misc]
+    finally:
+        stopped.set()
+        thread.join()

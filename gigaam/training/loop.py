@@ -1,0 +1,245 @@
+"""The training loop: a budget of time, a schedule that ends with it, checkpoints to go on from.
+
+Learning rate is a function of the part of the budget that has passed, so a run ends annealed however
+fast or busy the machine is.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gigaam.training.ctc import CTCNetwork, ctc_loss
+from gigaam.training.loader import Batch
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_NAME = "last.pt"
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """How weights are changed.
+
+    Attributes:
+        peak_lr: highest learning rate.
+        final_lr: part of it left at the end.
+        warmup: part of the budget in which it rises linearly.
+        weight_decay: of matrices; vectors are not decayed.
+        clip: largest gradient norm.
+        ema_decay: of the averaged weights, per step.
+    """
+
+    peak_lr: float = 2e-3
+    final_lr: float = 0.01
+    warmup: float = 0.03
+    weight_decay: float = 1e-2
+    clip: float = 1.0
+    ema_decay: float = 0.999
+
+    def lr_at(self, progress: float) -> float:
+        """Learning rate when `progress` (0 to 1) of the budget has passed: warm-up, cosine."""
+        if progress < self.warmup:
+            return self.peak_lr * max(progress, 1e-3) / self.warmup
+        done = min(1.0, (progress - self.warmup) / (1 - self.warmup))
+        cosine = (1 + math.cos(math.pi * done)) / 2
+        return self.peak_lr * (self.final_lr + (1 - self.final_lr) * cosine)
+
+
+@dataclass
+class Position:
+    """Where a run stands: everything its checkpoint says besides tensors.
+
+    Attributes:
+        elapsed_s: training time spent.
+        step: optimizer steps done.
+        audio_s: audio seen.
+        pass_plan: the pass at work (see `gigaam.training.data.PassPlan`), as a dict.
+        batch: batches of that pass done.
+    """
+
+    elapsed_s: float = 0.0
+    step: int = 0
+    audio_s: float = 0.0
+    pass_plan: dict[str, Any] = field(default_factory=dict)
+    batch: int = 0
+
+
+class Trainer:
+    """A network, its optimizer and the exponential average of its weights.
+
+    Args:
+        network: what is trained.
+        options: how.
+        budget_s: training time, in seconds.
+        directory: where log and checkpoints go.
+        workers: threads that compute gradients, each of a part of the batch.
+        parts: parts of a batch. More parts than workers keep both busy to the end, and a part
+            that fits into the processor's cache is faster.
+        clock: seconds that pass; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        network: CTCNetwork,
+        options: OptimizerOptions,
+        *,
+        budget_s: float,
+        directory: Path,
+        workers: int = 2,
+        parts: int = 4,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.network, self.options, self.budget_s = network, options, budget_s
+        self.directory, self._parts = directory, parts
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="gradients")
+        self.position = Position()
+        self._clock, self._last_tick = clock, clock()
+        self._parameters = list(network.parameters())
+        self.average = [p.detach().clone() for p in self._parameters]
+        matrices = [p for p in self._parameters if p.ndim > 1]
+        vectors = [p for p in self._parameters if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": options.weight_decay},
+                {"params": vectors, "weight_decay": 0.0},
+            ],
+            lr=options.peak_lr,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+
+    @property
+    def progress(self) -> float:
+        """Part of the budget that has passed, 0 to 1."""
+        return min(1.0, self.position.elapsed_s / self.budget_s)
+
+    def tick(self) -> None:
+        """Books the time since the last call as training time."""
+        now = self._clock()
+        self.position.elapsed_s += now - self._last_tick
+        self._last_tick = now
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """One optimizer step; gives the row for the log."""
+        lr = self.options.lr_at(self.progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        loss = self._gradients(batch)
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, self.options.clip))
+        if math.isfinite(norm):
+            self.optimizer.step()
+            self._update_average()
+        else:
+            logger.warning("step %d: gradient is not finite, step left out", self.position.step)
+        self.position.step += 1
+        self.position.batch += 1
+        self.position.audio_s += batch.audio_s
+        self.tick()
+        return {
+            "step": self.position.step,
+            "elapsed_s": round(self.position.elapsed_s, 1),
+            "audio_h": round(self.position.audio_s / 3600, 4),
+            "lr": lr,
+            "loss": loss,
+            "grad_norm": norm,
+        }
+
+    def _gradients(self, batch: Batch) -> float:
+        """Leaves the gradients of the loss per character with the parameters; gives the loss.
+
+        One process of several torch threads waits for the slowest of them at every operation;
+        parts of a batch wait for each other once per step, which a busy machine forgives.
+        """
+        n_characters = int(batch.label_lengths.sum())
+        results = list(self._workers.map(self._part_gradients, batch.split(self._parts)))
+        total = results[0][1]
+        for _, gradients in results[1:]:
+            torch._foreach_add_(total, gradients)
+        torch._foreach_div_(total, n_characters)
+        for parameter, gradient in zip(self._parameters, total, strict=True):
+            parameter.grad = gradient
+        return sum(loss for loss, _ in results) / n_characters
+
+    def _part_gradients(self, part: Batch) -> tuple[float, list[Tensor]]:
+        log_probs, lengths = self.network(part.wav, part.lengths, part.masks)
+        loss = ctc_loss(log_probs, lengths, part.labels, part.label_lengths)
+        return float(loss.detach()), list(torch.autograd.grad(loss, self._parameters))
+
+    def _update_average(self) -> None:
+        # Young averages forget faster, or the random beginning would stay in them for long.
+        step = self.position.step
+        decay = min(self.options.ema_decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, self._parameters, 1 - decay)
+
+    def swap_average(self) -> None:
+        """Exchanges the weights with their average; a second call exchanges them back."""
+        with torch.no_grad():
+            for parameter, average in zip(self._parameters, self.average, strict=True):
+                kept = parameter.clone()
+                parameter.copy_(average)
+                average.copy_(kept)
+
+    def save(self) -> None:
+        """Writes the checkpoint; one cut short leaves the previous one in place."""
+        self.tick()
+        content = {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "position": vars(self.position),
+        }
+        save_atomically(content, self.directory / CHECKPOINT_NAME)
+
+    def resume(self) -> bool:
+        """Continues from the checkpoint; whether there was one."""
+        path = self.directory / CHECKPOINT_NAME
+        if not path.exists():
+            return False
+        content = torch.load(path, weights_only=True)
+        self.network.load_state_dict(content["network"])
+        for average, saved in zip(self.average, content["average"], strict=True):
+            average.copy_(saved)
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.position = Position(**content["position"])
+        self._last_tick = self._clock()
+        return True
+
+
+def save_atomically(content: Mapping[str, Any] | dict[str, Tensor], path: Path) -> None:
+    """``torch.save`` that replaces the file only once it is complete."""
+    unfinished = path.with_name(path.name + ".part")
+    torch.save(content, unfinished)
+    os.replace(unfinished, path)
+
+
+class CsvLog:
+    """Rows of numbers, appended to a CSV file with a header line.
+
+    Args:
+        path: the file; continued if it exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, row: Mapping[str, float | str]) -> None:
+        """Appends one row."""
+        new = not self._path.exists()
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)

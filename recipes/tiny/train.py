@@ -1,0 +1,230 @@
+"""Trains tiny_ctc: ``python -m recipes.tiny.train --data DATA --out RUN --budget-minutes 100``.
+
+Started again with the same ``--out`` it goes on where the last checkpoint was written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from gigaam.training.augment import AugmentOptions
+from gigaam.training.ctc import (
+    CTCNetwork,
+    plain_state_dict,
+    round_front_end,
+    standardize_first_layer,
+)
+from gigaam.training.data import (
+    BatchLimits,
+    PassPlan,
+    Source,
+    SpeechFiles,
+    Utterance,
+    plan_pass,
+    read_manifest,
+)
+from gigaam.training.evaluate import ErrorRates, error_rates, recognize
+from gigaam.training.loader import Batch, BatchMaker, pad, prefetch
+from gigaam.training.loop import CsvLog, OptimizerOptions, Trainer, save_atomically
+
+logger = logging.getLogger("tiny")
+
+DEFAULT_CONFIG = Path(__file__).with_name("tiny_ctc.yaml")
+LOG_EVERY_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the configuration file says."""
+
+    model: dict[str, Any]
+    seed: int
+    sources: dict[str, Source]
+    development: tuple[str, ...]
+    limits: BatchLimits
+    augmentation: AugmentOptions
+    optimizer: OptimizerOptions
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """Characters in the order of their labels."""
+        characters: list[str] = self.model["decoding"]["vocabulary"]
+        return characters
+
+
+def read_config(path: Path) -> Run:
+    """The run described by a YAML file."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return Run(
+        model=content["model"],
+        seed=content["seed"],
+        sources={
+            name: Source(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+            for name, options in content["sources"].items()
+        },
+        development=tuple(content["development"]),
+        limits=BatchLimits(**content["batches"]),
+        augmentation=AugmentOptions(**content["augmentation"]),
+        optimizer=OptimizerOptions(**content["optimizer"]),
+    )
+
+
+def read_manifests(data: Path, names: Sequence[str]) -> dict[str, list[Utterance]]:
+    """The manifests that exist."""
+    return {n: read_manifest(data / f"{n}.tsv") for n in names if (data / f"{n}.tsv").exists()}
+
+
+def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Iterator[Batch]:
+    """Batches from where the trainer stands, pass after pass without end."""
+    position = trainer.position
+    while True:
+        manifests = read_manifests(data, list(run.sources))
+        if not position.pass_plan:
+            sizes = {name: len(utterances) for name, utterances in manifests.items()}
+            position.pass_plan = asdict(PassPlan(run.seed, 0, trainer.progress, sizes))
+        plan = PassPlan(**position.pass_plan)
+        planned = plan_pass(plan, manifests, run.sources, run.limits)
+        hours = sum(d.duration_s for batch in planned for d in batch) / 3600
+        logger.info("pass %d: %.1f h in %d batches, %s", plan.number, hours, len(planned), plan)
+        maker = BatchMaker(
+            files=files,
+            vocabulary=run.vocabulary,
+            options=run.augmentation,
+            n_bins=run.model["preprocessor"]["features"],
+            seed=run.seed,
+            pass_number=plan.number,
+            babblers=[u for name in sorted(plan.sizes) for u in manifests[name]],
+        )
+        yield from prefetch(maker.make(draws) for draws in planned[position.batch :])
+        sizes = {n: len(u) for n, u in read_manifests(data, list(run.sources)).items()}
+        following = PassPlan(run.seed, plan.number + 1, trainer.progress, sizes)
+        position.pass_plan, position.batch = asdict(following), 0
+
+
+def build_network(run: Run, statistics: Sequence[Batch]) -> CTCNetwork:
+    """A network with v3-like front-end, its first layer standardized on these batches."""
+    torch.manual_seed(run.seed)
+    network = CTCNetwork(run.model)
+    round_front_end(network.preprocessor)
+    columns = []
+    for batch in statistics:
+        with torch.no_grad():
+            features, frames = network.preprocessor(batch.wav, batch.lengths)
+        columns += [f[:, :n] for f, n in zip(features, frames.tolist(), strict=True)]
+    frames_by_bin = torch.cat(columns, 1)
+    mean, std = frames_by_bin.mean(1), frames_by_bin.std(1).clamp(min=0.1)
+    standardize_first_layer(network, mean, std)
+    return network
+
+
+def first_batches(run: Run, data: Path, files: SpeechFiles) -> list[Batch]:
+    """A few batches without augmentation: every thirtieth utterance of all manifests."""
+    manifests = read_manifests(data, list(run.sources))
+    chosen = [u for name in sorted(manifests) for u in manifests[name][:600:30]]
+    empty = torch.zeros(1, dtype=torch.int64)
+    return [Batch(*pad([files.read(u)], np.float32), empty, empty, ()) for u in chosen]
+
+
+def evaluate(
+    network: CTCNetwork, run: Run, data: Path, files: SpeechFiles
+) -> dict[str, ErrorRates]:
+    """Error rates on each development set."""
+    rates = {}
+    for name, utterances in read_manifests(data, run.development).items():
+        texts = recognize(network, utterances, run.vocabulary, files)
+        rates[name] = error_rates([u.text for u in utterances], texts)
+        logger.info("%s: %s", name, texts[0])
+    return rates
+
+
+def log_rates(trainer: Trainer, log: CsvLog, kind: str, rates: dict[str, ErrorRates]) -> float:
+    """Logs error rates; gives the mean character error rate of the sets."""
+    for name, rate in rates.items():
+        logger.info("%s weights, %s: CER %.4f WER %.4f", kind, name, rate.cer, rate.wer)
+        position = trainer.position
+        row = {"step": position.step, "elapsed_s": round(position.elapsed_s), "kind": kind}
+        log.write({**row, "set": name, "cer": round(rate.cer, 5), "wer": round(rate.wer, 5)})
+    return sum(rate.cer for rate in rates.values()) / max(1, len(rates))
+
+
+def train(run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes: float) -> None:
+    """Trains until the budget has passed and leaves ``final.pt`` in `out`."""
+    files = SpeechFiles()
+    network = build_network(run, first_batches(run, data, files))
+    trainer = Trainer(network, run.optimizer, budget_s=budget_minutes * 60, directory=out)
+    resumed = trainer.resume()
+    size = sum(p.numel() for p in network.parameters())
+    logger.info("%d parameters; %s at %s", size, "resumed" if resumed else "new", trainer.position)
+    steps, errors = CsvLog(out / "steps.csv"), CsvLog(out / "dev.csv")
+    next_dev_s = trainer.position.elapsed_s + dev_minutes * 60
+    window_audio_s, window_s, window_loss = trainer.position.audio_s, trainer.position.elapsed_s, 0.0
+    for batch in batches(run, trainer, data, files):
+        row = trainer.step(batch)
+        steps.write(row)
+        window_loss += row["loss"]
+        position = trainer.position
+        if position.step % LOG_EVERY_STEPS == 0:
+            rtfx = (position.audio_s - window_audio_s) / (position.elapsed_s - window_s)
+            logger.info(
+                "step %d, %.1f %%: loss %.4f, gradient %.2f, lr %.2e, %.0f x real time",
+                position.step, 100 * trainer.progress, window_loss / LOG_EVERY_STEPS,
+                row["grad_norm"], row["lr"], rtfx,
+            )  # fmt: skip
+            window_audio_s, window_s, window_loss = position.audio_s, position.elapsed_s, 0.0
+        if trainer.progress >= 1:
+            break
+        if position.elapsed_s >= next_dev_s:
+            trainer.save()
+            trainer.swap_average()
+            log_rates(trainer, errors, "average", evaluate(network, run, data, files))
+            trainer.swap_average()
+            trainer.tick()
+            next_dev_s = position.elapsed_s + dev_minutes * 60
+    finish(trainer, errors, run, data, files)
+
+
+def finish(trainer: Trainer, errors: CsvLog, run: Run, data: Path, files: SpeechFiles) -> None:
+    """Writes whichever of last and average weights does better on the development sets."""
+    trainer.save()
+    network = trainer.network
+    last = log_rates(trainer, errors, "last", evaluate(network, run, data, files))
+    trainer.swap_average()
+    average = log_rates(trainer, errors, "average", evaluate(network, run, data, files))
+    if last < average:
+        trainer.swap_average()
+    save_atomically(plain_state_dict(network), trainer.directory / "final.pt")
+    logger.info("done: %s weights", "last" if last < average else "average")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of manifests")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--budget-minutes", type=float, required=True, help="training time in all")
+    parser.add_argument("--dev-minutes", type=float, default=8, help="time between checkpoints")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)  # the trainer's workers share the cores instead
+    train(
+        read_config(arguments.config),
+        arguments.data,
+        arguments.out,
+        budget_minutes=arguments.budget_minutes,
+        dev_minutes=arguments.dev_minutes,
+    )
+
+
+if __name__ == "__main__":
+    main()
