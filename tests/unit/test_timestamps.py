@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sentencepiece import sentencepiece_model
 
@@ -124,11 +124,13 @@ def check(hypothesis, tokenizer):
         assert words[-1].end <= (hypothesis.frames[-1] + 1) * 0.04
 
 
+@settings(deadline=None)
 @given(hypotheses(CHARS))
 def test_words_of_characters_are_the_text(hypothesis):
     check(hypothesis, CHARS)
 
 
+@settings(deadline=None)
 @given(hypotheses(PIECES))
 def test_words_of_pieces_are_the_text(hypothesis):
     check(hypothesis, PIECES)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_sentencepiece import LINES, sentencepiece_model
 
@@ -37,6 +37,7 @@ def test_characters_there_and_back():
     assert tokenizer.serialized is None
 
 
+@settings(deadline=None)
 @given(st.text(LETTERS))
 def test_characters_decode_what_they_encode(text):
     tokenizer = CharTokenizer(LETTERS)

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.decoding import Hypothesis
@@ -62,6 +62,7 @@ def test_format_time(seconds, expected):
     assert format_time(seconds) == expected
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6))
 def test_format_time_reads_back_to_the_nearest_hundredth(seconds):
     written = format_time(seconds)
