@@ -29,6 +29,7 @@ class Fault:
     status: int | None = None  # answer with this status and no body of the file
     headers: dict[str, str] = field(default_factory=dict)  # added or replaced; "" leaves one out
     ignore_range: bool = False  # answer 200 with the whole file
+    ignore_if_range: bool = False  # answer 206 whatever version the client has
     change_body: Callable[[bytes], bytes] | None = None  # the file as this answer pretends it is
     claim_bytes: int | None = None  # the Content-Length sent, whatever the body is
     drop_after: int | None = None  # close the connection after this many bytes of the body
@@ -163,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         etag = fault.headers.get("ETag", f'"{file.stat().st_mtime_ns:x}-{len(content):x}"')
         headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Length": str(len(content))}
         start = None if fault.ignore_range else _first_byte(asked.get("range"))
-        if start is None or asked.get("if-range", etag) != etag:
+        is_current = fault.ignore_if_range or asked.get("if-range", etag) == etag
+        if start is None or not is_current:
             return 200, headers, content
         if start >= len(content):
             return 416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"}, b""

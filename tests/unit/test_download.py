@@ -21,7 +21,7 @@ from gigaam import registry
 from gigaam.download import cache_root, cached_path, fetch, is_offline, url_of
 from gigaam.errors import ChecksumError, DownloadError, OfflineError, UnknownModelError
 from gigaam.registry import ModelInfo, RemoteFile
-from gigaam.transfer import RetryPolicy
+from gigaam.transfer import Partial, RetryPolicy, transfer
 
 BLOCK = 1 << 16  # what arrives in whole blocks survives a dropped connection
 CONTENT = bytes(range(256)) * (16 * BLOCK // 256)
@@ -97,6 +97,7 @@ def test_downloads_once_and_then_finds_the_file(server, root):
     assert path.read_bytes() == CONTENT
     assert fetch(model(), root) == path
     assert server.statuses(FILE) == [200]
+    assert server.requests[0].headers["accept-encoding"] == "identity"
     assert not part(root).exists()
     assert sorted(file.suffix for file in root.iterdir()) == [".ckpt", ".lock", ".verified"]
 
@@ -218,12 +219,19 @@ def test_a_wrong_length_is_refused_before_the_body_is_read(server, root):
         fetch(model(), root)
 
 
-def test_a_body_without_length_is_bounded_by_the_published_size(server, root):
-    endless = Fault(headers={"Content-Length": ""}, change_body=lambda c: c * 10)
-    server.inject(FILE, endless)
+def test_a_body_without_length_is_bounded_by_the_published_size(server, tmp_path):
+    server.inject(FILE, Fault(headers={"Content-Length": ""}, change_body=lambda c: c * 10))
+    partial = Partial(tmp_path / "part")
+    seen: list[int] = []
     with pytest.raises(ChecksumError, match="goes on past"):
-        fetch(model(), root, policy=QUICK)
-    assert not part(root).exists()
+        transfer(
+            f"{server.url}/{FILE}",
+            partial,
+            size_bytes=len(CONTENT),
+            on_progress=lambda done, total: seen.append(done),
+        )
+    assert max(seen) <= len(CONTENT) + BLOCK
+    assert not partial.path.exists()
 
 
 def test_a_body_without_length_is_accepted_if_it_is_the_published_file(server, root):
@@ -285,6 +293,12 @@ def test_a_dropped_connection_is_resumed(server, root):
     assert server.requests[1].headers["if-range"].startswith('"')
 
 
+def test_a_body_without_length_that_stops_early_is_resumed(server, root):
+    server.inject(FILE, Fault(headers={"Content-Length": ""}, drop_after=HALF))
+    assert fetch(model(), root, policy=QUICK).read_bytes() == CONTENT
+    assert server.statuses(FILE) == [200, 206]
+
+
 def test_progress_gives_new_patience(server, root):
     server.inject(FILE, Fault(drop_after=BLOCK), times=12)
     policy = RetryPolicy(attempts=2, first_wait_s=0.001)
@@ -324,11 +338,12 @@ def test_a_file_replaced_on_the_server_is_not_mixed_with_the_old_part(server, ro
     assert server.statuses(FILE) == [200, 200]
 
 
-def test_a_part_of_another_version_is_refused_even_if_the_server_ignores_if_range(server, root):
+@pytest.mark.parametrize(
+    "headers", [{"ETag": '"new"'}, {"ETag": '"old"', "Content-Range": "bytes 7-8/9"}]
+)
+def test_an_answer_with_another_part_or_version_is_refused(server, root, headers):
     server.inject(FILE, Fault(drop_after=HALF, headers={"ETag": '"old"'}))
-    server.inject(
-        FILE, Fault(status=None, headers={"ETag": '"old"', "Content-Range": "bytes 7-8/9"})
-    )
+    server.inject(FILE, Fault(headers=headers, ignore_if_range=True))
     assert fetch(model(), root, policy=QUICK).read_bytes() == CONTENT
     assert server.statuses(FILE) == [200, 206, 200]
 
@@ -577,9 +592,23 @@ def test_progress_is_drawn_on_stderr_only_when_wanted(server, root, capfd):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_progress_is_drawn_on_a_terminal_and_results_stay_on_stdout(server, root):
+    server.inject(FILE, Fault(chunk_delay_s=0.005))
+    code = """
+    import threading, time
+
+    def print_meanwhile():
+        while not (root / "net.ckpt.part").exists():
+            time.sleep(0.01)
+        print("meanwhile")
+
+    thread = threading.Thread(target=print_meanwhile)
+    thread.start()
+    print(fetch(info, root))
+    thread.join()
+    """
     controller, terminal = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", FETCH + "print(fetch(info, root))", str(root)],
+        [sys.executable, "-c", FETCH + textwrap.dedent(code), str(root)],
         stdout=subprocess.PIPE,
         stderr=terminal,
         text=True,
@@ -591,7 +620,7 @@ def test_progress_is_drawn_on_a_terminal_and_results_stay_on_stdout(server, root
         while block := os.read(controller, 65_536):
             drawn += block
     os.close(controller)
-    assert output.strip() == str(root / FILE)
+    assert output.split() == ["meanwhile", str(root / FILE)]
     assert FILE.encode() in drawn
 
 
