@@ -253,15 +253,17 @@ def _array_chunks(
     scaled = _scaled(samples)
     if rate == sample_rate and len(scaled) == 1:
         return iter((scaled[0],))
-    packed = "s16" if scaled.dtype == np.int16 else "flt"
-    return converted(_array_frames(scaled, rate, packed + "p"), sample_rate, packed)
+    sample_fmt = "s16" if scaled.dtype == np.int16 else "flt"
+    return converted(_array_frames(scaled, rate, sample_fmt), sample_rate, sample_fmt)
 
 
 def _array_frames(samples: NDArray[Any], rate: int, sample_fmt: str) -> Iterator[AudioFrame]:
     layout = LAYOUTS[len(samples) - 1]
     for start in range(0, samples.shape[1], FRAME_SAMPLES):
-        part: Any = np.ascontiguousarray(samples[:, start : start + FRAME_SAMPLES])
-        frame = av.AudioFrame.from_ndarray(part, format=sample_fmt, layout=layout)
+        part = samples[:, start : start + FRAME_SAMPLES]
+        # Interleaved: PyAV 18 runs over the end of exactly eight planes.
+        packed: Any = np.ascontiguousarray(part.T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format=sample_fmt, layout=layout)
         frame.sample_rate = rate
         frame.time_base = Fraction(1, rate)
         yield frame

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 _LENGTH_TOLERANCE_S = 0.1  # codec delay and padding, in which header and samples may differ
-_HEAD_BYTES = 12
+_HEAD_BYTES = 4096  # enough to see the tag of an MP3 behind short titles
 _MPEG1_KILOBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MPEG2_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _COPY_BYTES = 1 << 20
@@ -211,8 +211,7 @@ class Recording:
     def _stated_s(self) -> float | None:
         """The length in the header, in seconds; None where FFmpeg would only guess it."""
         name = self._container.format.name
-        # The tag with an MP3's sample count is signed by the encoder: the only trace it leaves.
-        untagged = name == "mp3" and "encoder" not in self._stream.metadata
+        untagged = name == "mp3" and not self._has_mp3_tag()
         if name in _UNMEASURED_FORMATS.split(",") or untagged or _is_open_ended(self._head):
             return None
         if self._stream.duration and self._stream.time_base:
@@ -220,6 +219,11 @@ class Recording:
         if self._container.duration:
             return self._container.duration / av.time_base
         return None
+
+    def _has_mp3_tag(self) -> bool:
+        """Whether an MP3 states its sample count: the tag itself, or the encoder it names."""
+        named = "encoder" in self._stream.metadata  # all that is to be seen after long titles
+        return named or any(tag in self._head for tag in (b"Xing", b"Info", b"VBRI"))
 
     def _packets(self) -> Iterator[Packet[AudioStream] | None]:
         """Packets, and last an empty one, which takes the rest out of the decoder."""

@@ -31,27 +31,24 @@ class _Resampler:
         unnamed = re.fullmatch(r"(\d+) channels", layout)
         if unnamed and 1 <= int(unnamed[1]) <= len(LAYOUTS):
             layout = LAYOUTS[int(unnamed[1]) - 1]
-        self._dtype = np.dtype(np.int16 if sample_fmt == "s16" else np.float32)
-        self._queued = 0
-        self._graph: av.filter.Graph | None = None
-        same_format = frame.format.name in (sample_fmt, f"{sample_fmt}p")
-        if same_format and layout == "mono" and frame.sample_rate == sample_rate:
-            return  # nothing to convert
+        self._rates = frame.sample_rate, sample_rate
+        self._input = {
+            "sample_rate": str(frame.sample_rate),
+            "sample_fmt": frame.format.name,
+            "channel_layout": layout,
+        }
         # Without a maximum, a downmix to floats is louder than the same one to integers.
-        options = {"sample_rate": str(sample_rate), "rematrix_maxval": "1"}
+        self._options = {"sample_rate": str(sample_rate), "rematrix_maxval": "1"}
         if sample_fmt == "s16" and frame.format.bytes <= 2:
             # FFmpeg 8 would use floats, and differ from all versions before by up to 5 units.
-            options["internal_sample_fmt"] = "s16p"
-        graph = self._graph = av.filter.Graph()
-        graph.threads = 1
-        graph.link_nodes(
-            graph.add_abuffer(
-                sample_rate=frame.sample_rate, format=frame.format.name, layout=layout
-            ),
-            graph.add("aresample", **options),
-            graph.add("aformat", sample_fmts=sample_fmt, channel_layouts="mono"),
-            graph.add("abuffersink"),
-        ).configure()
+            self._options["internal_sample_fmt"] = "s16p"
+        self._output = {"sample_fmts": sample_fmt, "channel_layouts": "mono"}
+        self._dtype = np.dtype(np.int16 if sample_fmt == "s16" else np.float32)
+        same_format = frame.format.name in (sample_fmt, f"{sample_fmt}p")
+        unchanged = same_format and layout == "mono" and frame.sample_rate == sample_rate
+        self._graph = None if unchanged else self._chain()
+        self._queued = 0
+        self._first: list[AudioFrame] | None = []  # all frames so far, while they are few
 
     def push(self, frame: AudioFrame) -> list[NDArray[Any]]:
         """Take a frame; the chunks ``[n]`` that are ready, often none."""
@@ -59,25 +56,53 @@ class _Resampler:
             return [self._samples(frame)]
         self._graph.push(frame)
         self._queued += frame.samples
-        return self._pull() if self._queued >= FRAME_SAMPLES else []
+        if self._first is not None:
+            self._first.append(frame)
+        if self._queued < FRAME_SAMPLES:
+            return []
+        self._queued = 0
+        self._first = None
+        return self._pull(self._graph)
 
     def flush(self) -> list[NDArray[Any]]:
         """The chunks still inside, once no frame follows."""
         if self._graph is None:
             return []
         self._graph.push(None)
-        return self._pull()
+        return self._pull(self._graph) or self._padded()
 
-    def _pull(self) -> list[NDArray[Any]]:
-        assert self._graph is not None
-        self._queued = 0
+    def _padded(self) -> list[NDArray[Any]]:
+        """What frames shorter than the filter give with silence after them: without, nothing."""
+        if not self._first:
+            return []
+        graph = self._chain("apad", pad_len=str(FRAME_SAMPLES))
+        for frame in [*self._first, None]:
+            graph.push(frame)
+        input_rate, sample_rate = self._rates
+        wanted = -(-self._queued * sample_rate // input_rate)
+        return [np.concatenate(self._pull(graph))[:wanted]]
+
+    def _chain(self, *first: str, **options: str) -> av.filter.Graph:
+        """The filters, after one more where one is named."""
+        graph = av.filter.Graph()
+        graph.threads = 1
+        graph.link_nodes(
+            graph.add("abuffer", **self._input),
+            *(graph.add(name, **options) for name in first),
+            graph.add("aresample", **self._options),
+            graph.add("aformat", **self._output),
+            graph.add("abuffersink"),
+        ).configure()
+        return graph
+
+    def _pull(self, graph: av.filter.Graph) -> list[NDArray[Any]]:
         chunks: list[NDArray[Any]] = []
         while True:
             try:
-                frame = self._graph.pull()
+                frame: Any = graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return chunks
-            chunks.append(self._samples(frame))  # type: ignore[arg-type]
+            chunks.append(self._samples(frame))
 
     def _samples(self, frame: AudioFrame) -> NDArray[Any]:
         plane: Any = frame.planes[0]  # a buffer, which its stub does not say

@@ -1,0 +1,106 @@
+"""Samples as the ffmpeg program gives them: bit for bit or within 2 units of 16 bits.
+
+Seen with ffmpeg 5.1. Version 8 resamples 16-bit sources in floats, and may be 5 units away.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gigaam.audio import SAMPLE_RATE, read_audio
+
+SOURCE = "aevalsrc=exprs={expressions}:s={rate}:d=1.7"
+CHANNEL = "0.35*sin(2*PI*(200+{i}*97)*t+sin(9*t))+0.2*(random({i})-0.5)"
+PICTURE = ("-f", "lavfi", "-i", "testsrc=s=64x64:d=1.7:r=10")
+
+
+def ffmpeg(*arguments: str) -> bytes:
+    """What the program writes to its standard output."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("the ffmpeg program is not installed")
+        pytest.skip("the ffmpeg program is not installed")
+    command = [program, "-nostdin", "-v", "error", *arguments]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def recording(path: Path, rate: int, channels: int, *codec: str) -> Path:
+    """A new file with different tones and noise in every channel."""
+    expressions = "|".join(CHANNEL.format(i=i) for i in range(channels))
+    source = SOURCE.format(expressions=expressions, rate=rate)
+    picture = PICTURE if "-c:v" in codec else ()
+    ffmpeg("-f", "lavfi", "-i", source, *picture, *codec, str(path))
+    return path
+
+
+def difference(path: Path, sample_rate: int = SAMPLE_RATE) -> int:
+    """The largest distance from what the program makes of a file, in units of 16 bits."""
+    output = ffmpeg(
+        *("-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", str(sample_rate)),
+        *("-f", "s16le", "-"),
+    )
+    wanted = np.frombuffer(output, "<i2").astype(int)
+    samples = read_audio(path, sample_rate=sample_rate).astype(float) * 32768
+    np.testing.assert_array_equal(samples, np.rint(samples))
+    assert samples.size == wanted.size > sample_rate
+    assert np.abs(wanted).max() > 3000
+    return int(np.abs(samples - wanted).max())
+
+
+@pytest.mark.parametrize("name", ["pcm_s16le.wav", "pcm_s24le.wav", "pcm_f32le.wav", "flac.flac"])
+def test_mono_at_the_target_rate_is_exact(tmp_path: Path, name: str) -> None:
+    path = recording(tmp_path / name, SAMPLE_RATE, 1, "-c:a", name.split(".")[0])
+    assert difference(path) == 0
+
+
+PCM = [
+    *(("pcm_s16le", rate, c) for rate in (8_000, 44_100, 48_000, 96_000) for c in (1, 2, 6)),
+    *(("pcm_s16le", 16_000, c) for c in (2, 3, 4, 5, 6, 7, 8)),
+    *((codec, 48_000, c) for codec in ("pcm_s24le", "pcm_u8", "pcm_f64le") for c in (1, 2, 6)),
+]
+
+
+@pytest.mark.parametrize(("codec", "rate", "channels"), PCM)
+def test_rates_and_downmix(tmp_path: Path, rate: int, channels: int, codec: str) -> None:
+    path = recording(tmp_path / "a.wav", rate, channels, "-c:a", codec)
+    assert difference(path) <= 2
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(
+    ("extension", "codec"),
+    [
+        ("mp3", "-c:a libmp3lame"),
+        ("mp3", "-c:a libmp3lame -q:a 5 -write_xing 0"),
+        ("opus", "-c:a libopus"),
+        ("ogg", "-c:a libvorbis"),
+        ("m4a", "-c:a aac"),
+        ("aac", "-c:a aac"),
+        ("webm", "-c:a libopus"),
+        ("mkv", "-c:v mpeg4 -c:a libmp3lame"),
+        ("mp4", "-c:v mpeg4 -c:a aac"),
+        ("wma", "-c:a wmav2"),
+        ("wav", "-ar 8000 -c:a pcm_alaw"),
+        ("wav", "-c:a adpcm_ms"),
+        ("aiff", "-c:a pcm_s16be"),
+        ("caf", "-c:a alac"),
+    ],
+)
+def test_codecs(tmp_path: Path, extension: str, codec: str, channels: int) -> None:
+    path = recording(tmp_path / f"a.{extension}", 48_000, channels, *codec.split())
+    assert difference(path) <= 2
+
+
+def test_six_channels_of_aac(tmp_path: Path) -> None:
+    assert difference(recording(tmp_path / "a.m4a", 48_000, 6, "-c:a", "aac")) <= 2
+
+
+def test_another_target_rate(tmp_path: Path) -> None:
+    assert difference(recording(tmp_path / "a.wav", 44_100, 2), 8_000) <= 2
