@@ -58,7 +58,9 @@ def tune_to_speech(model: GigaAMASR, encodings: Encodings, seconds: float) -> fl
         rate = np.mean([len(h.ids) for h in model.search(encodings)]) / seconds
         if TOKENS_PER_SECOND[0] <= rate <= TOKENS_PER_SECOND[1]:
             break
-        low, high = (low, (low + high) / 2) if rate < TOKENS_PER_SECOND[0] else ((low + high) / 2, high)
+        low, high = (
+            (low, (low + high) / 2) if rate < TOKENS_PER_SECOND[0] else ((low + high) / 2, high)
+        )
     return float(rate)
 
 
@@ -87,7 +89,9 @@ def measure(model: GigaAMASR, seconds: int, batch: int, repeats: int) -> dict[st
     encodings = Encodings(encoded.float(), lengths.numpy().astype(np.int64))
     if isinstance(model.head, RNNTHead):
         row["tokens_per_s"] = tune_to_speech(model, encodings, seconds)
-    row["search_of_encoder"] = time_runs(lambda: model.search(encodings), repeats).best / encoder.best
+    row["search_of_encoder"] = (
+        time_runs(lambda: model.search(encodings), repeats).best / encoder.best
+    )
     return row
 
 

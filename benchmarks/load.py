@@ -34,7 +34,8 @@ after = resident()
 model.transcribe(np.zeros(16_000, np.float32), input_rate=16_000)
 used = resident()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"load_s": loaded, "loaded": after - before, "used": used - before, "peak": peak - before}))
+sizes = {"loaded": after - before, "used": used - before, "peak": peak - before}
+print(json.dumps({"load_s": loaded, **sizes}))
 """
 
 

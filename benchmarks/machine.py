@@ -22,10 +22,12 @@ class Timing:
 
     @property
     def best(self) -> float:
+        """The shortest: what the machine can do when nothing else disturbs it."""
         return min(self.runs)
 
     @property
     def median(self) -> float:
+        """The middle one: what to expect of it."""
         return statistics.median(self.runs)
 
 

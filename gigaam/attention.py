@@ -50,7 +50,7 @@ class PositionTable:
 
 
 def _angles(positions: Tensor, base: float, width: int) -> Tensor:
-    """position · base^(−2i/width) for i in 0 … width/2−1: [P] → float64 [P, width/2]."""
+    """Position · base^(−2i/width) for i in 0 … width/2−1: [P] → float64 [P, width/2]."""
     exponents = torch.arange(0, width, 2, dtype=torch.float64) / width
     return positions.double()[:, None] * base**-exponents
 
@@ -107,7 +107,7 @@ class MultiHeadAttention(nn.Module):
 
     def split_heads(self, x: Tensor) -> Tensor:
         """[B, T, D] → [B, T, H, d]."""
-        return x.unflatten(-1, (self.n_heads, self.d_head))
+        return x.view(*x.shape[:-1], self.n_heads, self.d_head)
 
 
 class RotaryAttention(MultiHeadAttention):
@@ -216,9 +216,7 @@ def _flash_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None) -> T
     frames = valid.sum(1, dtype=torch.int32)
     bounds = F.pad(frames.cumsum(0, dtype=torch.int32), (1, 0))
     longest = int(frames.max())
-    packed = flash_attn_varlen_func(
-        q[valid], k[valid], v[valid], bounds, bounds, longest, longest
-    )
+    packed = flash_attn_varlen_func(q[valid], k[valid], v[valid], bounds, bounds, longest, longest)
     out = torch.zeros_like(q)
     out[valid] = packed
     return out

@@ -29,7 +29,9 @@ class CTCHead(nn.Module):
     def forward(self, encoder_output: Tensor) -> Tensor:
         """Log-probabilities [B, T, V] of encodings [B, D, T]."""
         projection: nn.Conv1d = self.decoder_layers[0]  # type: ignore[assignment]
-        logits = F.linear(encoder_output.transpose(1, 2), projection.weight[..., 0], projection.bias)
+        logits = F.linear(
+            encoder_output.transpose(1, 2), projection.weight[..., 0], projection.bias
+        )
         return logits.log_softmax(-1)
 
 

@@ -23,7 +23,7 @@ Length = TypeVar("Length", int, Tensor)
 
 
 def _inside(lengths: Tensor, frames: int) -> Tensor:
-    """bool [B, T], True on each recording's own frames."""
+    """Bool [B, T], True on each recording's own frames."""
     return torch.arange(frames, device=lengths.device) < lengths[:, None]
 
 
@@ -139,6 +139,9 @@ class ConvolutionModule(nn.Module):
         if norm.training:
             return norm(_depthwise(x, weight, bias).transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
         # At inference the norm is a scale and a shift per channel: part of the convolution.
+        assert bias is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         shift = (bias - norm.running_mean) * scale + norm.bias
         return _depthwise(x, weight * scale[:, None, None], shift)

@@ -54,7 +54,7 @@ def load_model(
         DownloadError: The model cannot be fetched.
         CheckpointError: The file is damaged or not a GigaAM model.
     """
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = _device(device)
     dtype = _encoder_dtype(encoder_dtype, fp16_encoder and device.type == "cuda")
     checkpoint = read_checkpoint(find_model(model_name, download_root))
     config = _with_flash(checkpoint.config, use_flash, device, dtype)
@@ -129,6 +129,17 @@ def _with_files(config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, 
             "bias": bias,
         }
     return config
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ImportError) as error:  # torch has no one type for it
+        raise ModelError(f"the device {str(device)!r} cannot be used: {error}") from error
+    return device
 
 
 def _encoder_dtype(dtype: DTypeName | torch.dtype | None, half: bool) -> torch.dtype:

@@ -150,7 +150,7 @@ class GigaAM(nn.Module):
             directory: Made if missing; a model already in it is replaced.
             encoder_dtype: Precision of the stored encoder; None keeps the one in memory.
         """
-        config = OmegaConf.to_container(self.cfg)
+        config: Any = OmegaConf.to_container(self.cfg)
         state = self.state_dict()
         if encoder_dtype is not None:
             dtype = getattr(torch, encoder_dtype)
@@ -185,7 +185,7 @@ class GigaAMASR(GigaAM):
             )
 
     @overload
-    def transcribe(
+    def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str
         self,
         wav_file: AudioSource,
         word_timestamps: bool = ...,
@@ -252,8 +252,10 @@ class GigaAMASR(GigaAM):
     def search(self, encodings: Encodings) -> list[Hypothesis]:
         """The most probable tokens of each recording of a batch."""
         if isinstance(self.head, RNNTHead):
+            assert isinstance(self.decoding, RNNTGreedyDecoding)
             transducer = TorchTransducer(self.head, encodings.encoded)
             return self.decoding.search(transducer, encodings.lengths)
+        assert isinstance(self.decoding, CTCGreedyDecoding)
         log_probs = self.head(encodings.encoded).cpu().numpy()
         return self.decoding.search(log_probs, encodings.lengths)
 

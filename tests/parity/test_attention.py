@@ -108,7 +108,9 @@ def test_distances_to_keys(frames: int) -> None:
     assert torch.equal(distances_to_keys(by_distance)[0, 0], expected.float())
 
 
-@pytest.mark.parametrize("positions", [RotaryPositions(d_head=8, base=5000.0), RelativePositions(d_model=16)])
+@pytest.mark.parametrize(
+    "positions", [RotaryPositions(d_head=8, base=5000.0), RelativePositions(d_model=16)]
+)
 def test_position_tables_grow_past_their_first_length_in_eight_threads(positions) -> None:
     """Over 1024 frames (41 s), and over the 5000 frames (200 s) where others stop."""
     lengths = [10, 1500, 3, 6000, 1024, 1025, 5001, 12_000]

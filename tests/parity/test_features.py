@@ -18,9 +18,7 @@ LENGTHS += [479, 480, 481, 559, 639, 640, 641, 799, 800, 801, 960, 1200, 16_000,
 
 
 def noise(n: int, seed: int = 0) -> torch.Tensor:
-    return torch.from_numpy(
-        np.random.default_rng(seed).normal(0, 0.1, n).astype(np.float32)
-    )
+    return torch.from_numpy(np.random.default_rng(seed).normal(0, 0.1, n).astype(np.float32))
 
 
 def htk_filters(n_freqs: int, n_mels: int) -> np.ndarray:
@@ -36,8 +34,12 @@ def htk_filters(n_freqs: int, n_mels: int) -> np.ndarray:
     filters = np.zeros((n_freqs, n_mels))
     for f in range(n_freqs):
         x = 8000 * f / (n_freqs - 1)
-        for m, (left, middle, right) in enumerate(zip(points, points[1:], points[2:], strict=False)):
-            filters[f, m] = max(0.0, min((x - left) / (middle - left), (right - x) / (right - middle)))
+        for m, (left, middle, right) in enumerate(
+            zip(points, points[1:], points[2:], strict=False)
+        ):
+            filters[f, m] = max(
+                0.0, min((x - left) / (middle - left), (right - x) / (right - middle))
+            )
     return filters
 
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy_transducer import NumpyTransducer
 
 from gigaam.decoding import (
     CTCGreedyDecoding,
@@ -14,6 +13,7 @@ from gigaam.decoding import (
     mean_probability,
 )
 from gigaam.errors import ArgumentError, CheckpointError, GigaAMError, ModelError
+from tests.numpy_transducer import NumpyTransducer
 
 ABC = ["a", "b", "c"]
 

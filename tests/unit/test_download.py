@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
-from http_server import Fault, FileServer
 
 from gigaam import registry
 from gigaam.download import cache_root, cached_path, fetch, is_offline, url_of
 from gigaam.errors import ChecksumError, DownloadError, OfflineError, UnknownModelError
 from gigaam.registry import ModelInfo, RemoteFile
 from gigaam.transfer import Partial, RetryPolicy, transfer
+from tests.http_server import Fault, FileServer
 
 BLOCK = 1 << 16  # what arrives in whole blocks survives a dropped connection
 CONTENT = bytes(range(256)) * (16 * BLOCK // 256)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_sentencepiece import sentencepiece_model
 
 from gigaam.decoding import Hypothesis
 from gigaam.timestamps import words_from_hypothesis
 from gigaam.tokenizer import CharTokenizer, SentencePieceTokenizer
 from gigaam.types import Word
+from tests.small_sentencepiece import sentencepiece_model
 
 CHARS = CharTokenizer(" абвгд")
 PIECES = SentencePieceTokenizer(sentencepiece_model())

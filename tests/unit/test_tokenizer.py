@@ -6,7 +6,6 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_sentencepiece import LINES, sentencepiece_model
 
 from gigaam.decoding import CTCGreedyDecoding, RNNTGreedyDecoding
 from gigaam.errors import (
@@ -16,6 +15,7 @@ from gigaam.errors import (
     TokenizerNotFoundError,
 )
 from gigaam.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, build_tokenizer
+from tests.small_sentencepiece import LINES, sentencepiece_model
 
 LETTERS = " абвгдежзийклмнопрстуфхцчшщъыьэюя"
 
