@@ -4,7 +4,6 @@ Shapes: B batch, T frames, D model width, H heads, d = D/H width of a head.
 """
 
 import math
-import warnings
 from collections.abc import Callable
 
 import torch
@@ -36,16 +35,14 @@ class PositionTable:
             size = max(length, self._initial_length)
             if stored is not None:
                 size = max(size, 2 * stored[0])
-            # Values are computed in float32 on the CPU, so that every dtype rounds the same ones.
+            # Computed in float64 on the CPU, so that every device and dtype rounds the same values.
             with torch.inference_mode(False):
                 stored = (size, self._compute(size).to(like.device, like.dtype))
             self._tables[key] = stored
         return stored
 
-    def __deepcopy__(self, memo: object) -> "PositionTable":
-        return PositionTable(self._compute, self._initial_length)
-
     def __getstate__(self) -> dict[str, object]:
+        """What copies and pickles keep: tables are cheaper to compute than to carry."""
         return {**self.__dict__, "_tables": {}}
 
 
@@ -64,11 +61,12 @@ class RotaryPositions(nn.Module):
         self._table = PositionTable(self._compute, initial_length=1024)
 
     def _compute(self, length: int) -> Tensor:
-        angles = _angles(torch.arange(length), self.base, self.d_head).repeat(1, 2)
-        return torch.stack([angles.cos(), angles.sin()]).float()
+        angles = _angles(torch.arange(length), self.base, self.d_head)
+        cos, sin = angles.cos(), angles.sin()
+        return torch.stack([torch.cat([cos, cos], 1), torch.cat([-sin, sin], 1)]).float()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Cosines and sines [2, T, 1, d] for the frames of x [B, T, D]."""
+        """Factors [2, T, 1, d] of `rotate` for the frames of x [B, T, D]."""
         _, table = self._table(x.size(1), x)
         return table[:, : x.size(1), None]
 
@@ -170,9 +168,9 @@ class RelativeAttention(MultiHeadAttention):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """x·cos + [−x₂, x₁]·sin, where x₁ and x₂ are the halves of the last axis."""
+    """x·[cos, cos] + [x₂, x₁]·[−sin, sin], where x₁ and x₂ are the halves of the last axis."""
     first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return torch.addcmul(x * cos, torch.cat([second, first], dim=-1), sin)
 
 
 def distances_to_keys(by_distance: Tensor) -> Tensor:
@@ -195,15 +193,6 @@ def flash_attention_available() -> bool:
     except ImportError:
         return False
     return True
-
-
-def warn_without_flash() -> None:
-    """Says once per call site that flash-attn was asked for and cannot be had."""
-    warnings.warn(
-        "use_flash=True needs the flash-attn package, CUDA and a half-precision encoder; "
-        "using torch's scaled_dot_product_attention instead (same results)",
-        stacklevel=3,
-    )
 
 
 def _flash_attention(q: Tensor, k: Tensor, v: Tensor, valid: Tensor | None) -> Tensor:

@@ -1,6 +1,7 @@
 """A model's name or file → a model ready to use."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gigaam import download, registry
-from gigaam.attention import flash_attention_available, warn_without_flash
+from gigaam.attention import flash_attention_available
 from gigaam.checkpoints import Checkpoint, read_checkpoint
 from gigaam.errors import CheckpointError, ModelError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
@@ -161,8 +162,14 @@ def _with_flash(
     """The config with flash-attn switched on only if it was asked for and can be had."""
     encoder = dict(config.get("encoder") or {})
     wanted = bool(encoder.get("flash_attn", False)) if use_flash is None else use_flash
-    can = device.type == "cuda" and dtype != torch.float32 and flash_attention_available()
+    rotary = encoder.get("self_attention_model", "rotary") == "rotary"
+    half_on_gpu = device.type == "cuda" and dtype != torch.float32
+    can = rotary and half_on_gpu and flash_attention_available()
     if wanted and not can:
-        warn_without_flash()
+        warnings.warn(
+            "flash-attn needs its package, CUDA, a half-precision encoder and rotary positions; "
+            "using torch's scaled_dot_product_attention instead (same results)",
+            stacklevel=3,
+        )
     encoder["flash_attn"] = wanted and can
     return {**config, "encoder": encoder}
