@@ -1,13 +1,13 @@
 """Augmentation: what a recording could have sounded like.
 
-Every function takes its random generator, so the result is a pure function of its arguments. Samples
-are float32 [n] at 16 kHz; arithmetic is kept cheap because training may run on two CPU cores.
+Every function takes its random generator, so the result is a pure function of its arguments.
+Samples are float32 [n] at 16 kHz; arithmetic is kept cheap, as training may run on two CPU cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class AugmentOptions:
         frequency_mask_bins: widest masked band, in mel bins.
         time_masks_per_s: masked stretches per second of audio.
         time_mask_s: longest masked stretch, in seconds.
+        full_from: part of the training after which all of this is in force; it grows until then.
     """
 
     gain_db: tuple[float, float] = (-18.0, 6.0)
@@ -42,6 +43,19 @@ class AugmentOptions:
     frequency_mask_bins: int = 10
     time_masks_per_s: float = 0.5
     time_mask_s: float = 0.15
+    full_from: float = 0.3
+
+    def at(self, progress: float) -> AugmentOptions:
+        """Milder options for the beginning: a network finds the alignment on clean speech first."""
+        strength = min(1.0, progress / self.full_from) if self.full_from else 1.0
+        return replace(
+            self,
+            noise=self.noise * strength,
+            telephone=self.telephone * strength,
+            reverberation=self.reverberation * strength,
+            frequency_mask_bins=round(self.frequency_mask_bins * strength),
+            time_masks_per_s=self.time_masks_per_s * strength,
+        )
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,8 @@ def change_speed(wav: Waveform, factor: float) -> Waveform:
     left = np.minimum(places.astype(np.int64), len(wav) - 1)
     right = np.minimum(left + 1, len(wav) - 1)
     weight = (places - left).astype(np.float32)
-    return wav[left] * (1 - weight) + wav[right] * weight
+    faster: Waveform = wav[left] * (1 - weight) + wav[right] * weight
+    return faster
 
 
 def augment(
@@ -87,7 +102,8 @@ def augment(
     if telephone:
         wav = telephone_band(wav)
     gain = np.float32(10 ** (rng.uniform(*options.gain_db) / 20))
-    return np.clip(wav * gain, -1.0, 1.0)
+    louder: Waveform = np.clip(wav * gain, -1.0, 1.0)
+    return louder
 
 
 def add_noise(wav: Waveform, noise: Waveform, snr_db: float) -> Waveform:
@@ -95,7 +111,9 @@ def add_noise(wav: Waveform, noise: Waveform, snr_db: float) -> Waveform:
     signal_power, noise_power = float(np.mean(wav**2)), float(np.mean(noise**2))
     if signal_power == 0.0 or noise_power == 0.0:
         return wav
-    return wav + noise * np.float32(np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10)))
+    level = np.float32(np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10)))
+    noisy: Waveform = wav + noise * level
+    return noisy
 
 
 def _noise(

@@ -129,21 +129,26 @@ class StandardizedConv1d(nn.Conv1d):
 
 
 def standardize_first_layer(network: CTCNetwork, mean: Tensor, std: Tensor) -> None:
-    """Puts a `StandardizedConv1d` in the place of the first convolution.
+    """Initialises the subsampling, its first convolution as a `StandardizedConv1d`.
 
     Args:
         network: a network with conv1d subsampling.
         mean: float32 [F], of each mel band over the training data.
         std: float32 [F].
     """
-    stages = cast(nn.Sequential, network.encoder.pre_encode.conv)
+    stages = network.encoder.pre_encode.conv
+    for stage in stages:
+        # torch's default lets the signal fade to a tenth before the first layer.
+        if isinstance(stage, nn.Conv1d):
+            nn.init.kaiming_normal_(stage.weight, nonlinearity="relu")
+            nn.init.zeros_(cast(Tensor, stage.bias))
     stages[0] = StandardizedConv1d(cast(nn.Conv1d, stages[0]), mean, std)
 
 
 def plain_state_dict(network: CTCNetwork) -> dict[str, Tensor]:
     """A copy of the weights for a network whose first layer is a plain convolution."""
     state = {key: value.detach().clone() for key, value in network.state_dict().items()}
-    first = cast(nn.Sequential, network.encoder.pre_encode.conv)[0]
+    first = network.encoder.pre_encode.conv[0]
     if isinstance(first, StandardizedConv1d):
         weight, bias = first.folded()
         prefix = "encoder.pre_encode.conv.0."

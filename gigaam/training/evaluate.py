@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from gigaam.decoding import CTCGreedyDecoding
-
 from gigaam.errors import MissingDependencyError
 from gigaam.training.ctc import CTCNetwork
 from gigaam.training.data import SpeechFiles, Utterance

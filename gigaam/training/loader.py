@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -152,37 +152,49 @@ def prefetch(items: Iterable[T], depth: int = 4) -> Iterator[T]:
     An exception raised while making an item is raised here in its place. Closing the iterator stops
     the thread.
     """
-    ready: queue.Queue[tuple[T | None, BaseException | None, bool]] = queue.Queue(depth)
+    ready: queue.Queue[_Made[T]] = queue.Queue(depth)
     stopped = threading.Event()
-
-    def hand_over(entry: tuple[T | None, BaseException | None, bool]) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(entry, timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def work() -> None:
-        try:
-            for item in items:
-                if not hand_over((item, None, False)):
-                    return
-            hand_over((None, None, True))
-        except BaseException as error:
-            hand_over((None, error, True))
-
-    thread = threading.Thread(target=work, name="batches", daemon=True)
+    thread = threading.Thread(
+        target=_make_ahead, args=(items, ready, stopped), name="batches", daemon=True
+    )
     thread.start()
     try:
         while True:
-            item, error, last = ready.get()
-            if error is not None:
-                raise error
-            if last:
+            made = ready.get()
+            if made.error is not None:
+                raise made.error
+            if not made.items:
                 return
-            yield item  # type: ignore[misc]
+            yield from made.items
     finally:
         stopped.set()
         thread.join()
+
+
+@dataclass(frozen=True)
+class _Made(Generic[T]):
+    """One item, or why there are no more: an error, or (without one) the end."""
+
+    items: tuple[T, ...] = ()
+    error: BaseException | None = None
+
+
+def _make_ahead(items: Iterable[T], ready: queue.Queue[_Made[T]], stopped: threading.Event) -> None:
+    try:
+        for item in items:
+            if not _hand_over(_Made((item,)), ready, stopped):
+                return
+        _hand_over(_Made(), ready, stopped)
+    except BaseException as error:
+        _hand_over(_Made(error=error), ready, stopped)
+
+
+def _hand_over(made: _Made[T], ready: queue.Queue[_Made[T]], stopped: threading.Event) -> bool:
+    """Whether there was still someone to take it."""
+    while not stopped.is_set():
+        try:
+            ready.put(made, timeout=0.2)
+        except queue.Full:
+            continue
+        return True
+    return False

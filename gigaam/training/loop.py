@@ -1,7 +1,7 @@
 """The training loop: a budget of time, a schedule that ends with it, checkpoints to go on from.
 
-Learning rate is a function of the part of the budget that has passed, so a run ends annealed however
-fast or busy the machine is.
+Learning rate is a function of the part of the budget that has passed, so a run ends annealed
+however fast or busy the machine is.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class OptimizerOptions:
     def lr_at(self, progress: float) -> float:
         """Learning rate when `progress` (0 to 1) of the budget has passed: warm-up, cosine."""
         if progress < self.warmup:
-            return self.peak_lr * max(progress, 1e-3) / self.warmup
+            return self.peak_lr * max(progress / self.warmup, 1e-3)
         done = min(1.0, (progress - self.warmup) / (1 - self.warmup))
         cosine = (1 + math.cos(math.pi * done)) / 2
         return self.peak_lr * (self.final_lr + (1 - self.final_lr) * cosine)
@@ -98,7 +98,7 @@ class Trainer:
         budget_s: float,
         directory: Path,
         workers: int = 2,
-        parts: int = 4,
+        parts: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.network, self.options, self.budget_s = network, options, budget_s
@@ -106,7 +106,7 @@ class Trainer:
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="gradients")
         self.position = Position()
         self._clock, self._last_tick = clock, clock()
-        self._parameters = list(network.parameters())
+        self._parameters: list[Tensor] = list(network.parameters())
         self.average = [p.detach().clone() for p in self._parameters]
         matrices = [p for p in self._parameters if p.ndim > 1]
         vectors = [p for p in self._parameters if p.ndim <= 1]
@@ -218,7 +218,7 @@ class Trainer:
         return True
 
 
-def save_atomically(content: Mapping[str, Any] | dict[str, Tensor], path: Path) -> None:
+def save_atomically(content: Mapping[str, Any], path: Path) -> None:
     """``torch.save`` that replaces the file only once it is complete."""
     unfinished = path.with_name(path.name + ".part")
     torch.save(content, unfinished)

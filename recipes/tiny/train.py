@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.ctc import (
@@ -67,15 +69,17 @@ def read_config(path: Path) -> Run:
     return Run(
         model=content["model"],
         seed=content["seed"],
-        sources={
-            name: Source(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
-            for name, options in content["sources"].items()
-        },
+        sources={name: _source(options) for name, options in content["sources"].items()},
         development=tuple(content["development"]),
         limits=BatchLimits(**content["batches"]),
         augmentation=AugmentOptions(**content["augmentation"]),
         optimizer=OptimizerOptions(**content["optimizer"]),
     )
+
+
+def _source(options: dict[str, Any]) -> Source:
+    pairs: dict[str, Any] = {k: tuple(v) for k, v in options.items() if isinstance(v, list)}
+    return Source(**(options | pairs))
 
 
 def read_manifests(data: Path, names: Sequence[str]) -> dict[str, list[Utterance]]:
@@ -98,7 +102,7 @@ def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Itera
         maker = BatchMaker(
             files=files,
             vocabulary=run.vocabulary,
-            options=run.augmentation,
+            options=run.augmentation.at(plan.progress),
             n_bins=run.model["preprocessor"]["features"],
             seed=run.seed,
             pass_number=plan.number,
@@ -151,9 +155,25 @@ def log_rates(trainer: Trainer, log: CsvLog, kind: str, rates: dict[str, ErrorRa
     for name, rate in rates.items():
         logger.info("%s weights, %s: CER %.4f WER %.4f", kind, name, rate.cer, rate.wer)
         position = trainer.position
-        row = {"step": position.step, "elapsed_s": round(position.elapsed_s), "kind": kind}
-        log.write({**row, "set": name, "cer": round(rate.cer, 5), "wer": round(rate.wer, 5)})
+        log.write(
+            {
+                "step": position.step,
+                "elapsed_s": round(position.elapsed_s),
+                "weights": kind,
+                "set": name,
+                "cer": round(rate.cer, 5),
+                "wer": round(rate.wer, 5),
+            }
+        )
     return sum(rate.cer for rate in rates.values()) / max(1, len(rates))
+
+
+def stop_on_signal() -> threading.Event:
+    """An event that SIGTERM and SIGINT set, so that a run is stopped between steps and saved."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
 
 
 def train(run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes: float) -> None:
@@ -166,7 +186,9 @@ def train(run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes
     logger.info("%d parameters; %s at %s", size, "resumed" if resumed else "new", trainer.position)
     steps, errors = CsvLog(out / "steps.csv"), CsvLog(out / "dev.csv")
     next_dev_s = trainer.position.elapsed_s + dev_minutes * 60
-    window_audio_s, window_s, window_loss = trainer.position.audio_s, trainer.position.elapsed_s, 0.0
+    window_audio_s, window_s = trainer.position.audio_s, trainer.position.elapsed_s
+    window_loss = 0.0
+    stopping = stop_on_signal()
     for batch in batches(run, trainer, data, files):
         row = trainer.step(batch)
         steps.write(row)
@@ -180,6 +202,10 @@ def train(run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes
                 row["grad_norm"], row["lr"], rtfx,
             )  # fmt: skip
             window_audio_s, window_s, window_loss = position.audio_s, position.elapsed_s, 0.0
+        if stopping.is_set():
+            trainer.save()
+            logger.info("stopped at step %d", position.step)
+            return
         if trainer.progress >= 1:
             break
         if position.elapsed_s >= next_dev_s:
