@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
-from typing import Any, Literal, Protocol, TypeVar, cast, overload
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,46 +75,6 @@ class Recognizer:
         self._tokenizer = tokenizer
         self._max_duration_s = max_duration_s
 
-    @overload
-    def transcribe(  # type: ignore[overload-overlap]  # a str is one path, not many
-        self,
-        sources: AudioSource,
-        *,
-        batch_size: int = ...,
-        word_timestamps: bool = ...,
-        on_error: Literal["raise"] = ...,
-        input_rate: int | None = ...,
-    ) -> TranscriptionResult: ...
-    @overload
-    def transcribe(  # type: ignore[overload-overlap]  # a str is one path, not many
-        self,
-        sources: AudioSource,
-        *,
-        batch_size: int = ...,
-        word_timestamps: bool = ...,
-        on_error: OnError,
-        input_rate: int | None = ...,
-    ) -> TranscriptionResult | Exception: ...
-    @overload
-    def transcribe(
-        self,
-        sources: Iterable[AudioSource],
-        *,
-        batch_size: int = ...,
-        word_timestamps: bool = ...,
-        on_error: Literal["raise"] = ...,
-        input_rate: int | None = ...,
-    ) -> list[TranscriptionResult]: ...
-    @overload
-    def transcribe(
-        self,
-        sources: Iterable[AudioSource],
-        *,
-        batch_size: int = ...,
-        word_timestamps: bool = ...,
-        on_error: OnError,
-        input_rate: int | None = ...,
-    ) -> list[TranscriptionResult | Exception]: ...
     def transcribe(
         self,
         sources: AudioSource | Iterable[AudioSource],
@@ -123,7 +83,7 @@ class Recognizer:
         word_timestamps: bool = False,
         on_error: OnError = "raise",
         input_rate: int | None = None,
-    ) -> Any:
+    ) -> Outcome | list[Outcome]:
         """The text of a recording, or the texts of many in their order.
 
         Args:
