@@ -360,6 +360,8 @@ def write_directory(
         if tokenizer is not None:
             (staged / TOKENIZER_FILE).write_bytes(tokenizer)
         (staged / CONFIG_FILE).write_text(text, encoding="utf-8")
+        # safetensors makes files that only their owner may read.
+        shutil.copymode(staged / CONFIG_FILE, staged / WEIGHTS_FILE)
         for file in staged.iterdir():
             _flush(file)
         if is_new:

@@ -29,7 +29,9 @@ def noise() -> np.ndarray:
 def test_a_saved_model_loads_as_it_was(name: str, tmp_path: Path, noise: np.ndarray) -> None:
     model = random_asr(name)
     model.save(tmp_path / "model")
-    assert {p.name for p in (tmp_path / "model").iterdir()} == {"config.yaml", "model.safetensors"}
+    files = list((tmp_path / "model").iterdir())
+    assert {file.name for file in files} == {"config.yaml", "model.safetensors"}
+    assert len({file.stat().st_mode for file in files}) == 1
     loaded = gigaam.load_model(tmp_path / "model", device="cpu")
     assert loaded.cfg == model.cfg
     expected = model.transcribe(noise, word_timestamps=True, input_rate=RATE)
