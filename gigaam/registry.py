@@ -210,7 +210,7 @@ _ALL = (
         "2ef65a2ca413f6e1f99a4df0e86c1cee",
         approximate_bytes=2_341_300_000,
     ),
-    _packaged("tiny_ctc", "ctc"),
+    _packaged("tiny_ctc", "ctc", 4_015_330),
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}
