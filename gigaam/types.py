@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from gigaam.decoding import Hypothesis
+    from gigaam.formats import FormatOptions
 
 _CENTISECONDS_PER_MINUTE = 60 * 100
 _CENTISECONDS_PER_HOUR = 60 * _CENTISECONDS_PER_MINUTE
@@ -105,6 +109,24 @@ class TranscriptionResult(str):
             "confidence": self.confidence,
             "words": _plain_words(self.words),
         }
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,
+        options: FormatOptions | None = None,
+    ) -> Path:
+        """The path of a new file with the result; see :func:`gigaam.formats.save`.
+
+        Args:
+            path: Where to; an older file is replaced as a whole.
+            format: txt, srt, vtt, json or tsv; by default the extension of the path. Where a
+                format has times they are the words': ask for ``word_timestamps=True``.
+            options: ``SubtitleOptions`` for srt and vtt, ``TextOptions`` for txt.
+        """
+        from gigaam.formats import save  # which imports this module
+
+        return save(self, path, format, options)
 
 
 @dataclass(frozen=True)
@@ -271,3 +293,20 @@ class LongformTranscriptionResult(Sequence[Segment]):
             "duration": self.duration,
             "segments": [segment.to_dict() for segment in self._segments],
         }
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,
+        options: FormatOptions | None = None,
+    ) -> Path:
+        """The path of a new file with the result; see :func:`gigaam.formats.save`.
+
+        Args:
+            path: Where to; an older file is replaced as a whole.
+            format: txt, srt, vtt, json or tsv; by default the extension of the path.
+            options: ``SubtitleOptions`` for srt and vtt, ``TextOptions`` for txt.
+        """
+        from gigaam.formats import save  # which imports this module
+
+        return save(self, path, format, options)

@@ -1,0 +1,553 @@
+import csv
+import datetime
+import html
+import io
+import json
+import math
+import os
+import re
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import srt
+import webvtt
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gigaam import formats
+from gigaam.errors import ArgumentError
+from gigaam.formats import FORMATS, TextOptions, Writer, render, save
+from gigaam.subtitles import Cue, SubtitleOptions, lay_out
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
+
+WORDS = [Word("добрый", 1.0, 1.4, 0.9), Word("день", 1.48, 1.8, 0.7)]
+SHORT = TranscriptionResult("добрый день", words=WORDS, confidence=0.8)
+SEGMENT = Segment("добрый день", 0.9, 2.0, WORDS, 0.8)
+LONG = LongformTranscriptionResult(
+    [SEGMENT, Segment("  ", 3.0, 4.0, []), Segment("до встречи", 61.0, 63.5, None, 0.5)],
+    duration=70.0,
+)
+CALL = [
+    Segment("слушаю вас", 0.0, 2.0, channel=0),
+    Segment("здравствуйте", 2.5, 4.0, channel=1),
+]
+SUBTITLE_FORMATS = ["srt", "vtt"]
+TIMED_FORMATS = [*SUBTITLE_FORMATS, "tsv"]
+
+
+def speech(text: str, start: float = 0.0, word_s: float = 0.3, gap_s: float = 0.1) -> Segment:
+    """A segment with words of one length, one after the other."""
+    words = []
+    for index, word in enumerate(text.split()):
+        begin = start + index * (word_s + gap_s)
+        words.append(Word(word, begin, begin + word_s, 1.0))
+    return Segment(text, start, words[-1].end, words)
+
+
+def cue_texts(segments: Sequence[Segment], **options: object) -> list[str]:
+    cues = lay_out(segments, SubtitleOptions(**options))
+    return ["/".join(line for part in cue.speeches for line in part.lines) for cue in cues]
+
+
+# ── what the files look like ──────────────────────────────────────────────────────────────────────
+
+EXPECTED = {
+    "txt": "добрый день\nдо встречи\n",
+    "srt": (
+        "1\n00:00:01,000 --> 00:00:01,833\nдобрый день\n"
+        "\n2\n00:01:01,000 --> 00:01:03,500\nдо встречи\n"
+    ),
+    "vtt": (
+        "WEBVTT\n"
+        "\n00:00:01.000 --> 00:00:01.833\nдобрый день\n"
+        "\n00:01:01.000 --> 00:01:03.500\nдо встречи\n"
+    ),
+    "tsv": "start\tend\ttext\n900\t2000\tдобрый день\n61000\t63500\tдо встречи\n",
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_long_recording(name: str) -> None:
+    assert render(LONG, name) == EXPECTED[name]
+    assert render(LONG.segments, name) == EXPECTED[name]
+    assert render(iter(LONG), name) == EXPECTED[name]
+
+
+def test_short_recording_is_timed_by_its_words() -> None:
+    assert render(SHORT, "txt") == "добрый день\n"
+    assert render(SHORT, "srt") == "1\n00:00:01,000 --> 00:00:01,833\nдобрый день\n"
+    assert render(SHORT, "vtt") == "WEBVTT\n\n00:00:01.000 --> 00:00:01.833\nдобрый день\n"
+    assert render(SHORT, "tsv") == "start\tend\ttext\n1000\t1800\tдобрый день\n"
+
+
+def test_json_is_what_the_result_says_of_itself() -> None:
+    for result in (SHORT, LONG):
+        text = render(result, "json")
+        assert json.loads(text) == result.to_dict()
+        assert "добрый" in text
+        assert text.endswith("}\n")
+    listed = render(LONG.segments, "json")
+    assert json.loads(listed) == LongformTranscriptionResult(LONG.segments).to_dict()
+
+
+@pytest.mark.parametrize(
+    "empty", [LongformTranscriptionResult(), [], TranscriptionResult(""), [Segment(" ", 0, 1)]]
+)
+def test_nothing_said(empty: LongformTranscriptionResult) -> None:
+    assert render(empty, "txt") == ""
+    assert render(empty, "srt") == ""
+    assert render(empty, "vtt") == "WEBVTT\n"
+    assert render(empty, "tsv") == "start\tend\ttext\n"
+    assert json.loads(render(empty, "json"))["text"] == ""
+
+
+def test_text_with_timestamps() -> None:
+    lines = "[00:00:90 - 00:02:00]: добрый день\n[01:01:00 - 01:03:50]: до встречи\n"
+    assert render(LONG, "txt", TextOptions(timestamps=True)) == lines
+    line = "[00:01:00 - 00:01:80]: добрый день\n"
+    assert render(SHORT, "txt", TextOptions(timestamps=True)) == line
+
+
+def test_channels() -> None:
+    assert render(CALL, "txt") == "[1] слушаю вас\n[2] здравствуйте\n"
+    assert "\n[1] слушаю вас\n" in render(CALL, "srt")
+    assert "\n<v Channel 2>здравствуйте</v>\n" in render(CALL, "vtt")
+    rows = "0\t2000\tслушаю вас\t0\n2500\t4000\tздравствуйте\t1\n"
+    assert render(CALL, "tsv") == f"start\tend\ttext\tchannel\n{rows}"
+    assert [s["channel"] for s in json.loads(render(CALL, "json"))["segments"]] == [0, 1]
+
+
+def test_speakers_by_name() -> None:
+    names = ("Оператор", "A & <B>\n")
+    assert render(CALL, "txt", TextOptions(speakers=names[:1])).startswith("[Оператор] слушаю")
+    options = SubtitleOptions(speakers=names)
+    assert "\n[Оператор] слушаю вас\n" in render(CALL, "srt", options)
+    assert "\n<v A &amp; &lt;B&gt;>здравствуйте</v>\n" in render(CALL, "vtt", options)
+
+
+@pytest.mark.parametrize("name", ["txt", *TIMED_FORMATS])
+def test_segments_are_put_in_order_of_time(name: str) -> None:
+    assert render(CALL[::-1], name) == render(CALL, name)
+
+
+def test_hours_and_rounding() -> None:
+    late = [Segment("раз", 359999.9996, 360001.0), Segment("два", 445326.5004, 445328.0)]
+    assert re.findall(r".* --> .*", render(late, "srt")) == [
+        "100:00:00,000 --> 100:00:01,000",
+        "123:42:06,500 --> 123:42:08,000",
+    ]
+
+
+# ── what the formats cannot hold ──────────────────────────────────────────────────────────────────
+
+HOSTILE = 'a & <b> --> "c"\n\n2\n00:00:09,000 --> 00:00:10,000\n\tWEBVTT  {d}'
+
+
+def test_hostile_text_stays_text() -> None:
+    segments = [Segment(HOSTILE, 0.0, 6.0), Segment("конец", 6.5, 8.0)]
+    cues = list(srt.parse(render(segments, "srt"), ignore_errors=False))
+    assert [cue.index for cue in cues] == list(range(1, len(cues) + 1))
+    words = " ".join(cue.content for cue in cues).split()
+    assert words == f"{HOSTILE} конец".replace("-->", "→").split()
+
+    captions = webvtt.from_string(render(segments, "vtt"), strict=True).captions
+    assert " ".join(map(plain_text, captions)).split() == f"{HOSTILE} конец".split()
+
+    rows = list(csv.reader(io.StringIO(render(segments, "tsv")), dialect="excel-tab"))
+    assert rows == [
+        ["start", "end", "text"],
+        ["0", "6000", " ".join(HOSTILE.split())],
+        ["6500", "8000", "конец"],
+    ]
+
+
+def test_table_goes_into_pandas() -> None:
+    segments = [Segment('"да" и "нет"\tтак', 0.0, 1.5), Segment("конец", 2, 3, channel=1)]
+    table = pd.read_csv(io.StringIO(render(segments, "tsv")), sep="\t")
+    assert table["text"].tolist() == ['"да" и "нет" так', "конец"]
+    assert table["end"].tolist() == [1500, 3000]
+    assert math.isnan(table["channel"][0])
+
+
+# ── cues ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lines_are_balanced_and_break_at_punctuation() -> None:
+    greeting, topic = "Добрый день, уважаемые коллеги!", "Сегодня мы поговорим о том,"
+    rest = "как устроено распознавание речи."
+    spoken = speech(f"{greeting} {topic} {rest}", word_s=0.2)
+    assert cue_texts([spoken]) == [greeting, f"{topic}/{rest}"]
+    even = "один один один один один один один один один один"
+    assert cue_texts([speech(even)]) == ["один один один один один/один один один один один"]
+
+
+def test_line_does_not_end_in_a_preposition() -> None:
+    text = "которые встретились в библиотеке"
+    assert cue_texts([speech(text)], max_line_length=22) == ["которые встретились/в библиотеке"]
+
+
+def test_cue_ends_at_a_sentence_and_at_a_pause() -> None:
+    text = "Это было первое. Затем пришло второе."
+    assert cue_texts([speech(text)], max_lines=1, max_line_length=25) == [
+        "Это было первое.",
+        "Затем пришло второе.",
+    ]
+    pause = [speech("до паузы"), speech("после паузы", start=1.8)]
+    words = [word for segment in pause for word in segment.words or ()]
+    joined = Segment("до паузы после паузы", 0.0, 3.0, words)
+    assert cue_texts([joined]) == ["до паузы", "после паузы"]
+    assert cue_texts([joined], max_gap_s=math.inf) == ["до паузы после паузы"]
+
+
+def test_cue_is_not_longer_than_asked_for() -> None:
+    cues = lay_out([speech("а " * 10, word_s=1.0)], SubtitleOptions(max_cue_s=3.0))
+    assert max(cue.duration_ms for cue in cues) <= 3000
+    (cue,) = lay_out([Segment("да", 0.0, 20.0)], SubtitleOptions())
+    assert (cue.start_ms, cue.end_ms) == (0, 7000)
+
+
+def test_long_word_has_its_own_line() -> None:
+    text = "вот рентгеноэлектрокардиографического аппарата"
+    expected = ["вот/рентгеноэлектрокардиографического/аппарата"]
+    assert cue_texts([speech(text)], max_line_length=10, max_lines=3) == expected
+
+
+def test_prefix_counts_in_srt() -> None:
+    text = "двадцать букв в этих"
+    options = SubtitleOptions(max_line_length=len(text), max_lines=2)
+    plain = speech(text)
+    labelled = Segment(text, plain.start, plain.end, plain.words, channel=0)
+    assert f"\n{text}\n" in render([plain], "srt", options)
+    lines = render([labelled], "srt", options).splitlines()[2:]
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= len(text)
+    assert f"<v Channel 1>{text}</v>" in render([labelled], "vtt", options)
+
+
+def test_without_words_time_follows_the_characters() -> None:
+    cues = lay_out(
+        [Segment("аааа бббб вввв гггг", 10.0, 18.0)],
+        SubtitleOptions(max_line_length=4, max_lines=1),
+    )
+    assert [cue.start_ms for cue in cues] == [10000, 12000, 14000, 16000]
+    assert cues[-1].end_ms == 18000
+
+
+def test_corrected_text_wins_over_its_old_words() -> None:
+    corrected = Segment("добрый вечер", 0.9, 2.0, WORDS)
+    assert cue_texts([corrected]) == ["добрый вечер"]
+
+
+def test_short_cue_stays_while_there_is_room() -> None:
+    options = SubtitleOptions(min_cue_s=1.0)
+    cues = lay_out([Segment("да", 1.0, 1.1), Segment("нет", 1.5, 1.6)], options)
+    assert [(cue.start_ms, cue.end_ms) for cue in cues] == [(1000, 1500), (1500, 2500)]
+
+
+def test_reply_over_another_voice_shares_its_cue() -> None:
+    call = [
+        Segment("я говорю долго и подробно", 0.0, 6.0, channel=0),
+        Segment("угу", 1.0, 1.3, channel=1),
+    ]
+    (cue,) = lay_out(call, SubtitleOptions())
+    assert (cue.start_ms, cue.end_ms) == (0, 6000)
+    assert [part.channel for part in cue.speeches] == [0, 1]
+    assert "\n[1] я говорю долго и подробно\n[2] угу\n" in render(call, "srt")
+    captions = webvtt.from_string(render(call, "vtt"), strict=True).captions
+    assert captions[0].text.split("\n") == ["я говорю долго и подробно", "угу"]
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ((4.0, 8.0), [(0, 4000), (4000, 8000)]),  # the first gives way
+        ((2.9, 9.8), [(0, 6000), (6000, 9800)]),  # the second waits
+    ],
+)
+def test_overlap_of_channels(second: tuple[float, float], expected: list[object]) -> None:
+    call = [Segment("первый", 0.0, 6.0, channel=0), Segment("второй", *second, channel=1)]
+    assert [(cue.start_ms, cue.end_ms) for cue in lay_out(call, SubtitleOptions())] == expected
+
+
+# ── properties ────────────────────────────────────────────────────────────────────────────────────
+
+PLAIN_WORD = st.text(st.sampled_from("абвгжщ.,!?-«»"), min_size=1, max_size=12)
+ANY_WORD = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)
+TIME = st.one_of(st.floats(0, 60), st.floats(-1, 1e6), st.integers(0, 30))
+
+
+@st.composite
+def segments_of(draw: st.DrawFn, word: st.SearchStrategy[str] = PLAIN_WORD) -> list[Segment]:
+    """Segments in any order, over each other, with and without words, with odd times."""
+    segments = []
+    for _ in range(draw(st.integers(0, 5))):
+        texts = draw(st.lists(word, max_size=25))
+        start = draw(TIME)
+        words = None
+        end = start + draw(st.floats(0, 40))
+        if draw(st.booleans()):
+            words, moment = [], start
+            for text in texts:
+                moment += draw(st.sampled_from([-0.1, 0.0, 0.0, 0.04, 0.2, 2.0]))
+                length = draw(st.sampled_from([0.0, 0.04, 0.3, 0.6, 9.0]))
+                words.append(Word(text, moment, moment + length, 0.5))
+                moment += length
+        channel = draw(st.sampled_from([None, 0, 1, 1]))
+        segments.append(Segment(" ".join(texts), start, end, words, channel=channel))
+    return segments
+
+
+OPTIONS = st.builds(
+    SubtitleOptions,
+    max_line_length=st.integers(1, 50),
+    max_lines=st.integers(1, 3),
+    max_cue_s=st.floats(1, 10),
+    min_cue_s=st.floats(0, 1),
+    max_gap_s=st.sampled_from([0.0, 0.5, math.inf]),
+)
+
+
+def words_of(segments: Sequence[Segment]) -> Counter[tuple[str, int | None]]:
+    return Counter((text, s.channel) for s in segments for text in s.text.split())
+
+
+def cue_words(cues: Sequence[Cue]) -> Counter[tuple[str, int | None]]:
+    return Counter(
+        (text, part.channel)
+        for cue in cues
+        for part in cue.speeches
+        for line in part.lines
+        for text in line.split()
+    )
+
+
+@settings(deadline=None)
+@given(segments_of(), OPTIONS)
+@example([Segment("а б", 5, 5, channel=c % 2) for c in range(6)], SubtitleOptions())
+def test_cues_keep_every_word_and_every_limit(
+    segments: list[Segment], options: SubtitleOptions
+) -> None:
+    cues = lay_out(segments, options)
+    assert cue_words(cues) == words_of(segments)
+    for cue in cues:
+        assert 0 <= cue.start_ms < cue.end_ms <= cue.start_ms + options.max_cue_ms
+        assert len({part.channel for part in cue.speeches}) == len(cue.speeches)
+        for part in cue.speeches:
+            assert 1 <= len(part.lines) <= options.max_lines
+            for line in part.lines:
+                assert line
+                assert len(line) <= options.max_line_length or " " not in line
+    for cue, following in pairwise(cues):
+        assert cue.end_ms <= following.start_ms
+
+
+@settings(deadline=None)
+@given(st.lists(PLAIN_WORD, min_size=1, max_size=60), OPTIONS)
+def test_cues_keep_the_order_of_words_and_their_times(
+    texts: list[str], options: SubtitleOptions
+) -> None:
+    segment = speech(" ".join(texts))
+    cues = lay_out([segment], options)
+    lines = [line for cue in cues for part in cue.speeches for line in part.lines]
+    assert " ".join(lines).split() == texts
+    index = 0
+    for cue in cues:  # a cue is there when its first word is said
+        assert cue.start_ms == round((segment.words or [])[index].start * 1000)
+        index += sum(len(line.split()) for part in cue.speeches for line in part.lines)
+
+
+@settings(deadline=None)
+@given(segments_of(ANY_WORD))
+def test_parsers_read_back_what_was_written(segments: list[Segment]) -> None:
+    cues = lay_out(segments, SubtitleOptions())
+    times = [(cue.start_ms, cue.end_ms) for cue in cues]
+    words = Counter(text for text, _ in words_of(segments).elements())
+
+    captions = webvtt.from_string(render(segments, "vtt"), strict=True).captions
+    milli = [(c.start_time, c.end_time) for c in captions]
+    assert [tuple(map(in_milliseconds, pair)) for pair in milli] == times
+    assert Counter(text for c in captions for text in plain_text(c).split()) == words
+
+    plain = [Segment(s.text, s.start, s.end, s.words) for s in segments]
+    parsed = list(srt.parse(render(plain, "srt")))
+    assert [(p.start, p.end) for p in parsed] == [
+        (datetime.timedelta(milliseconds=c.start_ms), datetime.timedelta(milliseconds=c.end_ms))
+        for c in lay_out(plain, SubtitleOptions())
+    ]
+    arrows = Counter(text.replace("-->", "→") for text in words.elements())
+    assert Counter(text for p in parsed for text in p.content.split()) == arrows
+
+    rows = list(csv.reader(io.StringIO(render(segments, "tsv"), newline=""), dialect="excel-tab"))
+    assert Counter(text for row in rows[1:] for text in row[2].split()) == words
+    assert {len(row) for row in rows} <= {3, 4}
+
+    content = json.loads(render(segments, "json"))
+    assert [s["text"] for s in content["segments"]] == [s.text for s in segments]
+
+
+def plain_text(caption: webvtt.Caption) -> str:
+    return html.unescape(caption.text)  # the parser takes the tags away, but leaves &lt;
+
+
+def in_milliseconds(clock: webvtt.models.Timestamp) -> int:
+    hours, minutes, seconds, thousandths = clock.to_tuple()
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + thousandths
+
+
+@given(st.lists(st.floats(0, 1e7), min_size=2, max_size=2))
+def test_rounding_keeps_order(moments: list[float]) -> None:
+    first, second = sorted(moments)
+    rows = render([Segment("да", first, second)], "tsv").splitlines()[1].split("\t")
+    assert int(rows[0]) <= int(rows[1])
+    assert abs(int(rows[1]) - second * 1000) <= 0.5 + 1e-6
+
+
+def test_an_hour_in_one_segment_takes_a_second() -> None:
+    """The search is linear: one segment of everything is no trap."""
+    words = speech("слово да " * 3_000)
+    cues = lay_out([words], SubtitleOptions())
+    assert cue_words(cues) == words_of([words])
+
+
+# ── misuse ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_line_length": 0},
+        {"max_lines": 0},
+        {"max_cue_s": 0.0},
+        {"max_cue_s": math.inf},
+        {"max_cue_s": math.nan},
+        {"min_cue_s": -1.0},
+        {"min_cue_s": 8.0},
+        {"max_gap_s": math.nan},
+    ],
+)
+def test_options_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(ArgumentError, match=next(iter(wrong))):
+        SubtitleOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("srt", TextOptions(), "srt takes SubtitleOptions, not TextOptions"),
+        ("txt", SubtitleOptions(), "txt takes TextOptions"),
+        ("json", TextOptions(), "json has no options"),
+        ("tsv", SubtitleOptions(), "tsv has no options"),
+    ],
+)
+def test_options_of_another_format(name: str, options: TextOptions, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        render(LONG, name, options)
+
+
+@pytest.mark.parametrize("name", TIMED_FORMATS)
+def test_short_recording_without_words_has_no_times(name: str) -> None:
+    with pytest.raises(ArgumentError, match="word_timestamps=True"):
+        render(TranscriptionResult("добрый день"), name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("result", ["просто строка", ["строка"], [{"transcription": "да"}]])
+def test_what_is_no_result(name: str, result: list[Segment]) -> None:
+    with pytest.raises(ArgumentError, match=r"consists of segments, not of (str|dict)"):
+        render(result, name)
+
+
+@pytest.mark.parametrize("name", [*TIMED_FORMATS, "json"])
+def test_time_that_is_none(name: str) -> None:
+    with pytest.raises(ArgumentError):
+        render([Segment("да", 0.0, math.nan)], name)
+
+
+def test_numpy_times() -> None:
+    assert "\t2500\t" in render([Segment("да", np.float32(1.5), np.float32(2.5))], "tsv")
+
+
+# ── files ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("result", [SHORT, LONG], ids=["short", "long"])
+def test_save(name: str, result: TranscriptionResult, tmp_path: Path) -> None:
+    path = tmp_path / f"запись.{name.upper()}"
+    assert result.save(path) == path
+    assert path.read_bytes() == render(result, name).encode()
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_save_with_format_and_options(tmp_path: Path) -> None:
+    path = tmp_path / "subtitles"
+    LONG.save(str(path), "srt", SubtitleOptions(max_line_length=5, max_lines=1))
+    assert "\nдобрый\n" in path.read_text("utf-8")
+    save(iter(CALL), path, format="txt", options=TextOptions(timestamps=True))
+    assert path.read_text("utf-8").startswith("[00:00:00 - 00:02:00]: [1] слушаю вас\n")
+
+
+@pytest.mark.parametrize("name", ["a", "a.doc", ".srt"])
+def test_save_under_an_extension_that_is_no_format(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="txt, srt, vtt, json, tsv"):
+        LONG.save(tmp_path / name)
+    with pytest.raises(ArgumentError, match="'doc' is not a format"):
+        LONG.save(tmp_path / name, "doc")
+    assert os.listdir(tmp_path) == []
+
+
+def test_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("старое", "utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        save([Segment("\udc80", 0.0, 1.0)], path)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(formats.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save(LONG, path)
+    assert path.read_text("utf-8") == "старое"
+    assert os.listdir(tmp_path) == ["a.txt"]
+    with pytest.raises(FileNotFoundError):
+        save(LONG, tmp_path / "missing" / "a.txt")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions and links of Unix")
+def test_file_is_as_any_other_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "target.txt")
+    save(LONG, link)
+    assert link.is_symlink()
+    assert (tmp_path / "target.txt").read_text("utf-8") == EXPECTED["txt"]
+    assert link.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_pipe_is_written_to_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.txt"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text("utf-8")))
+    reader.start()
+    save(LONG, pipe)
+    reader.join(timeout=10)
+    assert read == [EXPECTED["txt"]]
+    assert pipe.is_fifo()
+
+
+def test_table_of_formats() -> None:
+    assert list(FORMATS) == ["txt", "srt", "vtt", "json", "tsv"]
+    for name, writer in FORMATS.items():
+        assert issubclass(writer, Writer)
+        assert writer.name == name
+        assert writer.summary
+        assert writer().render(LONG) == render(LONG, name)
