@@ -220,6 +220,8 @@ def _pieces(count: int, costs: _PieceCosts) -> list[slice]:
 
 def _cue_costs(words: Sequence[_Timed], options: SubtitleOptions, prefix: int) -> _PieceCosts:
     limit, longest = options.max_line_length, options.max_cue_ms
+    room = limit * options.max_lines
+    cuts = _cut_costs(words)
 
     def costs(begin: int) -> Iterator[tuple[int, float]]:
         lines, width, characters = 1, prefix + len(words[begin].text), 0
@@ -233,8 +235,8 @@ def _cue_costs(words: Sequence[_Timed], options: SubtitleOptions, prefix: int) -
             if end > begin + 1 and (lines > options.max_lines or spoken > longest):
                 return
             characters += len(last.text) + 1
-            full = max((prefix + characters) / (limit * options.max_lines), spoken / longest)
-            cost = max(0.0, 1 - full) ** 2 + _cut_cost(words, end)
+            full = max((prefix + characters) / room, spoken / longest)
+            cost = max(0.0, 1 - full) ** 2 + cuts[end]
             if end < len(words) and options.min_cue_ms:
                 shown = words[end].start_ms - words[begin].start_ms
                 cost += max(0.0, 1 - shown / options.min_cue_ms)
@@ -244,6 +246,8 @@ def _cue_costs(words: Sequence[_Timed], options: SubtitleOptions, prefix: int) -
 
 
 def _line_costs(words: Sequence[_Timed], limit: int, prefix: int) -> _PieceCosts:
+    cuts = _cut_costs(words)
+
     def costs(begin: int) -> Iterator[tuple[int, float]]:
         width = -1 if begin else prefix - 1
         for end in range(begin + 1, len(words) + 1):
@@ -251,23 +255,26 @@ def _line_costs(words: Sequence[_Timed], limit: int, prefix: int) -> _PieceCosts
             if width > limit and end > begin + 1:
                 return
             emptiness = max(0.0, 1 - width / limit) ** 2
-            yield end, _LINE_COST + emptiness + _cut_cost(words, end)
+            yield end, _LINE_COST + emptiness + cuts[end]
 
     return costs
 
 
-def _cut_cost(words: Sequence[_Timed], end: int) -> float:
-    """How much it disturbs the reader that a cue or line ends before ``words[end]``."""
-    if end == len(words):
-        return 0.0
-    text = words[end - 1].text.rstrip(_CLOSING_MARKS)
+def _cut_costs(words: Sequence[_Timed]) -> list[float]:
+    """How much it disturbs the reader that a cue or line ends before each word, or after all."""
+    inside = [_cut_cost(word, following) for word, following in pairwise(words)]
+    return [0.0, *inside, 0.0]
+
+
+def _cut_cost(word: _Timed, following: _Timed) -> float:
+    text = word.text.rstrip(_CLOSING_MARKS)
     if text.endswith(_SENTENCE_ENDS):
         return 0.0
     if text.endswith(_CLAUSE_ENDS):
         cost = _CLAUSE_COST
     else:
         cost = _SHORT_WORD_COST if len(text) <= _SHORT_WORD_LENGTH else _WORD_COST
-    pause = words[end].start_ms - words[end - 1].end_ms
+    pause = following.start_ms - word.end_ms
     return cost * max(0.0, 1 - pause / _SPOKEN_BREAK_MS)
 
 
