@@ -1,11 +1,26 @@
 """What tests of every tier share: a seeded generator, the packaged model and its recording."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import gigaam
+
+# The nets of the tests are too small to gain from threads, and several processes run tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("gigaam", deadline=None)
+settings.load_profile("gigaam")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so the processes that
+# they start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ASSETS = Path(gigaam.__file__).parent / "assets"
 
