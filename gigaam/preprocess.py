@@ -3,9 +3,9 @@
 Shapes: B batch, n samples, F mel bands, T frames.
 """
 
-import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,16 +30,24 @@ def load_audio(audio_path: AudioSource, sample_rate: int = SAMPLE_RATE) -> Tenso
     return torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate))
 
 
+# Both are computed by numpy, in float64: on torch's meta device, where models are built before
+# their weights are read, the same lines would take seconds, for imports of torch.
+
+
+def hann_window(n: int) -> Tensor:
+    """Periodic Hann window, float32 [n]."""
+    return torch.from_numpy(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / n)).float()
+
+
 def mel_matrix(n_freqs: int, n_mels: int, sample_rate: int) -> Tensor:
     """Triangular HTK mel filters from 0 Hz to half the rate, unnormalised: [n_freqs, n_mels]."""
     nyquist = sample_rate / 2
-    mel_of_nyquist = 2595.0 * math.log10(1.0 + nyquist / 700.0)
-    mels = torch.linspace(0.0, mel_of_nyquist, n_mels + 2, dtype=torch.float64)
+    mels = np.linspace(0.0, 2595.0 * np.log10(1.0 + nyquist / 700.0), n_mels + 2)
     edges = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
-    frequencies = torch.linspace(0.0, nyquist, n_freqs, dtype=torch.float64)[:, None]
+    frequencies = np.linspace(0.0, nyquist, n_freqs)[:, None]
     rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
-    return torch.minimum(rising, falling).clamp(min=0.0).float()
+    return torch.from_numpy(np.minimum(rising, falling).clip(min=0.0)).float()
 
 
 class _Spectrogram(nn.Module):
@@ -50,7 +58,7 @@ class _Spectrogram(nn.Module):
     def __init__(self, n_fft: int, win_length: int, hop_length: int) -> None:
         super().__init__()
         self.n_fft, self.win_length, self.hop_length = n_fft, win_length, hop_length
-        self.register_buffer("window", torch.hann_window(win_length))
+        self.register_buffer("window", hann_window(win_length))
 
     def forward(self, wav: Tensor) -> Tensor:
         """Power of each frame: [B, n] → [B, n_fft/2+1, T]."""
