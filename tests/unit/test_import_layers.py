@@ -16,6 +16,7 @@ TORCH_FREE = {
     "__init__",
     "__main__",
     "audio",
+    "chunking",
     "cli",
     "configs",
     "containers",
@@ -23,14 +24,19 @@ TORCH_FREE = {
     "download",
     "errors",
     "formats",
+    "pyannote_hub",
     "recognizer",
     "registry",
     "resampling",
+    "stitching",
+    "tape",
+    "silero",
     "subtitles",
     "timestamps",
     "tokenizer",
     "transfer",
     "types",
+    "vad",
 }
 TORCH = {
     "attention",
@@ -41,6 +47,7 @@ TORCH = {
     "model",
     "pickles",
     "preprocess",
+    "pyannote_vad",
     "training",
 }
 BLOCKED = ("torch", "torchaudio", "hydra", "lightning", "pyannote")
