@@ -9,7 +9,7 @@ import pickle
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ _LOADING = threading.Lock()
 
 
 @contextlib.contextmanager
-def _names_allowed() -> Iterator[None]:
+def _names_allowed(further: Sequence[tuple[Any, str]]) -> Iterator[None]:
     """Lets this process's weights-only loads read the names above, for the time being.
 
     torch keeps one allow-list per process, so loads take turns (each only maps the file and reads
@@ -82,15 +82,20 @@ def _names_allowed() -> Iterator[None]:
             entry[1] if isinstance(entry, tuple) else f"{entry.__module__}.{entry.__qualname__}"
             for entry in torch.serialization.get_safe_globals()
         }
-        ours: list[Any] = [entry for entry in _READ_AS if entry[1] not in theirs]
+        ours: list[Any] = [entry for entry in (*_READ_AS, *further) if entry[1] not in theirs]
         with torch.serialization.safe_globals(ours):
             yield
 
 
-def load_pickle(path: Path) -> object:
-    """The object saved by ``torch.save`` in a file, its tensors mapped, foreign objects refused."""
+def load_pickle(path: Path, further: Sequence[tuple[Any, str]] = ()) -> object:
+    """The object saved by ``torch.save`` in a file, its tensors mapped, foreign objects refused.
+
+    Args:
+        path: The file.
+        further: Classes of plain data that this kind of file may also name, each with its name.
+    """
     _check_archive(path)
-    with _names_allowed():
+    with _names_allowed(further):
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except pickle.UnpicklingError as error:
