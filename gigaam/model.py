@@ -4,9 +4,9 @@ Shapes: B batch, n samples, D model width, T frames of encodings.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
@@ -16,13 +16,18 @@ from torch import Tensor, nn
 
 from gigaam import checkpoints
 from gigaam.audio import AudioSource, read_audio
+from gigaam.chunking import ChunkingOptions
 from gigaam.decoder import CTCHead, RNNTHead, TorchTransducer
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import CheckpointError, GigaAMError
+from gigaam.longform import LongformTranscriber, Progress, with_limits
 from gigaam.preprocess import FeatureExtractor
 from gigaam.recognizer import Recognizer
-from gigaam.types import TranscriptionResult
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
+
+if TYPE_CHECKING:
+    from gigaam.vad import Vad, VadOptions
 
 PARTS: dict[str, Callable[..., Any]] = {
     part.__name__: part
@@ -247,6 +252,105 @@ class GigaAMASR(GigaAM):
             on_error=on_error,
             input_rate=input_rate,
         )
+
+    def transcribe_longform(
+        self,
+        wav_file: AudioSource,
+        word_timestamps: bool = False,
+        batch_size: int = 8,
+        *,
+        input_rate: int | None = None,
+        progress: Progress | None = None,
+        vad: "Vad" = "auto",
+        vad_options: "VadOptions | None" = None,
+        pyannote_model: str | os.PathLike[str] | None = None,
+        chunking: ChunkingOptions | None = None,
+        max_duration: float | None = None,
+        min_duration: float | None = None,
+        strict_limit_duration: float | None = None,
+        new_chunk_threshold: float | None = None,
+        fr_batch_size: int | None = None,
+    ) -> LongformTranscriptionResult:
+        """The segments of a recording of any length, in order; a sequence, with ``.text``.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor.
+            word_timestamps: Whether segments hold their words, timed in the recording.
+            batch_size: Sound per pass of the encoder, in chunks of 30 seconds.
+            input_rate: Rate of arrays and tensors, Hz.
+            progress: Called with the seconds done and the seconds in all, or None if unknown.
+            vad: What finds speech: "auto", "silero", "pyannote", "none" or a detector.
+            vad_options: What counts as speech.
+            pyannote_model: A repository or a file in place of pyannote's segmentation model.
+            chunking: How the recording is cut; the next four replace what it says.
+            max_duration: Regions of speech are packed into chunks up to this length, seconds.
+            min_duration: From this length on, a chunk ends at the next pause, seconds.
+            strict_limit_duration: What is longer is cut within speech, seconds, at most 30.
+            new_chunk_threshold: The shortest pause that ends a chunk, seconds.
+            fr_batch_size: The published name of ``batch_size``.
+
+        Raises:
+            AudioError: The recording cannot be decoded or used.
+        """
+        transcriber = self._longform_transcriber(
+            batch_size if fr_batch_size is None else fr_batch_size,
+            (vad, vad_options, pyannote_model),
+            with_limits(
+                chunking, max_duration, min_duration, strict_limit_duration, new_chunk_threshold
+            ),
+        )
+        return transcriber.transcribe(
+            wav_file, word_timestamps=word_timestamps, input_rate=input_rate, progress=progress
+        )
+
+    def iter_longform(
+        self,
+        wav_file: AudioSource,
+        word_timestamps: bool = False,
+        batch_size: int = 8,
+        *,
+        input_rate: int | None = None,
+        progress: Progress | None = None,
+        vad: "Vad" = "auto",
+        vad_options: "VadOptions | None" = None,
+        pyannote_model: str | os.PathLike[str] | None = None,
+        chunking: ChunkingOptions | None = None,
+        max_duration: float | None = None,
+        min_duration: float | None = None,
+        strict_limit_duration: float | None = None,
+        new_chunk_threshold: float | None = None,
+        fr_batch_size: int | None = None,
+    ) -> Generator[Segment, None, None]:
+        """The segments of `transcribe_longform`, each as soon as it is recognised.
+
+        An error in the middle of a recording comes after the segments before it; closing the
+        generator stops all work. The arguments are those of `transcribe_longform`.
+        """
+        transcriber = self._longform_transcriber(
+            batch_size if fr_batch_size is None else fr_batch_size,
+            (vad, vad_options, pyannote_model),
+            with_limits(
+                chunking, max_duration, min_duration, strict_limit_duration, new_chunk_threshold
+            ),
+        )
+        return transcriber.iter_segments(
+            wav_file, word_timestamps=word_timestamps, input_rate=input_rate, progress=progress
+        )
+
+    def _longform_transcriber(
+        self,
+        batch_size: int,
+        vad: "tuple[Vad, VadOptions | None, str | os.PathLike[str] | None]",
+        options: ChunkingOptions,
+    ) -> LongformTranscriber:
+        """A transcriber with this detector, its options and model, and these options."""
+        from gigaam.vad import build_detector
+
+        recognizer = Recognizer(self, self.decoding.tokenizer)
+        detector = build_detector(
+            vad[0], options=vad[1], device=str(self.device), pyannote_model=vad[2]
+        )
+        return LongformTranscriber(recognizer, detector, options, batch_size)
 
     @torch.inference_mode()
     def search(self, encodings: Encodings) -> list[Hypothesis]:

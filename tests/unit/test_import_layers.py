@@ -24,6 +24,7 @@ TORCH_FREE = {
     "download",
     "errors",
     "formats",
+    "longform",
     "pyannote_hub",
     "recognizer",
     "registry",
