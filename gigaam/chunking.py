@@ -256,7 +256,7 @@ class ChunkPlan:
         elif self._loudness is not None:
             position = self._speech_end
         else:
-            position = max(0, self._decided - self._sizes.context)
+            position = max(self._taken_to, self._decided - self._sizes.context)
         pending = [chunk.start for chunk in (self._packed, self._loud) if chunk is not None]
         return min([position, *pending])
 
