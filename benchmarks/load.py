@@ -21,19 +21,19 @@ from gigaam.configs import builtin_config
 from gigaam.loading import build_model
 
 LOAD = """
-import json, resource, sys, time
+import json, sys, time
 import torch, gigaam.loading, numpy as np
-def resident():
+def memory(field):
     with open("/proc/self/status") as status:
         fields = dict(line.split(":", 1) for line in status)
-    return int(fields["VmRSS"].split()[0]) * 1024
-before, start = resident(), time.perf_counter()
+    return int(fields[field].split()[0]) * 1024
+before, start = memory("VmRSS"), time.perf_counter()
 model = gigaam.loading.load_model(sys.argv[1])
 loaded = time.perf_counter() - start
-after = resident()
+after = memory("VmRSS")
 model.transcribe(np.zeros(16_000, np.float32), input_rate=16_000)
-used = resident()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+used = memory("VmRSS")
+peak = memory("VmHWM")  # of this process alone: ru_maxrss starts with its parent's
 sizes = {"loaded": after - before, "used": used - before, "peak": peak - before}
 print(json.dumps({"load_s": loaded, **sizes}))
 """

@@ -41,7 +41,13 @@ class RNNTDecoder(nn.Module):
     def __init__(self, pred_hidden: int, pred_rnn_layers: int, num_classes: int) -> None:
         super().__init__()
         self.pred_hidden = pred_hidden
-        self.embed = nn.Embedding(num_classes, pred_hidden, padding_idx=num_classes - 1)
+        # Of the usual variance 1, but uniform: drawing normal numbers on the meta device, where
+        # models are built before their weights are read, makes torch import 900 modules.
+        vectors = torch.empty(num_classes, pred_hidden).uniform_(-(3**0.5), 3**0.5)
+        vectors[-1] = 0.0
+        self.embed = nn.Embedding.from_pretrained(
+            vectors, freeze=False, padding_idx=num_classes - 1
+        )
         self.lstm = nn.LSTM(pred_hidden, pred_hidden, pred_rnn_layers, batch_first=True)
 
     def forward(self, labels: Tensor) -> Tensor:
