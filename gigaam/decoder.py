@@ -45,7 +45,7 @@ class RNNTDecoder(nn.Module):
         # models are built before their weights are read, makes torch import 900 modules.
         vectors = torch.empty(num_classes, pred_hidden).uniform_(-(3**0.5), 3**0.5)
         vectors[-1] = 0.0
-        self.embed = nn.Embedding.from_pretrained(
+        self.embed = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
             vectors, freeze=False, padding_idx=num_classes - 1
         )
         self.lstm = nn.LSTM(pred_hidden, pred_hidden, pred_rnn_layers, batch_first=True)
