@@ -39,10 +39,10 @@ def random_asr(name: str, seed: int = 0) -> GigaAMASR:
     return model
 
 
-def random_ssl(name: str, seed: int = 0) -> GigaAM:
+def random_ssl(name: str, seed: int = 0, n_layers: int = 2) -> GigaAM:
     """A random self-supervised encoder of the family of a published one."""
     torch.manual_seed(seed)
-    return build_model(reduced(builtin_config(name))).eval()
+    return build_model(reduced(builtin_config(name), n_layers=n_layers)).eval()
 
 
 def random_emo(seed: int = 0) -> GigaAMEmo:

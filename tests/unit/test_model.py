@@ -113,7 +113,8 @@ def test_the_shortest_recordings_are_normal(name: str, samples: int) -> None:
 def test_past_200_seconds(noise: np.ndarray) -> None:
     """Where the published package's position table ends."""
     for name in ("v1_ssl", "v3_ssl"):
-        embedding, length = random_ssl(name).embed_audio(np.tile(noise, 70), input_rate=RATE)
+        model = random_ssl(name, n_layers=1)
+        embedding, length = model.embed_audio(np.tile(noise, 67), input_rate=RATE)
         assert int(length) > 5000
         assert bool(embedding.isfinite().all())
 
