@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
+from gigaam.audio import SAMPLE_RATE
 
 Waveform = NDArray[np.float32]
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from gigaam.decoder import CTCHead
 from gigaam.encoder import ConformerEncoder
+from gigaam.model import build_part
 from gigaam.preprocess import FeatureExtractor
 from gigaam.training.augment import SpectrogramMasks
 
@@ -27,9 +28,9 @@ class CTCNetwork(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        self.preprocessor = FeatureExtractor(**_arguments(config["preprocessor"]))
-        self.encoder = ConformerEncoder(**_arguments(config["encoder"]))
-        self.head = CTCHead(**_arguments(config["head"]))
+        self.preprocessor: FeatureExtractor = build_part(config["preprocessor"])
+        self.encoder: ConformerEncoder = build_part(config["encoder"])
+        self.head: CTCHead = build_part(config["head"])
 
     def forward(
         self, wav: Tensor, lengths: Tensor, masks: Sequence[SpectrogramMasks] | None = None
@@ -50,10 +51,6 @@ class CTCNetwork(nn.Module):
                 hide(features, frames, masks)
         encoded, encoded_lengths = self.encoder(features, frames)
         return cast(Tensor, self.head(encoded)), encoded_lengths
-
-
-def _arguments(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key != "_target_"}
 
 
 def hide(features: Tensor, frames: Tensor, masks: Sequence[SpectrogramMasks]) -> None:

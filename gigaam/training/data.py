@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import DatasetError
-
-SAMPLE_RATE = 16_000
 
 
 @dataclass(frozen=True)

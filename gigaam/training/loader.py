@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import DatasetError
 from gigaam.training.augment import (
     AugmentOptions,
@@ -22,7 +23,7 @@ from gigaam.training.augment import (
     change_speed,
     draw_masks,
 )
-from gigaam.training.data import SAMPLE_RATE, Draw, SpeechFiles, Utterance
+from gigaam.training.data import Draw, SpeechFiles, Utterance
 
 N_BABBLING = 4
 """Voices speaking at once in babble noise: enough that no word of theirs can be made out."""

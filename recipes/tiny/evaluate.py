@@ -10,9 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
+from gigaam.audio import SAMPLE_RATE
 from gigaam.loading import load_model
 from gigaam.model import GigaAMASR
-from gigaam.training.data import SAMPLE_RATE, SpeechFiles, read_manifest
+from gigaam.training.data import SpeechFiles, read_manifest
 from gigaam.training.evaluate import error_rates
 
 

@@ -1,17 +1,12 @@
 """Split rules, parsers and guards of the tiny recipe, on fixtures: no Debian package is needed."""
 
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-# The recipes are not part of the package: they run from the repository. Appended, so that an
-# installed gigaam is still the one under test.
-sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from recipes.tiny import clean_voice, festival, festvox, manifest, prepare, prompts, sentences
 

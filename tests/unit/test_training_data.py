@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import DatasetError
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.data import (
-    SAMPLE_RATE,
     BatchLimits,
     PassPlan,
     Source,

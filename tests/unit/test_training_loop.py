@@ -21,7 +21,13 @@ from gigaam.training.loader import Batch
 from gigaam.training.loop import OptimizerOptions, Trainer
 
 CONFIG = {
-    "preprocessor": {"features": 16, "n_fft": 320, "win_length": 320, "center": False},
+    "preprocessor": {
+        "_target_": "gigaam.preprocess.FeatureExtractor",
+        "features": 16,
+        "n_fft": 320,
+        "win_length": 320,
+        "center": False,
+    },
     "encoder": {
         "_target_": "gigaam.encoder.ConformerEncoder",
         "feat_in": 16,
@@ -38,7 +44,7 @@ CONFIG = {
         "conv_norm_type": "layer_norm",
         "flash_attn": False,
     },
-    "head": {"feat_in": 32, "num_classes": 5},
+    "head": {"_target_": "gigaam.decoder.CTCHead", "feat_in": 32, "num_classes": 5},
 }
 
 
