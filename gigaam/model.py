@@ -4,9 +4,9 @@ Shapes: B batch, n samples, D model width, T frames of encodings.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,18 +16,12 @@ from torch import Tensor, nn
 
 from gigaam import checkpoints
 from gigaam.audio import AudioSource, read_audio
-from gigaam.chunking import ChunkingOptions
 from gigaam.decoder import CTCHead, RNNTHead, TorchTransducer
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import CheckpointError, GigaAMError
-from gigaam.longform import LongformTranscriber, Progress, with_limits
 from gigaam.preprocess import FeatureExtractor
-from gigaam.recognizer import Recognizer
-from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
-
-if TYPE_CHECKING:
-    from gigaam.vad import Vad, VadOptions
+from gigaam.recognition import SpeechRecognition
 
 PARTS: dict[str, Callable[..., Any]] = {
     part.__name__: part
@@ -172,7 +166,7 @@ class GigaAM(nn.Module):
         return None
 
 
-class GigaAMASR(GigaAM):
+class GigaAMASR(GigaAM, SpeechRecognition):
     """A speech recogniser: encoder, CTC or RNN-T head, and search.
 
     Args:
@@ -188,169 +182,6 @@ class GigaAMASR(GigaAM):
                 f"the head {type(self.head).__name__} and the search "
                 f"{type(self.decoding).__name__} do not belong together"
             )
-
-    @overload
-    def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str
-        self,
-        wav_file: AudioSource,
-        word_timestamps: bool = ...,
-        batch_size: int = ...,
-        on_error: Literal["raise"] = ...,
-        input_rate: int | None = ...,
-    ) -> TranscriptionResult: ...
-
-    @overload
-    def transcribe(
-        self,
-        wav_file: Iterable[AudioSource],
-        word_timestamps: bool = ...,
-        batch_size: int = ...,
-        on_error: Literal["raise"] = ...,
-        input_rate: int | None = ...,
-    ) -> list[TranscriptionResult]: ...
-
-    @overload
-    def transcribe(
-        self,
-        wav_file: Iterable[AudioSource],
-        word_timestamps: bool = ...,
-        batch_size: int = ...,
-        on_error: Literal["raise", "return"] = ...,
-        input_rate: int | None = ...,
-    ) -> list[TranscriptionResult | Exception]: ...
-
-    def transcribe(
-        self,
-        wav_file: Any,
-        word_timestamps: bool = False,
-        batch_size: int = 8,
-        on_error: Literal["raise", "return"] = "raise",
-        input_rate: int | None = None,
-    ) -> Any:
-        """The text of a recording of up to 30 seconds, or the texts of many.
-
-        Args:
-            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor; or a
-                list of them, which is recognised in batches and gives a list in its order.
-            word_timestamps: Whether the results' ``words`` hold times and confidences.
-            batch_size: Recordings per pass of the encoder.
-            on_error: In a list, "raise" stops at the first recording that fails; "return" puts
-                its exception in its place and goes on.
-            input_rate: Rate of arrays and tensors, Hz.
-
-        Returns:
-            `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
-
-        Raises:
-            AudioTooLongError: A recording is over 30 seconds.
-            AudioError: A recording cannot be decoded or used.
-        """
-        return Recognizer(self, self.decoding.tokenizer).transcribe(
-            wav_file,
-            word_timestamps=word_timestamps,
-            batch_size=batch_size,
-            on_error=on_error,
-            input_rate=input_rate,
-        )
-
-    def transcribe_longform(
-        self,
-        wav_file: AudioSource,
-        word_timestamps: bool = False,
-        batch_size: int = 8,
-        *,
-        input_rate: int | None = None,
-        progress: Progress | None = None,
-        vad: "Vad" = "auto",
-        vad_options: "VadOptions | None" = None,
-        pyannote_model: str | os.PathLike[str] | None = None,
-        chunking: ChunkingOptions | None = None,
-        max_duration: float | None = None,
-        min_duration: float | None = None,
-        strict_limit_duration: float | None = None,
-        new_chunk_threshold: float | None = None,
-        fr_batch_size: int | None = None,
-    ) -> LongformTranscriptionResult:
-        """The segments of a recording of any length, in order; a sequence, with ``.text``.
-
-        Args:
-            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor.
-            word_timestamps: Whether segments hold their words, timed in the recording.
-            batch_size: Sound per pass of the encoder, in chunks of 30 seconds.
-            input_rate: Rate of arrays and tensors, Hz.
-            progress: Called with the seconds done and the seconds in all, or None if unknown.
-            vad: What finds speech: "auto", "silero", "pyannote", "none" or a detector.
-            vad_options: What counts as speech.
-            pyannote_model: A repository or a file in place of pyannote's segmentation model.
-            chunking: How the recording is cut; the next four replace what it says.
-            max_duration: Regions of speech are packed into chunks up to this length, seconds.
-            min_duration: From this length on, a chunk ends at the next pause, seconds.
-            strict_limit_duration: What is longer is cut within speech, seconds, at most 30.
-            new_chunk_threshold: The shortest pause that ends a chunk, seconds.
-            fr_batch_size: The published name of ``batch_size``.
-
-        Raises:
-            AudioError: The recording cannot be decoded or used.
-        """
-        transcriber = self._longform_transcriber(
-            batch_size if fr_batch_size is None else fr_batch_size,
-            (vad, vad_options, pyannote_model),
-            with_limits(
-                chunking, max_duration, min_duration, strict_limit_duration, new_chunk_threshold
-            ),
-        )
-        return transcriber.transcribe(
-            wav_file, word_timestamps=word_timestamps, input_rate=input_rate, progress=progress
-        )
-
-    def iter_longform(
-        self,
-        wav_file: AudioSource,
-        word_timestamps: bool = False,
-        batch_size: int = 8,
-        *,
-        input_rate: int | None = None,
-        progress: Progress | None = None,
-        vad: "Vad" = "auto",
-        vad_options: "VadOptions | None" = None,
-        pyannote_model: str | os.PathLike[str] | None = None,
-        chunking: ChunkingOptions | None = None,
-        max_duration: float | None = None,
-        min_duration: float | None = None,
-        strict_limit_duration: float | None = None,
-        new_chunk_threshold: float | None = None,
-        fr_batch_size: int | None = None,
-    ) -> Generator[Segment, None, None]:
-        """The segments of `transcribe_longform`, each as soon as it is recognised.
-
-        An error in the middle of a recording comes after the segments before it; closing the
-        generator stops all work. The arguments are those of `transcribe_longform`.
-        """
-        transcriber = self._longform_transcriber(
-            batch_size if fr_batch_size is None else fr_batch_size,
-            (vad, vad_options, pyannote_model),
-            with_limits(
-                chunking, max_duration, min_duration, strict_limit_duration, new_chunk_threshold
-            ),
-        )
-        return transcriber.iter_segments(
-            wav_file, word_timestamps=word_timestamps, input_rate=input_rate, progress=progress
-        )
-
-    def _longform_transcriber(
-        self,
-        batch_size: int,
-        vad: "tuple[Vad, VadOptions | None, str | os.PathLike[str] | None]",
-        options: ChunkingOptions,
-    ) -> LongformTranscriber:
-        """A transcriber with this detector, its options and model, and these options."""
-        from gigaam.vad import build_detector
-
-        recognizer = Recognizer(self, self.decoding.tokenizer)
-        detector = build_detector(
-            vad[0], options=vad[1], device=str(self.device), pyannote_model=vad[2]
-        )
-        return LongformTranscriber(recognizer, detector, options, batch_size)
 
     @torch.inference_mode()
     def search(self, encodings: Encodings) -> list[Hypothesis]:

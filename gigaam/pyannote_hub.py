@@ -14,9 +14,10 @@ from gigaam.errors import (
     MissingDependencyError,
     OfflineError,
 )
-from gigaam.vad import TOKEN_VARIABLE
 
-__all__ = ["REPOSITORIES", "segmentation_file"]
+__all__ = ["REPOSITORIES", "TOKEN_VARIABLE", "segmentation_file"]
+
+TOKEN_VARIABLE = "HF_TOKEN"
 
 # In order of preference; users of GigaAM's first release have accepted the conditions of the second
 REPOSITORIES = ("pyannote/segmentation-3.0", "pyannote/segmentation")

@@ -1,4 +1,4 @@
-"""Where somebody speaks: the protocol of speech detectors, their options, the choice of one.
+"""Where somebody speaks: the protocol of speech detectors and their options.
 
 A detector is shared (also by threads); for each recording it hands out a stream, which is fed
 samples and gives back regions of speech as soon as they are final. Streams keep little of what
@@ -10,17 +10,14 @@ Samples are float32 of full scale ±1, mono, 16 kHz; positions count them from t
 from __future__ import annotations
 
 import math
-import os
-import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE
-from gigaam.errors import ArgumentError, AudioError, DownloadError, MissingDependencyError
+from gigaam.errors import ArgumentError, AudioError
 
 __all__ = [
     "EverythingIsSpeech",
@@ -30,7 +27,6 @@ __all__ = [
     "SpeechStream",
     "Vad",
     "VadOptions",
-    "build_detector",
 ]
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -38,8 +34,6 @@ Samples: TypeAlias = NDArray[np.float32]
 # Speech without a pause is reported in pieces of this length, so that whoever waits for regions
 # need not keep an hour of samples.
 PIECE_S = 30.0
-
-TOKEN_VARIABLE = "HF_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -224,84 +218,6 @@ class RegionBuilder:
         self._continues = False
         self._reported = end
         return [Region(start, end)] if end > start else []
-
-
-def build_detector(
-    vad: Vad = "auto",
-    *,
-    options: VadOptions | None = None,
-    device: str | None = None,
-    pyannote_model: str | os.PathLike[str] | None = None,
-) -> SpeechDetector:
-    """A detector of speech: load it once and keep it, for any number of recordings.
-
-    Args:
-        vad: "silero" needs nothing but the installation; "pyannote" needs the extra
-            ``gigaam[longform]`` and a Hugging Face token in ``HF_TOKEN`` (or the model in the
-            local cache, or a local ``pyannote_model``); "auto" is pyannote if its token is set (or
-            a ``pyannote_model`` given), else Silero, and Silero with one warning if pyannote
-            cannot be had; "none" takes everything for speech. A detector is returned as it is.
-        options: Thresholds and durations.
-        device: Where pyannote runs, such as "cuda:0"; None: "cuda" if there is one, else "cpu".
-        pyannote_model: A Hugging Face repository, or a local ``pytorch_model.bin`` (or its
-            directory), in place of the segmentation models of pyannote.
-
-    Raises:
-        MissingDependencyError: What the detector needs is not installed.
-        DownloadError: "pyannote" only: its model cannot be fetched.
-        CheckpointError: The ``pyannote_model`` is no segmentation model.
-    """
-    options = options or VadOptions()
-    if not isinstance(vad, str):
-        if not callable(getattr(vad, "stream", None)):
-            raise ArgumentError(f"vad must be a name or have a method stream(), not {vad!r}")
-        return vad
-    if vad == "none":
-        return EverythingIsSpeech()
-    if vad == "silero":
-        return _silero(options)
-    if vad == "pyannote":
-        return _pyannote(options, device, pyannote_model)
-    if vad != "auto":
-        raise ArgumentError(f'vad must be "auto", "silero", "pyannote" or "none", not {vad!r}')
-    if not os.environ.get(TOKEN_VARIABLE, "").strip() and pyannote_model is None:
-        return _silero(options)
-    try:
-        return _pyannote(options, device, pyannote_model)
-    except (DownloadError, MissingDependencyError) as error:
-        warnings.warn(
-            f"Silero finds the speech instead of pyannote. {error}\n"
-            f'To do without pyannote, and this warning, use vad="silero" or unset '
-            f"{TOKEN_VARIABLE}.",
-            stacklevel=2,
-        )
-    return _silero(options)
-
-
-def _silero(options: VadOptions) -> SpeechDetector:
-    from gigaam.silero import SileroDetector
-
-    return SileroDetector(options)
-
-
-def _pyannote(
-    options: VadOptions, device: str | None, model: str | os.PathLike[str] | None
-) -> SpeechDetector:
-    for package in ("pyannote.audio", "torch"):  # without importing them, which takes seconds
-        if not _is_installed(package):
-            raise MissingDependencyError(
-                f"{package} is not installed: pip install 'gigaam[longform]'"
-            )
-    from gigaam.pyannote_vad import PyannoteDetector
-
-    return PyannoteDetector.load(options, device=device, model=model)
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:  # not even the namespace that it is in
-        return False
 
 
 def checked_block(block: Samples) -> Samples:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE, read_audio
+from gigaam.detectors import build_detector
 from gigaam.errors import ArgumentError, AudioError, MissingDependencyError
 from gigaam.silero import SileroDetector, find_model
 from gigaam.vad import (
@@ -24,7 +25,6 @@ from gigaam.vad import (
     RegionBuilder,
     SpeechDetector,
     VadOptions,
-    build_detector,
 )
 
 Samples = NDArray[np.float32]
@@ -288,7 +288,7 @@ def test_silero_leaves_torch_alone() -> None:
 import json, sys, torch
 torch.set_num_threads(2)
 import numpy as np
-from gigaam.vad import build_detector
+from gigaam.detectors import build_detector
 stream = build_detector("silero").stream()
 stream.push(np.zeros(200_000, np.float32)), stream.finish()
 print(json.dumps([torch.get_num_threads(), "silero_vad" in sys.modules]))
@@ -324,7 +324,7 @@ class Blocker:
 
 sys.meta_path.insert(0, Blocker())
 os.environ["HF_TOKEN"] = "hf_token"
-from gigaam.vad import build_detector
+from gigaam.detectors import build_detector
 from gigaam.errors import MissingDependencyError
 
 with warnings.catch_warnings(record=True) as caught:
