@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gigaam.chunking import ChunkingOptions
     from gigaam.errors import (
         ArgumentError,
         AudioDecodingError,
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
         UnknownModelError,
         UnsafeCheckpointError,
     )
+    from gigaam.formats import TextOptions
     from gigaam.loading import load_model
     from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
     from gigaam.preprocess import load_audio
+    from gigaam.subtitles import SubtitleOptions
     from gigaam.types import (
         LongformTranscriptionResult,
         Segment,
@@ -36,10 +39,12 @@ if TYPE_CHECKING:
         Word,
         format_time,
     )
+    from gigaam.vad import VadOptions
 
 __version__ = "0.3.0"
 
 _HOMES = {
+    "gigaam.chunking": ("ChunkingOptions",),
     "gigaam.errors": (
         "ArgumentError",
         "AudioDecodingError",
@@ -59,9 +64,11 @@ _HOMES = {
         "UnknownModelError",
         "UnsafeCheckpointError",
     ),
+    "gigaam.formats": ("TextOptions",),
     "gigaam.loading": ("load_model",),
     "gigaam.model": ("GigaAM", "GigaAMASR", "GigaAMEmo"),
     "gigaam.preprocess": ("load_audio",),
+    "gigaam.subtitles": ("SubtitleOptions",),
     "gigaam.types": (
         "LongformTranscriptionResult",
         "Segment",
@@ -69,6 +76,7 @@ _HOMES = {
         "Word",
         "format_time",
     ),
+    "gigaam.vad": ("VadOptions",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -81,6 +89,7 @@ __all__ = [
     "AudioWarning",
     "CheckpointError",
     "ChecksumError",
+    "ChunkingOptions",
     "DatasetError",
     "DownloadError",
     "GigaAM",
@@ -92,10 +101,13 @@ __all__ = [
     "ModelError",
     "OfflineError",
     "Segment",
+    "SubtitleOptions",
+    "TextOptions",
     "TokenizerNotFoundError",
     "TranscriptionResult",
     "UnknownModelError",
     "UnsafeCheckpointError",
+    "VadOptions",
     "Word",
     "__version__",
     "format_time",

@@ -52,6 +52,7 @@ TORCH = {
     "preprocess",
     "pyannote_vad",
     "training",
+    "vad_utils",
 }
 BLOCKED = ("torch", "torchaudio", "hydra", "lightning", "pyannote")
 
