@@ -19,6 +19,9 @@ from gigaam.attention import (
 )
 from gigaam.errors import CheckpointError
 
+GROUP_FRAMES = 2000
+"""Log-mel frames that go through a CPU together, padding included."""
+
 Length = TypeVar("Length", int, Tensor)
 
 
@@ -283,6 +286,21 @@ class ConformerEncoder(nn.Module):
             Encodings [B, D, T'] in the encoder's dtype (unspecified past a recording's own
             frames) and int32 [B], the frames of each.
         """
+        if features.device.type != "cpu":
+            return self._encode(features, lengths)
+        groups = _groups(lengths.tolist(), features.size(2))
+        parts = [
+            self._encode(features[first:last, :, :frames], lengths[first:last])
+            for first, last, frames in groups
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        n_frames = max(encoded.size(2) for encoded, _ in parts)
+        encoded = [F.pad(part, (0, n_frames - part.size(2))) for part, _ in parts]
+        return torch.cat(encoded), torch.cat([part for _, part in parts])
+
+    def _encode(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` in one pass."""
         x, lengths = self.pre_encode(features.to(self.dtype), lengths)
         valid = None
         if not bool((lengths >= x.size(1)).all()):
@@ -291,3 +309,21 @@ class ConformerEncoder(nn.Module):
         for layer in self.layers:
             x = layer(x, positions, valid)
         return x.transpose(1, 2), lengths.int()
+
+
+def _groups(lengths: list[int], n_frames: int) -> list[tuple[int, int, int]]:
+    """Rows of a batch that go through a CPU together: first, one past last, frames of the longest.
+
+    The activations of more leave its cache, and every layer waits for the memory.
+    """
+    groups: list[tuple[int, int, int]] = []
+    for row, length in enumerate(lengths):
+        frames = min(max(length, 1), n_frames)
+        if groups:
+            first, last, longest = groups[-1]
+            longest = max(longest, frames)
+            if (last + 1 - first) * longest <= GROUP_FRAMES:
+                groups[-1] = (first, last + 1, longest)
+                continue
+        groups.append((row, row + 1, frames))
+    return groups

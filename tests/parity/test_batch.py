@@ -69,6 +69,21 @@ def test_forward_ignores_padding(model: GigaAMASR, recordings, padding: float) -
         )
 
 
+@pytest.mark.parametrize("limit", [1, 700, 10**9])
+def test_groups_of_a_batch_do_not_matter(
+    model: GigaAMASR, recordings, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = model.encode(recordings)
+    monkeypatch.setattr("gigaam.encoder.GROUP_FRAMES", limit)
+    found = model.encode(recordings)
+    assert found.lengths.tolist() == expected.lengths.tolist()
+    assert found.encoded.shape == expected.encoded.shape
+    for row, frames in enumerate(expected.lengths):
+        torch.testing.assert_close(
+            found.encoded[row, :, :frames], expected.encoded[row, :, :frames], atol=1e-4, rtol=0
+        )
+
+
 def test_characters_are_those_of_the_published_models() -> None:
     assert len(CHARACTERS) == 33
     assert CHARACTERS[0] == " "
