@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
     from av.audio.frame import AudioFrame
 
-__all__ = ["SAMPLE_RATE", "AudioSource", "duration_s", "iter_audio", "read_audio"]
+__all__ = ["SAMPLE_RATE", "AudioSource", "channel_count", "duration_s", "iter_audio", "read_audio"]
 
 SAMPLE_RATE = 16_000
 BLOCK_S = 30.0
@@ -84,6 +84,7 @@ def iter_audio(
     sample_rate: int = SAMPLE_RATE,
     input_rate: int | None = None,
     block_s: float = BLOCK_S,
+    channel: int | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Blocks of a recording as they are decoded, in bounded memory; see `read_audio`.
 
@@ -92,6 +93,7 @@ def iter_audio(
         sample_rate: The rate wanted.
         input_rate: The rate of an array.
         block_s: Seconds in every block but the last, which may be shorter.
+        channel: The only one to be heard, from 0; by default all are mixed.
 
     Returns:
         An iterator of float32 ``[n]``. Arguments are checked, and a file is opened, before the
@@ -103,9 +105,12 @@ def iter_audio(
     samples = _as_array(source)
     chunks: Iterator[_Samples]
     if samples is None:
-        chunks = Recording(source).chunks(sample_rate)
+        chunks = Recording(source).chunks(sample_rate, channel)
     else:
-        chunks = _array_chunks(_channels_first(samples), input_rate, sample_rate)
+        samples = _channels_first(samples)
+        if channel is not None:
+            samples = samples[channel : channel + 1]
+        chunks = _array_chunks(samples, input_rate, sample_rate)
     return _blocks(chunks, round(block_s * sample_rate))
 
 
@@ -128,6 +133,19 @@ def duration_s(source: AudioSource, *, input_rate: int | None = None) -> float |
         return _stated_s(file)
     finally:
         file.seek(position)
+
+
+def channel_count(source: str | os.PathLike[str] | bytes | NDArray[Any] | torch.Tensor) -> int:
+    """Channels of a recording, as its header states them."""
+    samples = _as_array(source)
+    if samples is not None:
+        count: int = _channels_first(samples).shape[0]
+        return count
+    recording = Recording(source)
+    try:
+        return recording.n_channels
+    finally:
+        recording.close()
 
 
 def _stated_s(source: object) -> float | None:

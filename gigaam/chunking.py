@@ -254,7 +254,7 @@ class ChunkPlan:
         elif self._gap is not None:
             position = self._gap.start
         elif self._loudness is not None:
-            position = self._speech_end
+            position = max(self._taken_to, self._speech_end)
         else:
             position = max(self._taken_to, self._decided - self._sizes.context)
         pending = [chunk.start for chunk in (self._packed, self._loud) if chunk is not None]

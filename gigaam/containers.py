@@ -170,10 +170,15 @@ class Recording:
         if isinstance(self._file, _Reader):
             self._file.release()
 
-    def chunks(self, sample_rate: int) -> Iterator[NDArray[np.int16]]:
+    @property
+    def n_channels(self) -> int:
+        """Channels of the stream, as its header states them."""
+        return self._stream.codec_context.layout.nb_channels
+
+    def chunks(self, sample_rate: int, channel: int | None) -> Iterator[NDArray[np.int16]]:
         """Mono int16 chunks ``[n]``; a warning at the end if the file is damaged or cut."""
         try:
-            yield from converted(self._frames(), sample_rate, "s16")
+            yield from converted(self._frames(), sample_rate, "s16", channel)
         except av.FFmpegError as error:
             raise self._undecodable(error) from error
         finally:

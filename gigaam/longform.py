@@ -6,19 +6,21 @@ time is the stretch the plan still needs and a few batches, however long the rec
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.audio import SAMPLE_RATE, AudioSource, duration_s, iter_audio
+from gigaam.audio import SAMPLE_RATE, AudioSource, channel_count, duration_s, iter_audio
 from gigaam.chunking import LONGEST_PASS_S, Chunk, ChunkingOptions, ChunkPlan
 from gigaam.errors import ArgumentError
+from gigaam.interleaving import Portion, interleaved
 from gigaam.stitching import Stitcher
 from gigaam.tape import Tape
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
@@ -30,6 +32,8 @@ Waveform = NDArray[np.float32]
 
 Progress = Callable[[float, float | None], Any]
 """Told the seconds that are done and the seconds in all, or None where they are not known."""
+
+Channels: TypeAlias = Literal["mix", "split"]
 
 _BLOCK_S = 10.0
 _PATIENCE_S = 60.0  # a batch is not held back for chunks that much later in the recording
@@ -105,13 +109,14 @@ class LongformTranscriber:
         word_timestamps: bool = False,
         input_rate: int | None = None,
         progress: Progress | None = None,
+        channels: Channels = "mix",
     ) -> LongformTranscriptionResult:
         """The segments of a recording; see `iter_segments`."""
-        feed, total_s = self._open(source, input_rate, progress)
-        segments = list(self._segments(feed, total_s, word_timestamps, progress))
+        feeds, tell = self._open(source, input_rate, progress, channels)
+        segments = list(self._segments(feeds, word_timestamps, tell))
         return LongformTranscriptionResult(
             segments,
-            duration=feed.n_samples / SAMPLE_RATE,
+            duration=max(feed.n_samples for feed in feeds) / SAMPLE_RATE,
             has_word_timestamps=word_timestamps,
         )
 
@@ -122,6 +127,7 @@ class LongformTranscriber:
         word_timestamps: bool = False,
         input_rate: int | None = None,
         progress: Progress | None = None,
+        channels: Channels = "mix",
     ) -> Generator[Segment, None, None]:
         """The segments of a recording, in order, each as soon as it is recognised.
 
@@ -131,28 +137,61 @@ class LongformTranscriber:
             input_rate: Sample rate of an array, in Hz.
             progress: Called with the seconds done and the seconds in all (or None) after each
                 batch.
+            channels: "mix", or "split" for each by itself; an open file is then read into memory.
 
         Returns:
             A generator; arguments are checked, and a file is opened, before it starts. An error in
             the middle of a file comes after the segments before it.
         """
-        feed, total_s = self._open(source, input_rate, progress)
-        return self._segments(feed, total_s, word_timestamps, progress)
+        feeds, tell = self._open(source, input_rate, progress, channels)
+        return self._segments(feeds, word_timestamps, tell)
 
     def _open(
-        self, source: AudioSource, input_rate: int | None, progress: Progress | None
-    ) -> tuple[_Feed, float | None]:
+        self,
+        source: AudioSource,
+        input_rate: int | None,
+        progress: Progress | None,
+        channels: Channels,
+    ) -> tuple[list[_Feed], Callable[[float, bool], None]]:
+        """A feed of the recording or one of each channel, and what is told the progress."""
+        if channels not in ("mix", "split"):
+            raise ArgumentError(f'channels must be "mix" or "split", not {channels!r}')
+        numbers: Sequence[int | None] = [None]
+        if channels == "split":
+            if not isinstance(source, str | bytes | os.PathLike) and hasattr(source, "read"):
+                source = source.read()  # it can be read only once
+            numbers = range(channel_count(source))
         total_s = duration_s(source, input_rate=input_rate) if progress is not None else None
-        blocks = iter_audio(source, input_rate=input_rate, block_s=_BLOCK_S)
-        return _Feed(blocks, self._detector, self._options, self._batch_size), total_s
+
+        def tell(done_s: float, finished: bool = False) -> None:
+            if progress is not None:
+                progress(done_s, done_s if finished else total_s)
+
+        feeds = [
+            _Feed(
+                iter_audio(source, input_rate=input_rate, block_s=_BLOCK_S, channel=number),
+                self._detector,
+                self._options,
+                self._batch_size,
+                number,
+            )
+            for number in numbers
+        ]
+        return feeds, tell
 
     def _segments(
         self,
-        feed: _Feed,
-        total_s: float | None,
+        feeds: Sequence[_Feed],
         word_timestamps: bool,
-        progress: Progress | None,
+        tell: Callable[[float, bool], None],
     ) -> Generator[Segment, None, None]:
+        """The segments of all feeds."""
+        portions = [self._portions(feed, word_timestamps) for feed in feeds]
+        yield from interleaved(portions, lambda done_s: tell(done_s, False))
+        tell(max(feed.n_samples for feed in feeds) / SAMPLE_RATE, True)
+
+    def _portions(self, feed: _Feed, word_timestamps: bool) -> Generator[Portion, None, None]:
+        """The segments of a feed, batch by batch."""
         stitcher = Stitcher(self._options.gap_min_confidence, word_timestamps)
         with closing(feed.batches()) as batches:
             for batch in batches:
@@ -162,12 +201,12 @@ class LongformTranscriber:
                     results = self._recognizer.transcribe_batch(
                         batch.waveforms, word_timestamps=True
                     )
-                for chunk, result in zip(batch.chunks, results, strict=True):
-                    yield from stitcher.push(chunk, result)
-                if progress is not None:
-                    progress(batch.done_to / SAMPLE_RATE, total_s)
-        if progress is not None:
-            progress(feed.n_samples / SAMPLE_RATE, feed.n_samples / SAMPLE_RATE)
+                segments = [
+                    replace(segment, channel=feed.channel)
+                    for chunk, result in zip(batch.chunks, results, strict=True)
+                    for segment in stitcher.push(chunk, result)
+                ]
+                yield Portion(segments, batch.done_to / SAMPLE_RATE)
 
 
 class _Feed:
@@ -179,7 +218,9 @@ class _Feed:
         detector: SpeechDetector,
         options: ChunkingOptions,
         batch_size: int,
+        channel: int | None,
     ) -> None:
+        self.channel = channel
         self._blocks = blocks
         self._detector = detector
         self._tape = Tape()

@@ -13,7 +13,7 @@ from gigaam.audio import AudioSource
 from gigaam.chunking import ChunkingOptions
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.detectors import build_detector
-from gigaam.longform import LongformTranscriber, Progress, with_limits
+from gigaam.longform import Channels, LongformTranscriber, Progress, with_limits
 from gigaam.recognizer import Recognizer
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
@@ -30,7 +30,8 @@ class LongformArguments(TypedDict, total=False):
 
     Attributes:
         channels: "mix" recognises all channels as one; "split" each by itself, as for a call with
-            a speaker on each, and sets ``channel`` in the segments.
+            a speaker on each, and sets ``channel`` in the segments; an open file is then read
+            into memory.
         vad: What finds speech: "auto" (the default), "silero", "pyannote", "none" or a detector.
         vad_options: What counts as speech.
         pyannote_model: A repository or a file in place of pyannote's segmentation model.
@@ -44,7 +45,7 @@ class LongformArguments(TypedDict, total=False):
         progress: Called with the seconds done and the seconds in all, or None if unknown.
     """
 
-    channels: Literal["mix", "split"]
+    channels: Channels
     vad: Vad
     vad_options: VadOptions | None
     pyannote_model: str | os.PathLike[str] | None

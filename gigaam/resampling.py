@@ -25,8 +25,17 @@ LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
 class _Resampler:
     """One swresample conversion to mono, for frames of one format, rate and layout."""
 
-    def __init__(self, frame: AudioFrame, sample_rate: int, sample_fmt: str) -> None:
-        """Set up for frames like ``frame``; ``sample_fmt`` of the output is s16 or flt."""
+    def __init__(
+        self, frame: AudioFrame, sample_rate: int, sample_fmt: str, channel: int | None
+    ) -> None:
+        """Set up for frames like ``frame``.
+
+        Args:
+            frame: The first frame.
+            sample_rate: Of the output.
+            sample_fmt: Of the output, s16 or flt.
+            channel: The one to be heard; None for all.
+        """
         layout = frame.layout.name
         unnamed = re.fullmatch(r"(\d+) channels", layout)
         if unnamed and 1 <= int(unnamed[1]) <= len(LAYOUTS):
@@ -46,6 +55,9 @@ class _Resampler:
         self._dtype = np.dtype(np.int16 if sample_fmt == "s16" else np.float32)
         same_format = frame.format.name in (sample_fmt, f"{sample_fmt}p")
         unchanged = same_format and layout == "mono" and frame.sample_rate == sample_rate
+        self._choice: list[tuple[str, str]] = []
+        if channel is not None and layout != "mono":
+            self._choice = [("pan", f"mono|c0=c{channel}")]
         self._graph = None if unchanged else self._chain()
         self._queued = 0
         self._first: list[AudioFrame] | None = []  # all frames so far, while they are few
@@ -75,20 +87,20 @@ class _Resampler:
         """What frames shorter than the filter give with silence after them: without, nothing."""
         if not self._first:
             return []
-        graph = self._chain("apad", pad_len=str(FRAME_SAMPLES))
+        graph = self._chain(("apad", f"pad_len={FRAME_SAMPLES}"))
         for frame in [*self._first, None]:
             graph.push(frame)
         input_rate, sample_rate = self._rates
         wanted = -(-self._queued * sample_rate // input_rate)
         return [np.concatenate(self._pull(graph))[:wanted]]
 
-    def _chain(self, *first: str, **options: str) -> av.filter.Graph:
-        """The filters, after one more where one is named."""
+    def _chain(self, *first: tuple[str, str]) -> av.filter.Graph:
+        """The filters, after those that are named with their arguments."""
         graph = av.filter.Graph()
         graph.threads = 1
         graph.link_nodes(
             graph.add("abuffer", **self._input),
-            *(graph.add(name, **options) for name in first),
+            *(graph.add(name, arguments) for name, arguments in (*first, *self._choice)),
             graph.add("aresample", **self._options),
             graph.add("aformat", **self._output),
             graph.add("abuffersink"),
@@ -111,9 +123,9 @@ class _Resampler:
 
 
 def converted(
-    frames: Iterable[AudioFrame], sample_rate: int, sample_fmt: str
+    frames: Iterable[AudioFrame], sample_rate: int, sample_fmt: str, channel: int | None = None
 ) -> Iterator[NDArray[Any]]:
-    """Mono chunks ``[n]`` from frames, which may change their format on the way."""
+    """Mono chunks ``[n]`` of all channels or one, from frames that may change their format."""
     resampler: _Resampler | None = None
     current: tuple[str, int, str] | None = None
     for frame in frames:
@@ -121,7 +133,7 @@ def converted(
         if resampler is None or form != current:
             if resampler is not None:
                 yield from resampler.flush()
-            resampler = _Resampler(frame, sample_rate, sample_fmt)
+            resampler = _Resampler(frame, sample_rate, sample_fmt, channel)
             current = form
         yield from resampler.push(frame)
     if resampler is not None:

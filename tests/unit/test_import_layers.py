@@ -25,6 +25,7 @@ TORCH_FREE = {
     "download",
     "errors",
     "formats",
+    "interleaving",
     "longform",
     "pyannote_hub",
     "recognition",

@@ -522,3 +522,53 @@ def test_named_detectors(vad, rng):
     segments = list(model.iter_longform(noise, input_rate=RATE, vad=vad, word_timestamps=True))
     assert all(0 <= segment.start < segment.end <= 30.01 for segment in segments)
     assert bool(segments) == (vad == "none")  # a random net is never sure
+
+
+# Channels
+
+
+def test_channels_are_recognised_apart_and_interleaved():
+    talk = [words_of(100, seed=2), words_of(60, seed=3)]
+    left = np.concatenate([speak(talk[0]), silence(70)])
+    right = np.concatenate([silence(20), speak(talk[1]), silence(1)])
+    length = max(len(left), len(right))
+    call = np.stack([np.pad(each, (0, length - len(each))) for each in (left, right)])
+    done = []
+    result = transcriber().transcribe(
+        call, input_rate=RATE, channels="split", progress=lambda *each: done.append(each)
+    )
+    for channel, words in enumerate(talk):
+        own = [segment for segment in result if segment.channel == channel]
+        alone = transcriber().transcribe(call[channel], input_rate=RATE)
+        assert [(s.text, s.start, s.end) for s in own] == [(s.text, s.start, s.end) for s in alone]
+        assert " ".join(segment.text for segment in own).split() == words
+    assert [s.start for s in result] == sorted(s.start for s in result)
+    assert result.duration == pytest.approx(length / RATE)
+    assert [seconds for seconds, _ in done] == sorted(seconds for seconds, _ in done)
+    assert done[-1] == (pytest.approx(length / RATE),) * 2
+    assert not threads()
+
+
+def test_a_mixed_recording_has_no_channels_and_one_channel_is_the_first():
+    recording = speak(words_of(5))
+    (mixed,) = transcriber().transcribe(recording, input_rate=RATE)
+    (split,) = transcriber().transcribe(recording, input_rate=RATE, channels="split")
+    assert (mixed.channel, split.channel) == (None, 0)
+    assert mixed.text == split.text
+
+
+def test_a_stream_can_be_split(tmp_path):
+    words = words_of(20)
+    samples = (speak(words) * 32767).astype(np.int16)
+    with wave.open(str(tmp_path / "call.wav"), "wb") as file:
+        file.setparams((2, 2, RATE, 0, "NONE", ""))
+        file.writeframes(np.stack([samples, np.zeros_like(samples)], axis=1).tobytes())
+    with (tmp_path / "call.wav").open("rb") as stream:
+        result = transcriber().transcribe(stream, channels="split")
+    assert {segment.channel for segment in result} == {0}
+    assert result.text.split() == words
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(ArgumentError, match="channels"):
+        transcriber().iter_segments(silence(1), input_rate=RATE, channels="left")
