@@ -7,30 +7,39 @@ Exit codes: 0; 1 if anything failed, with the rest done; 2 for a wrong command l
 from __future__ import annotations
 
 import io
-import json
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
 import gigaam
 from gigaam import download, registry
-from gigaam.errors import GigaAMError, UnknownModelError
+from gigaam.errors import ArgumentError, GigaAMError, UnknownModelError
+from gigaam.formats import FORMATS
+from gigaam.jobs import Job, find_recordings, plan_jobs
+from gigaam.printing import (
+    FileWriter,
+    Printer,
+    choose_printer,
+    complain,
+    print_lines,
+    reason,
+    to_json,
+)
+from gigaam.progress import ProgressDisplay, progress_display
+from gigaam.transcription import Transcription
 
 if TYPE_CHECKING:
     from gigaam.model import GigaAMASR
-    from gigaam.types import TranscriptionResult
 
 EXAMPLE = Path(__file__).parent / "assets" / "example.wav"
 """The recording that comes with the package."""
 
 _DEFAULT_MODEL = "rnnt"
 _RECOGNITION_TASKS = ("ctc", "rnnt")
-_WINDOW_BATCHES = 8  # batches handed to the model at once: enough to sort recordings by length
 
 app = typer.Typer(
     help="Speech recognition with GigaAM models.",
@@ -72,47 +81,91 @@ def _options(
 @app.command()
 def transcribe(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE", help="Recordings in any format that FFmpeg reads."),
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="Recordings and videos in any format that FFmpeg reads, directories of them, "
+            "patterns such as 'calls/**/*.mp3', or - for the standard input.",
+        ),
     ],
     model: Annotated[
         str, typer.Option(help="Name (see 'gigaam models'), .ckpt file or directory of a model.")
     ] = _DEFAULT_MODEL,
-    timestamps: Annotated[
-        bool, typer.Option("--timestamps", help="Print each word with its start and end, seconds.")
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help=f"{', '.join(FORMATS)}: one to print, or several for --output-dir, with commas.",
+        ),
+    ] = None,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(help="Write a file per recording and format here. [format: txt]"),
+    ] = None,
+    skip_existing: Annotated[
+        bool,
+        typer.Option("--skip-existing", help="Leave out recordings whose files are there."),
+    ] = False,
+    word_timestamps: Annotated[
+        bool,
+        typer.Option(
+            "--word-timestamps",
+            "--timestamps",
+            help="Print each word with its start and end, seconds; store words in json.",
+        ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per recording.")
+        bool, typer.Option("--json", help="Print one JSON object per recording and line.")
     ] = False,
+    vad: Annotated[
+        Literal["auto", "silero", "pyannote", "none"],
+        typer.Option(help="What finds the speech in recordings over 30 seconds."),
+    ] = "auto",
+    channels: Annotated[
+        Literal["mix", "split"],
+        typer.Option(help="Recognise all channels as one, or each by itself."),
+    ] = "mix",
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings per pass of the encoder.")] = 8,
     device: Annotated[
         str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any]")
     ] = None,
 ) -> None:
-    """Print the text of recordings.
+    """Turn recordings of any length into text, subtitles or JSON.
 
-    The text of one recording stands alone; of several, each after its path and a tab. A recording
-    that fails does not stop the others; what failed and why is listed on stderr at the end.
+    Without --output-dir results are printed: the text of one recording stands alone, of several
+    each after its path and a tab. A recording that fails does not stop the others; what failed and
+    why is listed on stderr at the end.
     """
-    recogniser = _load_recogniser(model, device)
-    show = _json_line if as_json else _word_lines if timestamps else _text_line
-    failures: list[tuple[Path, Exception]] = []
-    with _progress(len(files)) as advance:
-        for window in _windows(files, batch_size):
-            results = recogniser.transcribe(
-                window, word_timestamps=timestamps, batch_size=batch_size, on_error="return"
-            )
-            for path, result in zip(window, results, strict=True):
-                if isinstance(result, Exception):
-                    failures.append((path, result))
-                else:
-                    _print_lines(show(path, result, len(files) > 1))
-            advance(len(window))
-    for path, error in failures:
-        _complain(_reason(path, error))
+    names = _format_names(formats, output_dir, as_json or word_timestamps)
+    try:
+        jobs = plan_jobs(find_recordings(files), output_dir, names)
+    except ArgumentError as error:
+        raise typer.BadParameter(str(error), param_hint="FILE") from error
+    todo = [job for job in jobs if not (skip_existing and job.is_done)]
+    if not todo:
+        complain(f"nothing to do: the files of {len(jobs)} recordings are there")
+        return
+    printer: Printer = FileWriter(names)
+    if output_dir is None:
+        printer = choose_printer(names, as_json, word_timestamps, with_path=len(jobs) > 1)
+    transcription = Transcription(
+        _load_recogniser(model, device),
+        word_timestamps=word_timestamps or printer.needs_times,
+        batch_size=batch_size,
+        longform={"vad": vad, "channels": channels},
+    )
+    # Where results appear on the terminal, they themselves show the progress.
+    hidden = output_dir is None and sys.stdout.isatty()
+    with progress_display(len(todo), hidden) as display:
+        failures = _run(transcription, todo, printer, display)
+    for path, failure in failures:
+        complain(reason(path, failure))
+    if failures and len(todo) > 1:
+        complain(f"{len(failures)} of {len(todo)} recordings failed")
+    if output_dir is not None:
+        complain(display.summary())
     if failures:
-        if len(files) > 1:
-            _complain(f"{len(failures)} of {len(files)} recordings failed")
         raise typer.Exit(1)
 
 
@@ -125,10 +178,10 @@ def models(
     """List the models: name, line, task, parameters, size, cached or not."""
     infos = registry.MODELS.values()
     if as_json:
-        _print_lines(_to_json(_model_fields(info)) for info in infos)
+        print_lines(to_json(_model_fields(info)) for info in infos)
     else:
         header = ("NAME", "ALIAS", "LINE", "TASK", "PARAMETERS", "SIZE", "CACHED")
-        _print_lines(_aligned([header, *(_model_row(info) for info in infos)]))
+        print_lines(_aligned([header, *(_model_row(info) for info in infos)]))
 
 
 @app.command("download")
@@ -143,9 +196,9 @@ def download_models(
     failed = False
     for info in infos:
         try:
-            _print_lines([str(download.fetch(info.name))])
+            print_lines([str(download.fetch(info.name))])
         except (GigaAMError, OSError) as error:
-            _complain(f"{info.name}: {error}")
+            complain(f"{info.name}: {error}")
             failed = True
     if failed:
         raise typer.Exit(1)
@@ -154,7 +207,46 @@ def download_models(
 @app.command()
 def example() -> None:
     """Print the path of the recording that comes with the package."""
-    _print_lines([str(EXAMPLE)])
+    print_lines([str(EXAMPLE)])
+
+
+def _run(
+    transcription: Transcription,
+    jobs: Sequence[Job],
+    printer: Printer,
+    display: ProgressDisplay,
+) -> list[tuple[Path, Exception]]:
+    """Recognises and writes; gives what failed."""
+    failures: list[tuple[Path, Exception]] = []
+    for outcome in transcription.run(jobs, on_progress=display.at, on_segment=printer.segment):
+        result = outcome.result
+        if not isinstance(result, Exception):
+            try:
+                printer.result(outcome.job, result)
+            except BrokenPipeError:  # nobody reads any more
+                raise
+            except (GigaAMError, OSError) as error:
+                result = error
+        if isinstance(result, Exception):
+            failures.append((outcome.job.path, result))
+        display.finish(outcome.duration_s)
+    return failures
+
+
+def _format_names(formats: str | None, output_dir: Path | None, printed: bool) -> list[str]:
+    """The formats that were asked for; none if texts are to be printed."""
+    names = [name.strip().lower() for name in formats.split(",")] if formats else []
+    if unknown := [name for name in names if name not in FORMATS]:
+        raise typer.BadParameter(
+            f"{unknown[0]!r} is not one of {', '.join(FORMATS)}", param_hint="--format"
+        )
+    if output_dir is not None:
+        return list(dict.fromkeys(names)) or ["txt"]
+    if len(names) > 1:
+        raise typer.BadParameter("several formats need --output-dir", param_hint="--format")
+    if names and printed:
+        raise typer.BadParameter("does not go with --json or --word-timestamps on the terminal")
+    return names
 
 
 def _load_recogniser(model: str, device: str | None) -> GigaAMASR:
@@ -172,36 +264,11 @@ def _load_recogniser(model: str, device: str | None) -> GigaAMASR:
     except UnknownModelError as error:
         raise typer.BadParameter(str(error), param_hint="--model") from error
     except (GigaAMError, OSError) as error:
-        _complain(str(error))
+        complain(str(error))
         raise typer.Exit(1) from error
     if not isinstance(loaded, gigaam.GigaAMASR):
         raise no_recogniser
     return loaded
-
-
-def _windows(files: Sequence[Path], batch_size: int) -> Iterator[Sequence[Path]]:
-    """The files in runs: first a batch, so that results appear early, then ever longer ones."""
-    start, size = 0, batch_size
-    while start < len(files):
-        yield files[start : start + size]
-        start, size = start + size, min(2 * size, _WINDOW_BATCHES * batch_size)
-
-
-def _text_line(path: Path, result: TranscriptionResult, with_path: bool) -> list[str]:
-    return [f"{path}\t{result}" if with_path else str(result)]
-
-
-def _word_lines(path: Path, result: TranscriptionResult, with_path: bool) -> list[str]:
-    prefix = f"{path}\t" if with_path else ""
-    return [f"{prefix}{w.start:.2f}\t{w.end:.2f}\t{w.text}" for w in result.words or ()]
-
-
-def _json_line(path: Path, result: TranscriptionResult, with_path: bool) -> list[str]:
-    fields: dict[str, Any] = {"path": str(path), "text": result.text}
-    fields["confidence"] = result.confidence
-    if result.words is not None:
-        fields["words"] = [word.to_dict() for word in result.words]
-    return [_to_json(fields)]
 
 
 def _model_fields(info: registry.ModelInfo) -> dict[str, Any]:
@@ -236,28 +303,6 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _to_json(fields: dict[str, Any]) -> str:
-    """One line of JSON that is valid UTF-8 even where a path is not: such bytes stay escaped."""
-    line = json.dumps(fields, ensure_ascii=False)
-    return line.encode("utf-8", "backslashreplace").decode()
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
-    sys.stdout.flush()
-
-
-def _complain(message: str) -> None:
-    print(f"gigaam: {message}", file=sys.stderr)
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """Why a recording failed, with its path once; what we did not foresee names its kind too."""
-    message = str(error) if isinstance(error, GigaAMError) else f"{type(error).__name__}: {error}"
-    return message if str(path) in message else f"{path}: {message}"
-
-
 def _show_warning(
     message: Warning | str,
     category: type[Warning],
@@ -268,28 +313,3 @@ def _show_warning(
 ) -> None:
     """Prints a warning for a person: what happened, not the line of code that said so."""
     print(f"gigaam: warning: {message}", file=file or sys.stderr)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """A bar on a terminal's stderr while results go elsewhere; yields what advances it.
-
-    Where stdout is the terminal too the results themselves show the progress.
-    """
-    if total == 1 or not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda _count: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        redirect_stdout=False,  # rich would print the results on its own console
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("", total=total)
-        yield lambda count: bar.advance(task, count)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import wave
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from gigaam import registry
 ROOT = Path(__file__).parents[2]
 
 
+def write_call(path: Path) -> None:
+    """A second of a stereo call in which nobody speaks."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, 8_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+
+
 @pytest.mark.parametrize("readme", ["README.md", "README_ru.md"])
 def test_snippets_run(
     readme: str, example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -18,7 +26,9 @@ def test_snippets_run(
     """One after another, as a reader would type them; those that download are only compiled."""
     text = (ROOT / readme).read_text(encoding="utf-8")
     snippets = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    shutil.copy(example, tmp_path / "example.wav")
+    for name in ("example.wav", "lecture.mp3"):  # a file is what it holds, not what it is called
+        shutil.copy(example, tmp_path / name)
+    write_call(tmp_path / "call.wav")
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     ran = 0

@@ -1,0 +1,156 @@
+"""Where the results of the command line go: lines on stdout, or files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from gigaam.errors import GigaAMError
+from gigaam.formats import render, save
+from gigaam.jobs import Job
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
+
+Result: TypeAlias = "TranscriptionResult | LongformTranscriptionResult"
+
+
+class Printer(ABC):
+    """Puts results where they are wanted."""
+
+    needs_times = False
+    """Whether it cannot do without word timestamps."""
+
+    def segment(self, segment: Segment) -> None:
+        """Takes a segment of the recording at work; its whole result follows later."""
+        return
+
+    @abstractmethod
+    def result(self, job: Job, result: Result) -> None:
+        """Takes the result of a recording."""
+
+
+class LinePrinter(Printer):
+    """Prints on stdout, each line after the recording's path and a tab if there are several.
+
+    Args:
+        with_path: Whether there are several.
+    """
+
+    def __init__(self, with_path: bool) -> None:
+        self._with_path = with_path
+
+    def _print(self, job: Job, lines: Iterable[str]) -> None:
+        prefix = f"{job.path}\t" if self._with_path else ""
+        print_lines(prefix + line for line in lines)
+
+
+class TextPrinter(LinePrinter):
+    """Prints texts; of a single long recording a line per segment as soon as it is there."""
+
+    def segment(self, segment: Segment) -> None:
+        """Prints it, if no path has to stand before it."""
+        if not self._with_path:
+            print_lines([render([segment], "txt").rstrip("\n")])
+
+    def result(self, job: Job, result: Result) -> None:
+        """Takes the result of a recording."""
+        if self._with_path or isinstance(result, TranscriptionResult):
+            self._print(job, [result.text])
+
+
+class WordPrinter(LinePrinter):
+    """Prints a line per word: start, end, word."""
+
+    needs_times = True
+
+    def result(self, job: Job, result: Result) -> None:
+        """Takes the result of a recording."""
+        words = result.words or ()
+        self._print(job, (f"{w.start:.2f}\t{w.end:.2f}\t{w.text}" for w in words))
+
+
+class JsonPrinter(Printer):
+    """Prints a JSON object per recording."""
+
+    def result(self, job: Job, result: Result) -> None:
+        """Takes the result of a recording."""
+        fields: dict[str, Any] = {"path": str(job.path)}
+        if isinstance(result, LongformTranscriptionResult):
+            fields |= result.to_dict()
+        else:
+            fields |= {"text": result.text, "confidence": result.confidence}
+            if result.words is not None:
+                fields["words"] = [word.to_dict() for word in result.words]
+        print_lines([to_json(fields)])
+
+
+class FormatPrinter(Printer):
+    """Prints what a file of a format would hold.
+
+    Args:
+        format: A name of `gigaam.formats.FORMATS`.
+    """
+
+    def __init__(self, format: str) -> None:
+        self._format = format
+        self.needs_times = format != "txt"
+
+    def result(self, job: Job, result: Result) -> None:
+        """Takes the result of a recording."""
+        sys.stdout.write(render(result, self._format))
+        sys.stdout.flush()
+
+
+class FileWriter(Printer):
+    """Writes each result into its job's files, whole or not at all.
+
+    Args:
+        formats: Those of the files.
+    """
+
+    def __init__(self, formats: Sequence[str]) -> None:
+        self.needs_times = any(format != "txt" for format in formats)
+
+    def result(self, job: Job, result: Result) -> None:
+        """Takes the result of a recording."""
+        for output in job.outputs:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            save(result, output)
+
+
+def choose_printer(
+    formats: Sequence[str], as_json: bool, word_timestamps: bool, with_path: bool
+) -> Printer:
+    """The printer for a terminal or pipe."""
+    if formats:
+        return FormatPrinter(formats[0])
+    if as_json:
+        return JsonPrinter()
+    return WordPrinter(with_path) if word_timestamps else TextPrinter(with_path)
+
+
+def to_json(fields: dict[str, Any]) -> str:
+    """One line of JSON that is valid UTF-8 even where a path is not: such bytes stay escaped."""
+    line = json.dumps(fields, ensure_ascii=False)
+    return line.encode("utf-8", "backslashreplace").decode()
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines, and lets them be seen at once."""
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
+
+
+def complain(message: str) -> None:
+    """Prints a message for a person on stderr."""
+    print(f"gigaam: {message}", file=sys.stderr)
+
+
+def reason(path: Path, error: Exception) -> str:
+    """Why a recording failed, with its path once; what we did not foresee names its kind too."""
+    message = str(error) if isinstance(error, GigaAMError) else f"{type(error).__name__}: {error}"
+    return message if str(path) in message else f"{path}: {message}"

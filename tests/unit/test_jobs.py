@@ -1,0 +1,76 @@
+"""What a command line means, and where results go."""
+
+from pathlib import Path, PurePath
+
+import pytest
+
+from gigaam.errors import ArgumentError
+from gigaam.jobs import STDIN, Job, find_recordings, plan_jobs
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.wav", "a.MP3", "notes.txt", ".hidden.wav", "day 1/c.mp4", ".git/d.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_directory_means_the_recordings_below_it(folder: Path) -> None:
+    found = find_recordings([str(folder)])
+    assert [str(relative) for _, relative in found] == ["a.MP3", "b.wav", "day 1/c.mp4"]
+    assert all(path == folder / relative for path, relative in found)
+
+
+def test_patterns_are_expanded_and_named_files_are_taken_as_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "odd[1].wav").touch()
+    found = find_recordings(["**/*.mp4", "notes.txt", "odd[1].wav", "missing.wav", "-"])
+    assert [path for path, _ in found] == [
+        *map(Path, ("day 1/c.mp4", "notes.txt", "odd[1].wav", "missing.wav")),
+        STDIN,
+    ]
+    assert found[-1][1] == PurePath("stdin")
+
+
+@pytest.mark.parametrize("argument", ["empty", "*.ogg"])
+def test_an_argument_that_leads_nowhere_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "empty").mkdir()
+    with pytest.raises(ArgumentError, match=argument[-5:].replace("*", r"\*")):
+        find_recordings([argument])
+
+
+def test_outputs_keep_their_places_below_the_directory(folder: Path) -> None:
+    jobs = plan_jobs(find_recordings([str(folder)]), Path("out"), ["srt", "txt"])
+    assert jobs[2] == Job(
+        folder / "day 1/c.mp4", (Path("out/day 1/c.srt"), Path("out/day 1/c.txt"))
+    )
+    assert plan_jobs([(STDIN, PurePath("stdin"))], Path("out"), ["txt"])[0].outputs == (
+        Path("out/stdin.txt"),
+    )
+
+
+def test_only_the_last_extension_is_replaced() -> None:
+    (job,) = plan_jobs([(Path("a.2024.01.wav"), PurePath("a.2024.01.wav"))], Path("o"), ["txt"])
+    assert job.outputs == (Path("o/a.2024.01.txt"),)
+
+
+def test_two_recordings_with_one_output_are_an_error() -> None:
+    both = [(Path("x/a.wav"), PurePath("a.wav")), (Path("y/a.mp3"), PurePath("a.mp3"))]
+    with pytest.raises(ArgumentError, match=r"x.a\.wav and y.a\.mp3"):
+        plan_jobs(both, Path("out"), ["txt"])
+    assert [job.outputs for job in plan_jobs(both, None, [])] == [(), ()]
+
+
+def test_a_job_is_done_when_all_of_its_files_are_there(tmp_path: Path) -> None:
+    job = Job(Path("a.wav"), (tmp_path / "a.srt", tmp_path / "a.txt"))
+    (tmp_path / "a.srt").touch()
+    assert not job.is_done
+    (tmp_path / "a.txt").touch()
+    assert job.is_done
+    assert not Job(Path("a.wav")).is_done
