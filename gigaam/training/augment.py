@@ -127,6 +127,35 @@ def _noise(
     return babble(rng, n)
 
 
+def background(rng: np.random.Generator, n: int) -> Waveform:
+    """What is heard where nobody speaks, float32 [n]: nothing, noise or tones.
+
+    Stretches under half a second, the pauses between sentences, are silent.
+    """
+    kind = rng.integers(3)
+    if n < SAMPLE_RATE // 2 or kind == 0:
+        return np.zeros(n, np.float32)
+    sound = pink_noise(rng, n) if kind == 1 else tones(rng, n)
+    level = rng.uniform(0.003, 0.06) / (float(np.sqrt(np.mean(sound**2))) + 1e-9)
+    ramp = np.minimum(1.0, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.05 * SAMPLE_RATE))
+    return (sound * level * ramp).astype(np.float32)
+
+
+def tones(rng: np.random.Generator, n: int) -> Waveform:
+    """Chords of harmonic tones that change and decay, float32 [n]."""
+    sound = np.zeros(n, np.float32)
+    first = 0
+    while first < n:
+        t = np.arange(min(int(rng.uniform(0.15, 1.0) * SAMPLE_RATE), n - first)) / SAMPLE_RATE
+        chord = np.zeros(len(t))
+        for root in rng.uniform(80, 700, size=rng.integers(1, 5)):
+            for partial in range(1, int(rng.integers(2, 7))):
+                chord += np.sin(2 * np.pi * root * partial * t) / partial
+        sound[first : first + len(t)] = chord * np.exp(-rng.uniform(0, 6) * t)
+        first += len(t)
+    return sound
+
+
 def pink_noise(rng: np.random.Generator, n: int) -> Waveform:
     """Noise whose power falls with frequency by a random 3 to 6 dB per octave, float32 [n]."""
     size = _fast_size(n)

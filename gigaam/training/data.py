@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -187,6 +187,8 @@ class BatchLimits:
         max_s: longest example in seconds; longer ones are left out.
         join_below_s: utterances shorter than this may be joined.
         silence_s: longest silence in front of or behind an example.
+        mix: part of the examples that another one follows, whoever speaks it, as in a conversation.
+        pause_s: longest pause around and between the examples of a conversation.
         max_characters_per_s: faster examples are left out (CTC needs a frame for each).
     """
 
@@ -194,6 +196,8 @@ class BatchLimits:
     max_s: float = 20.0
     join_below_s: float = 4.0
     silence_s: float = 0.7
+    mix: float = 0.0
+    pause_s: float = 4.0
     max_characters_per_s: float = 22.0
 
 
@@ -215,7 +219,7 @@ def plan_pass(
         draws += _draw(chosen, sources[name], limits, rng, first_number=len(draws))
     usable = [
         d
-        for d in draws
+        for d in _mixed(draws, limits, rng)
         if d.duration_s <= limits.max_s
         and len(d.text) * d.speed
         <= limits.max_characters_per_s * sum(u.duration_s for u in d.utterances)
@@ -265,6 +269,22 @@ def _draw(
         )
         i += n
     return draws
+
+
+def _mixed(draws: Sequence[Draw], limits: BatchLimits, rng: np.random.Generator) -> Iterator[Draw]:
+    """The examples, some of them followed by another one after a pause."""
+    order = iter(rng.permutation(len(draws)))
+    for first in order:
+        draw = draws[first]
+        if rng.random() < limits.mix and (second := next(order, None)) is not None:
+            lead_s, gap_s, trail_s = limits.pause_s * rng.uniform(size=3) ** 2
+            utterances = draw.utterances + draws[second].utterances
+            both = Draw(utterances, draw.speed, lead_s, gap_s, trail_s, draw.number)
+            if both.duration_s <= limits.max_s:
+                yield both
+                continue
+            yield draws[second]
+        yield draw
 
 
 def _pack(draws: Sequence[Draw], batch_s: float, rng: np.random.Generator) -> list[list[Draw]]:

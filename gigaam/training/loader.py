@@ -20,6 +20,7 @@ from gigaam.training.augment import (
     AugmentOptions,
     SpectrogramMasks,
     augment,
+    background,
     change_speed,
     draw_masks,
 )
@@ -109,12 +110,12 @@ class BatchMaker:
     def example(self, draw: Draw) -> tuple[NDArray[np.float32], SpectrogramMasks]:
         """Samples float32 [n] and masks of one example."""
         rng = np.random.default_rng([self._seed, self._pass, draw.number])
-        pieces: list[NDArray[np.float32]] = [_silence(draw.lead_s)]
+        pieces = [background(rng, round(draw.lead_s * SAMPLE_RATE))]
         for i, utterance in enumerate(draw.utterances):
             if i:
-                pieces.append(_silence(draw.gap_s))
+                pieces.append(background(rng, round(draw.gap_s * SAMPLE_RATE)))
             pieces.append(change_speed(self._files.read(utterance), draw.speed))
-        pieces.append(_silence(draw.trail_s))
+        pieces.append(background(rng, round(draw.trail_s * SAMPLE_RATE)))
         wav = augment(np.concatenate(pieces), self._options, rng, self._babble)
         return wav, draw_masks(self._options, rng, self._n_bins, len(wav) / SAMPLE_RATE)
 
@@ -132,10 +133,6 @@ class BatchMaker:
             level = float(np.sqrt(np.mean(voice**2))) + 1e-6
             total += np.resize(np.roll(voice, -int(rng.integers(len(voice)))), n) / level
         return total
-
-
-def _silence(duration_s: float) -> NDArray[np.float32]:
-    return np.zeros(int(duration_s * SAMPLE_RATE), np.float32)
 
 
 def pad(rows: Sequence[NDArray[np.generic]], dtype: type[np.generic]) -> tuple[Tensor, Tensor]:
