@@ -10,6 +10,7 @@
     ├── CheckpointError                (ValueError)        a model file is not what it should be
     │   ├── UnsafeCheckpointError                          … and would have to run code to load
     │   └── TokenizerNotFoundError     (FileNotFoundError) … or lacks its SentencePiece model
+    ├── ExportError                    (RuntimeError)      an exported model differs from its model
     ├── DownloadError                  (RuntimeError)      a model cannot be fetched
     │   ├── OfflineError                                   … because the network is switched off
     │   └── ChecksumError              (AssertionError)    … or is not the published file
@@ -51,6 +52,10 @@ class UnknownModelError(ModelError):
 
 class CheckpointError(GigaAMError, ValueError):
     """A checkpoint cannot be read, or does not describe a model of this library."""
+
+
+class ExportError(GigaAMError, RuntimeError):
+    """An exported model does not compute what the model does; nothing was written."""
 
 
 class UnsafeCheckpointError(CheckpointError):

@@ -161,6 +161,16 @@ class GigaAM(nn.Module):
             }
         checkpoints.write_directory(directory, config, state, self._tokenizer_model())
 
+    def to_onnx(self, dir_path: str | os.PathLike[str] = "onnx") -> None:
+        """Writes the model's ONNX graphs and its config; see `gigaam.onnx.export.export`.
+
+        Args:
+            dir_path: Made if missing.
+        """
+        from gigaam.onnx.export import export  # onnx is slow to import
+
+        export(self, dir_path)
+
     def _tokenizer_model(self) -> bytes | None:
         """The serialized SentencePiece model, for models that have one."""
         return None

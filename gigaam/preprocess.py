@@ -130,12 +130,23 @@ class FeatureExtractor(nn.Module):
         self.center = center
         win_length = win_length or sample_rate // 40
         # The names inside (featurizer.0.spectrogram, .mel_scale) are keys of published checkpoints.
-        self.featurizer = nn.Sequential(
-            _MelSpectrogram(
-                _Spectrogram(self.n_fft, win_length, self.hop_length),
-                _MelScale(self.n_fft // 2 + 1, features, sample_rate),
-            )
-        )
+        spectrogram = _Spectrogram(self.n_fft, win_length, self.hop_length)
+        mel_scale = _MelScale(self.n_fft // 2 + 1, features, sample_rate)
+        self.featurizer = nn.Sequential(_MelSpectrogram(spectrogram, mel_scale))
+
+    @property
+    def window(self) -> Tensor:
+        """The window of the checkpoint, float32 [window]."""
+        return self._mel_spectrogram.spectrogram.window
+
+    @property
+    def mel_matrix(self) -> Tensor:
+        """The mel matrix of the checkpoint, float32 [n_fft / 2 + 1, F]."""
+        return self._mel_spectrogram.mel_scale.fb
+
+    @property
+    def _mel_spectrogram(self) -> _MelSpectrogram:
+        return self.featurizer[0]  # type: ignore[return-value]
 
     def out_len(self, lengths: Tensor) -> Tensor:
         """Frames of recordings of so many samples; a recording under one window has one."""

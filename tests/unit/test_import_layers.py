@@ -28,6 +28,7 @@ TORCH_FREE = {
     "interleaving",
     "jobs",
     "longform",
+    "onnx",
     "printing",
     "progress",
     "pyannote_hub",

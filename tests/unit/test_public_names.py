@@ -20,6 +20,7 @@ PUBLIC = [
     "ChunkingOptions",
     "DatasetError",
     "DownloadError",
+    "ExportError",
     "GigaAM",
     "GigaAMASR",
     "GigaAMEmo",

@@ -1,0 +1,340 @@
+"""Exported models, run by ONNX Runtime: recognition, embeddings and emotions without torch.
+
+Shapes: B batch, n samples, F mel bands, T frames, D model width, P predictor width, V classes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from gigaam.audio import AudioSource, read_audio
+from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.errors import ArgumentError, CheckpointError
+from gigaam.onnx.features import log_mel
+from gigaam.onnx.metadata import GraphMetadata
+from gigaam.recognition import SpeechRecognition
+
+__all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
+
+Waveform = NDArray[np.float32]
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """The encoder's results for one batch.
+
+    Attributes:
+        arrays: Of each recording, encodings [D, T], or log-probabilities [T, V] of a CTC graph.
+        lengths: int64 [B], frames of each.
+    """
+
+    arrays: Sequence[Float]
+    lengths: NDArray[np.int64]
+
+
+class OnnxModel:
+    """What all exported models share: the front-end and the session of the first graph.
+
+    Args:
+        described: The graph's metadata.
+        session: Computes from features.
+    """
+
+    def __init__(self, described: GraphMetadata, session: onnxruntime.InferenceSession) -> None:
+        self.metadata = described
+        self._session = session
+        self._inputs = [each.name for each in session.get_inputs()]
+
+    @property
+    def device(self) -> str:
+        """Where the nets run."""
+        providers = self._session.get_providers()
+        return "cuda" if "CUDAExecutionProvider" in providers else "cpu"
+
+    def _run(self, samples: Waveform) -> list[Any]:
+        """The outputs of the first graph for one recording."""
+        features = log_mel(samples, self.metadata.front_end)[None]
+        lengths = np.array([features.shape[2]], np.int64)
+        outputs: list[Any] = self._session.run(
+            None, dict(zip(self._inputs, (features, lengths), strict=True))
+        )
+        return outputs
+
+    def _read(self, wav_file: AudioSource, input_rate: int | None) -> Waveform:
+        rate = self.metadata.front_end.sample_rate
+        return read_audio(wav_file, sample_rate=rate, input_rate=input_rate)
+
+
+class OnnxEncoder(OnnxModel):
+    """A pre-trained encoder."""
+
+    def embed_audio(
+        self, wav_file: AudioSource, input_rate: int | None = None
+    ) -> tuple[Float, NDArray[np.int32]]:
+        """Encodings of a recording, float32 [1, D, T], and their number, int32 [1].
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, or an array.
+            input_rate: Rate of an array's samples, Hz.
+        """
+        encoded, lengths = self._run(self._read(wav_file, input_rate))
+        return encoded, lengths
+
+
+class OnnxEmo(OnnxModel):
+    """An emotion recogniser."""
+
+    def get_probs(self, wav_file: AudioSource, input_rate: int | None = None) -> dict[str, float]:
+        """Probability of each emotion of a recording; they sum to one.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, or an array.
+            input_rate: Rate of an array's samples, Hz.
+        """
+        (probabilities,) = self._run(self._read(wav_file, input_rate))
+        return dict(zip(self.metadata.emotions, probabilities[0].tolist(), strict=True))
+
+
+class OnnxASR(OnnxModel, SpeechRecognition):
+    """A speech recogniser with a CTC or an RNN-T head; threads may share it.
+
+    Args:
+        described: The first graph's metadata.
+        session: Computes from features.
+        transducer: Sessions of predictor and joint, of RNN-T models.
+    """
+
+    def __init__(
+        self,
+        described: GraphMetadata,
+        session: onnxruntime.InferenceSession,
+        transducer: tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession] | None = None,
+    ) -> None:
+        super().__init__(described, session)
+        self._transducer = transducer
+        spelling: dict[str, Any] = {"vocabulary": described.vocabulary}
+        if described.tokenizer is not None:
+            spelling = {"model_path": described.tokenizer}
+        if described.kind == "ctc":
+            self.decoding = CTCGreedyDecoding(**spelling)
+        else:
+            self.decoding = RNNTGreedyDecoding(
+                **spelling, max_symbols_per_step=described.max_symbols
+            )
+
+    def embed_audio(
+        self, wav_file: AudioSource, input_rate: int | None = None
+    ) -> tuple[Float, NDArray[np.int32]]:
+        """Encodings of a recording, float32 [1, D, T], and their number; of RNN-T models alone.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, or an array.
+            input_rate: Rate of an array's samples, Hz.
+        """
+        if self._transducer is None:
+            raise ArgumentError("a CTC graph gives no encodings: its head is part of it")
+        encoded, lengths = self._run(self._read(wav_file, input_rate))
+        return encoded, lengths
+
+    def encode(self, waveforms: Sequence[Waveform]) -> Encodings:
+        """The results for a batch, one recording after another: on a CPU that is the fastest."""
+        runs = [self._run(samples) for samples in waveforms]
+        arrays = [output[0] for output, _ in runs]
+        return Encodings(arrays, np.array([int(lengths[0]) for _, lengths in runs], np.int64))
+
+    def search(self, encodings: Encodings) -> list[Hypothesis]:
+        """The most probable tokens of each recording of a batch."""
+        if isinstance(self.decoding, CTCGreedyDecoding):
+            return self.decoding.search(_padded(encodings.arrays, 0), encodings.lengths)
+        assert self._transducer is not None
+        transducer = OnnxTransducer(self.metadata, *self._transducer, _padded(encodings.arrays, 1))
+        return self.decoding.search(transducer, encodings.lengths)
+
+
+def _padded(arrays: Sequence[Float], time_axis: int) -> Float:
+    """Arrays of different lengths as one, the last frame of each repeated."""
+    longest = max(array.shape[time_axis] for array in arrays)
+    rows = []
+    for array in arrays:
+        width = [(0, 0), (0, 0)]
+        width[time_axis] = (0, longest - array.shape[time_axis])
+        rows.append(np.pad(array, width, mode="edge"))
+    return np.stack(rows)
+
+
+@dataclass
+class TransducerState:
+    """Where the predictor stands in each of B recordings."""
+
+    h: Float
+    """[layers, B, P]."""
+    c: Float
+    """[layers, B, P]."""
+    predicted: Float
+    """[B, P]."""
+
+
+class OnnxTransducer:
+    """One batch of encodings, as the search of `gigaam.decoding` asks for it.
+
+    Args:
+        described: Tells the sizes.
+        decoder: Session of the predictor.
+        joint: Session of the joint network.
+        encoded: float32 [B, D, T].
+    """
+
+    def __init__(
+        self,
+        described: GraphMetadata,
+        decoder: onnxruntime.InferenceSession,
+        joint: onnxruntime.InferenceSession,
+        encoded: Float,
+    ) -> None:
+        self._decoder, self._joint = decoder, joint
+        self._decoder_inputs = [each.name for each in decoder.get_inputs()]
+        self._joint_inputs = [each.name for each in joint.get_inputs()]
+        self._states = np.zeros((described.layers, len(encoded), described.width), np.float32)
+        self._blank = len(described.build_tokenizer().pieces)
+        self._encoded = encoded
+
+    def start(self) -> TransducerState:
+        """The state before the first label: blank stands for a zero vector."""
+        labels = np.full(len(self._encoded), self._blank, np.int64)
+        predicted, h, c = self._predict(labels, self._states, self._states)
+        return TransducerState(h, c, predicted)
+
+    def advance(
+        self, state: TransducerState, rows: NDArray[np.int64], labels: NDArray[np.int64]
+    ) -> TransducerState:
+        """The state after one more label in the given rows; updated in place."""
+        predicted, h, c = self._predict(labels, state.h[:, rows], state.c[:, rows])
+        state.h[:, rows], state.c[:, rows], state.predicted[rows] = h, c, predicted
+        return state
+
+    def join(
+        self,
+        state: TransducerState,
+        rows: NDArray[np.int64],
+        first_frames: NDArray[np.int64],
+        width: int,
+    ) -> Float:
+        """Log-probabilities float32 [A, width, V] of ``width`` frames from ``first_frames`` on."""
+        frames = np.minimum(first_frames[:, None] + np.arange(width), self._encoded.shape[2] - 1)
+        block = self._encoded[rows[:, None], :, frames].transpose(0, 2, 1)
+        fed = (np.ascontiguousarray(block), state.predicted[rows][:, :, None])
+        (joined,) = self._joint.run(None, dict(zip(self._joint_inputs, fed, strict=True)))
+        log_probs: Float = joined[:, :, 0]
+        return log_probs
+
+    def _predict(self, labels: NDArray[np.int64], h: Float, c: Float) -> tuple[Float, Float, Float]:
+        fed = (labels[:, None], np.ascontiguousarray(h), np.ascontiguousarray(c))
+        predicted, h, c = self._decoder.run(None, dict(zip(self._decoder_inputs, fed, strict=True)))
+        return predicted[:, 0], h, c
+
+
+def open_session(
+    path: str | os.PathLike[str],
+    *,
+    providers: Sequence[str] | None = None,
+    threads: int | None = None,
+    options: onnxruntime.SessionOptions | None = None,
+) -> onnxruntime.InferenceSession:
+    """A session of a graph.
+
+    Args:
+        path: The ONNX file.
+        providers: ONNX Runtime's, in order of preference; by default the CPU's.
+        threads: CPU threads; by default one per core.
+        options: All else that a session can be told; left as they are if given.
+
+    Raises:
+        ArgumentError: A provider is not installed.
+        CheckpointError: The file is no graph.
+    """
+    available = onnxruntime.get_available_providers()
+    if unknown := [name for name in providers or () if name not in available]:
+        raise ArgumentError(
+            f"ONNX Runtime has no {', '.join(unknown)} here; there are {', '.join(available)}"
+        )
+    if options is None:
+        options = onnxruntime.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(
+            os.fspath(path), options, providers=list(providers or ["CPUExecutionProvider"])
+        )
+    except Exception as error:  # its errors have no common root
+        raise CheckpointError(f"{os.fspath(path)} cannot be run: {error}") from error
+
+
+def described_by(session: onnxruntime.InferenceSession) -> GraphMetadata:
+    """What a session's graph says about its model."""
+    strings: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+    return GraphMetadata.from_strings(strings)
+
+
+def load(
+    directory: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    providers: Sequence[str] | None = None,
+    threads: int | None = None,
+    session_options: onnxruntime.SessionOptions | None = None,
+) -> OnnxASR | OnnxEmo | OnnxEncoder:
+    """The model in a directory that ``to_onnx`` wrote.
+
+    Args:
+        directory: Holds the graphs.
+        name: Which model, if it holds several.
+        providers: ONNX Runtime's, in order of preference; by default the CPU's.
+        threads: CPU threads; by default one per core.
+        session_options: All else that sessions can be told.
+
+    Raises:
+        CheckpointError: There is no model, or not one alone.
+    """
+    name = name or only_model(directory)
+
+    def session(suffix: str) -> onnxruntime.InferenceSession:
+        path = Path(directory, f"{name}{suffix}.onnx")
+        return open_session(path, providers=providers, threads=threads, options=session_options)
+
+    first = session("" if Path(directory, f"{name}.onnx").exists() else "_encoder")
+    described = described_by(first)
+    if described.kind == "emo":
+        return OnnxEmo(described, first)
+    if described.kind == "ssl":
+        return OnnxEncoder(described, first)
+    if described.kind == "ctc":
+        return OnnxASR(described, first)
+    return OnnxASR(described, first, (session("_decoder"), session("_joint")))
+
+
+def only_model(directory: str | os.PathLike[str]) -> str:
+    """The name of the one model in a directory.
+
+    Raises:
+        CheckpointError: There is none, or there are several.
+    """
+    parts = tuple(f"_{part}.onnx" for part in ("decoder", "joint"))
+    names = sorted(
+        path.name.removesuffix(".onnx").removesuffix("_encoder")
+        for path in Path(directory).glob("*.onnx")
+        if not path.name.endswith(parts)
+    )
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise CheckpointError(f"there is no exported model in {os.fspath(directory)}")
+    raise CheckpointError(f"{os.fspath(directory)} holds {', '.join(names)}: say which with name=")
