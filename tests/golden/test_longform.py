@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import gigaam
-from gigaam.training.evaluate import error_rates
+from gigaam.training.evaluate import ErrorRates, error_rates
 from tests.long_recordings import RATE, Spoken, held_out, write_long
 
 SEGMENTATION = os.environ.get("GIGAAM_TEST_SEGMENTATION")
@@ -24,18 +26,42 @@ def recordings() -> list[Spoken]:
     return held_out()
 
 
-def added_errors(
-    model: gigaam.GigaAMASR, path: Path, recordings: list[Spoken], seconds: float, **options: object
-) -> float:
-    """CER over a long recording less that of its parts one by one."""
+@dataclass(frozen=True)
+class Long:
+    """A long recording, what is said in it, and the errors of its parts one by one."""
+
+    path: Path
+    text: str
+    alone: ErrorRates
+
+    def added_cer(self, model: gigaam.GigaAMASR, **options: Any) -> float:
+        """CER of the long form less that of the parts."""
+        found = error_rates([self.text], [model.transcribe_longform(self.path, **options).text])
+        print(f"{options}: {found}, one by one {self.alone}")
+        return found.cer - self.alone.cer
+
+
+def long_recording(
+    model: gigaam.GigaAMASR, recordings: list[Spoken], path: Path, seconds: float
+) -> Long:
     texts = write_long(path, recordings, seconds)
-    results = model.transcribe([spoken.samples for spoken in recordings], input_rate=RATE)
-    alone = {spoken.text: str(result) for spoken, result in zip(recordings, results, strict=True)}
-    joined = model.transcribe_longform(path, **options).text
-    together = error_rates([" ".join(texts)], [joined])
-    one_by_one = error_rates([" ".join(texts)], [" ".join(alone[text] for text in texts)])
-    print(f"{options}: together {together}, one by one {one_by_one}")
-    return together.cer - one_by_one.cer
+    spoken = [each for each in recordings if each.text in texts]
+    results = model.transcribe([each.samples for each in spoken], input_rate=RATE)
+    heard = {each.text: str(result) for each, result in zip(spoken, results, strict=True)}
+    text = " ".join(texts)
+    return Long(path, text, error_rates([text], [" ".join(heard[each] for each in texts)]))
+
+
+@pytest.fixture(scope="module")
+def five_minutes(packaged_model, recordings, tmp_path_factory: pytest.TempPathFactory) -> Long:
+    path = tmp_path_factory.mktemp("five") / "long.wav"
+    return long_recording(packaged_model, recordings, path, 300)
+
+
+@pytest.fixture(scope="module")
+def hour(packaged_model, recordings, tmp_path_factory: pytest.TempPathFactory) -> Long:
+    path = tmp_path_factory.mktemp("hour") / "long.wav"
+    return long_recording(packaged_model, recordings, path, 3600)
 
 
 LIMITS = [("silero", 0.01), ("none", 0.02)]
@@ -43,32 +69,22 @@ LIMITS = [("silero", 0.01), ("none", 0.02)]
 
 @pytest.mark.xfail(reason="the packaged model was not trained on conversations")
 @pytest.mark.parametrize(("vad", "limit"), LIMITS)
-def test_five_minutes(packaged_model, recordings, tmp_path: Path, vad: str, limit: float) -> None:
-    assert added_errors(packaged_model, tmp_path / "a.wav", recordings, 300, vad=vad) <= limit
+def test_five_minutes(packaged_model, five_minutes: Long, vad: str, limit: float) -> None:
+    assert five_minutes.added_cer(packaged_model, vad=vad) <= limit
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("vad", "limit"), LIMITS)
-def test_an_hour(packaged_model, recordings, tmp_path: Path, vad: str, limit: float) -> None:
-    assert added_errors(packaged_model, tmp_path / "a.wav", recordings, 3600, vad=vad) <= limit
+def test_an_hour(packaged_model, hour: Long, vad: str, limit: float) -> None:
+    assert hour.added_cer(packaged_model, vad=vad) <= limit
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not SEGMENTATION, reason="GIGAAM_TEST_SEGMENTATION names no model")
-def test_an_hour_with_pyannote(packaged_model, recordings, tmp_path: Path) -> None:
-    assert (
-        added_errors(
-            packaged_model,
-            tmp_path / "a.wav",
-            recordings,
-            3600,
-            vad="pyannote",
-            pyannote_model=SEGMENTATION,
-        )
-        <= 0.01
-    )
+def test_an_hour_with_pyannote(packaged_model, hour: Long) -> None:
+    assert hour.added_cer(packaged_model, vad="pyannote", pyannote_model=SEGMENTATION) <= 0.01
 
 
 MEASURE = """
