@@ -34,6 +34,7 @@ from gigaam.transcription import Transcription
 
 if TYPE_CHECKING:
     from gigaam.model import GigaAMASR
+    from gigaam.recognition import SpeechRecognition
 
 EXAMPLE = Path(__file__).parent / "assets" / "example.wav"
 """The recording that comes with the package."""
@@ -91,6 +92,10 @@ def transcribe(
     model: Annotated[
         str, typer.Option(help="Name (see 'gigaam models'), .ckpt file or directory of a model.")
     ] = _DEFAULT_MODEL,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(help="Directory of an exported model, to run it without torch."),
+    ] = None,
     formats: Annotated[
         str | None,
         typer.Option(
@@ -150,7 +155,7 @@ def transcribe(
     if output_dir is None:
         printer = choose_printer(names, as_json, word_timestamps, with_path=len(jobs) > 1)
     transcription = Transcription(
-        _load_recogniser(model, device),
+        _load_recogniser(model, device) if onnx is None else _load_exported(onnx),
         word_timestamps=word_timestamps or printer.needs_times,
         batch_size=batch_size,
         longform={"vad": vad, "channels": channels},
@@ -167,6 +172,24 @@ def transcribe(
         complain(display.summary())
     if failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    model: Annotated[
+        str, typer.Argument(help="Name (see 'gigaam models'), .ckpt file or directory of a model.")
+    ],
+    directory: Annotated[Path, typer.Argument(help="Where the ONNX files go.")],
+) -> None:
+    """Export a model to ONNX and print the files."""
+    try:
+        loaded = gigaam.load_model(model, device="cpu")
+        from gigaam.onnx.export import export as export_model
+
+        print_lines(str(path) for path in export_model(loaded, directory))
+    except (GigaAMError, OSError) as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -247,6 +270,20 @@ def _format_names(formats: str | None, output_dir: Path | None, printed: bool) -
     if names and printed:
         raise typer.BadParameter("does not go with --json or --word-timestamps on the terminal")
     return names
+
+
+def _load_exported(directory: Path) -> SpeechRecognition:
+    """The exported recogniser in a directory."""
+    from gigaam.onnx import OnnxASR, load
+
+    try:
+        loaded = load(directory)
+    except (GigaAMError, OSError) as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
+    if not isinstance(loaded, OnnxASR):
+        raise typer.BadParameter(f"{loaded.metadata.name} does not recognise speech")
+    return loaded
 
 
 def _load_recogniser(model: str, device: str | None) -> GigaAMASR:

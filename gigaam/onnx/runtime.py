@@ -6,8 +6,9 @@ Shapes: B batch, n samples, F mel bands, T frames, D model width, P predictor wi
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from gigaam.onnx.metadata import GraphMetadata
 from gigaam.recognition import SpeechRecognition
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
+
+_PARTS = ("encoder", "decoder", "joint")
 
 Waveform = NDArray[np.float32]
 Float = NDArray[np.float32]
@@ -47,11 +50,18 @@ class OnnxModel:
     Args:
         described: The graph's metadata.
         session: Computes from features.
+        features: Gives the features [F, T] of samples [n] in place of our front-end.
     """
 
-    def __init__(self, described: GraphMetadata, session: onnxruntime.InferenceSession) -> None:
+    def __init__(
+        self,
+        described: GraphMetadata,
+        session: onnxruntime.InferenceSession,
+        features: Callable[[Waveform], Float] | None = None,
+    ) -> None:
         self.metadata = described
         self._session = session
+        self._features = features or partial(log_mel, front_end=described.front_end)
         self._inputs = [each.name for each in session.get_inputs()]
 
     @property
@@ -62,7 +72,7 @@ class OnnxModel:
 
     def _run(self, samples: Waveform) -> list[Any]:
         """The outputs of the first graph for one recording."""
-        features = log_mel(samples, self.metadata.front_end)[None]
+        features = self._features(samples)[None]
         lengths = np.array([features.shape[2]], np.int64)
         outputs: list[Any] = self._session.run(
             None, dict(zip(self._inputs, (features, lengths), strict=True))
@@ -111,6 +121,7 @@ class OnnxASR(OnnxModel, SpeechRecognition):
         described: The first graph's metadata.
         session: Computes from features.
         transducer: Sessions of predictor and joint, of RNN-T models.
+        features: Gives the features [F, T] of samples [n] in place of our front-end.
     """
 
     def __init__(
@@ -118,8 +129,9 @@ class OnnxASR(OnnxModel, SpeechRecognition):
         described: GraphMetadata,
         session: onnxruntime.InferenceSession,
         transducer: tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession] | None = None,
+        features: Callable[[Waveform], Float] | None = None,
     ) -> None:
-        super().__init__(described, session)
+        super().__init__(described, session, features)
         self._transducer = transducer
         spelling: dict[str, Any] = {"vocabulary": described.vocabulary}
         if described.tokenizer is not None:
@@ -278,10 +290,43 @@ def open_session(
         raise CheckpointError(f"{os.fspath(path)} cannot be run: {error}") from error
 
 
-def described_by(session: onnxruntime.InferenceSession) -> GraphMetadata:
-    """What a session's graph says about its model."""
-    strings: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
-    return GraphMetadata.from_strings(strings)
+def from_sessions(
+    sessions: Sequence[onnxruntime.InferenceSession],
+    features: Callable[[Waveform], Float] | None = None,
+) -> OnnxASR | OnnxEmo | OnnxEncoder:
+    """The model of some sessions: the encoder's, and those of predictor and joint if it has them.
+
+    Args:
+        sessions: Of graphs that this library wrote.
+        features: Gives the features [F, T] of samples [n] in place of our front-end.
+    """
+    first, *rest = sessions
+    described = GraphMetadata.from_strings(first.get_modelmeta().custom_metadata_map)
+    if described.kind == "emo":
+        return OnnxEmo(described, first, features)
+    if described.kind == "ssl":
+        return OnnxEncoder(described, first, features)
+    if described.kind == "ctc":
+        return OnnxASR(described, first, features=features)
+    if len(rest) != 2:
+        raise ArgumentError("an RNN-T model has three sessions: encoder, decoder, joint")
+    return OnnxASR(described, first, (rest[0], rest[1]), features)
+
+
+def open_sessions(
+    directory: str | os.PathLike[str], name: str, **how: Any
+) -> list[onnxruntime.InferenceSession]:
+    """The sessions of a model: one, or encoder, decoder and joint; ``how`` as in `open_session`.
+
+    Raises:
+        CheckpointError: The directory does not hold the model.
+    """
+    paths = [Path(directory, f"{name}.onnx")]
+    if not paths[0].exists():
+        paths = [Path(directory, f"{name}_{part}.onnx") for part in _PARTS]
+    if not paths[0].exists():
+        raise CheckpointError(f"there is no exported {name} in {os.fspath(directory)}")
+    return [open_session(path, **how) for path in paths if path.exists()]
 
 
 def load(
@@ -304,37 +349,18 @@ def load(
     Raises:
         CheckpointError: There is no model, or not one alone.
     """
-    name = name or only_model(directory)
-
-    def session(suffix: str) -> onnxruntime.InferenceSession:
-        path = Path(directory, f"{name}{suffix}.onnx")
-        return open_session(path, providers=providers, threads=threads, options=session_options)
-
-    first = session("" if Path(directory, f"{name}.onnx").exists() else "_encoder")
-    described = described_by(first)
-    if described.kind == "emo":
-        return OnnxEmo(described, first)
-    if described.kind == "ssl":
-        return OnnxEncoder(described, first)
-    if described.kind == "ctc":
-        return OnnxASR(described, first)
-    return OnnxASR(described, first, (session("_decoder"), session("_joint")))
+    names = exported_names(directory)
+    if name is None and len(names) != 1:
+        found = f"{', '.join(names)}: say which with name=" if names else "no exported model"
+        raise CheckpointError(f"{os.fspath(directory)} holds {found}")
+    how = {"providers": providers, "threads": threads, "options": session_options}
+    return from_sessions(open_sessions(directory, name or names[0], **how))
 
 
-def only_model(directory: str | os.PathLike[str]) -> str:
-    """The name of the one model in a directory.
-
-    Raises:
-        CheckpointError: There is none, or there are several.
-    """
-    parts = tuple(f"_{part}.onnx" for part in ("decoder", "joint"))
-    names = sorted(
+def exported_names(directory: str | os.PathLike[str]) -> list[str]:
+    """The names of the models in a directory."""
+    return sorted(
         path.name.removesuffix(".onnx").removesuffix("_encoder")
         for path in Path(directory).glob("*.onnx")
-        if not path.name.endswith(parts)
+        if not path.name.endswith(("_decoder.onnx", "_joint.onnx"))
     )
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise CheckpointError(f"there is no exported model in {os.fspath(directory)}")
-    raise CheckpointError(f"{os.fspath(directory)} holds {', '.join(names)}: say which with name=")

@@ -1,6 +1,8 @@
 """Exported models give what the models give."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gigaam.audio import read_audio
 from gigaam.errors import CheckpointError, ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx import OnnxASR, OnnxEmo, OnnxEncoder
+from gigaam.onnx_utils import infer_onnx, load_onnx, load_onnx_sessions, transcribe_sample
 from tests.nets import random_asr, random_emo, random_ssl
 
 RATE = 16_000
@@ -93,14 +96,20 @@ def test_emotions(exported: Exported, recordings: list[np.ndarray]) -> None:
         assert runtime.get_probs(samples, input_rate=RATE) == pytest.approx(expected, abs=1e-4)
 
 
-def test_packaged_model(packaged_model: GigaAMASR, example: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def packaged(packaged_model: GigaAMASR, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported packaged model."""
     before = {name: tensor.clone() for name, tensor in packaged_model.state_dict().items()}
-    packaged_model.to_onnx(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny_ctc.onnx", "tiny_ctc.yaml"]
+    directory = tmp_path_factory.mktemp("packaged")
+    packaged_model.to_onnx(directory)
     for name, tensor in packaged_model.state_dict().items():
         assert torch.equal(tensor, before[name])
-    assert packaged_model.transcribe(example)
-    runtime = gigaam.onnx.load(tmp_path)
+    return directory
+
+
+def test_packaged_model(packaged_model: GigaAMASR, example: Path, packaged: Path) -> None:
+    assert sorted(path.name for path in packaged.iterdir()) == ["tiny_ctc.onnx", "tiny_ctc.yaml"]
+    runtime = gigaam.onnx.load(packaged)
     assert isinstance(runtime, OnnxASR)
     expected = packaged_model.transcribe(example, word_timestamps=True)
     found = runtime.transcribe(example, word_timestamps=True)
@@ -109,6 +118,60 @@ def test_packaged_model(packaged_model: GigaAMASR, example: Path, tmp_path: Path
     samples = np.tile(read_audio(example), 6)
     long = [m.transcribe_longform(samples, input_rate=RATE) for m in (runtime, packaged_model)]
     assert long[0].text == long[1].text
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchaudio", "hydra", "lightning", "pyannote"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Blocker())
+directory, example = sys.argv[1:]
+from gigaam.onnx_utils import infer_onnx, load_onnx, load_onnx_sessions, transcribe_sample
+
+sessions = load_onnx_sessions(directory, "ctc")
+print(transcribe_sample(example, "ctc", sessions))
+sessions, config = load_onnx(directory, "tiny_ctc")
+print(infer_onnx(example, config, sessions))
+print(infer_onnx([example, example], config, sessions)[1])
+import gigaam.onnx
+model = gigaam.onnx.load(directory)
+print(model.transcribe_longform(example, vad="silero").text)
+from gigaam.cli import app
+app(["transcribe", "--onnx", directory, example])
+"""
+
+
+def test_without_torch(packaged_model: GigaAMASR, example: Path, packaged: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(packaged), str(example)],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [str(packaged_model.transcribe(example))] * 5
+
+
+def test_published_functions(
+    packaged_model: GigaAMASR, example: Path, packaged: Path, tmp_path: Path
+) -> None:
+    text = str(packaged_model.transcribe(example))
+    sessions, config = load_onnx(packaged, "tiny_ctc", provider="CPUExecutionProvider")
+    assert config["model_name"] == "tiny_ctc"
+    front_end = packaged_model.preprocessor
+    assert transcribe_sample(example, "tiny_ctc", sessions, preprocessor=front_end) == text
+    manifest = tmp_path / "manifest.tsv"
+    manifest.write_text(f"path\tduration\n{example}\t7.0\n{example}\t7.0\n", encoding="utf-8")
+    assert infer_onnx(manifest, config, sessions, batch_size=1) == [text, text]
+    tokenizer = packaged_model.decoding.tokenizer
+    assert infer_onnx(str(example), config, sessions, tokenizer=tokenizer) == text
+    with pytest.raises(CheckpointError, match="there are: tiny_ctc"):
+        load_onnx_sessions(packaged, "rnnt")
+    with pytest.raises(CheckpointError, match="v1_ctc"):
+        load_onnx_sessions(packaged, "ctc", "v1")
 
 
 def test_a_graph_that_differs_leaves_no_file(

@@ -29,6 +29,7 @@ TORCH_FREE = {
     "jobs",
     "longform",
     "onnx",
+    "onnx_utils",
     "printing",
     "progress",
     "pyannote_hub",

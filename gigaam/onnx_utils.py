@@ -1,0 +1,193 @@
+"""Exported models under the function names of the published package; none needs torch.
+
+`gigaam.onnx.load` gives the same as an object.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import yaml  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from gigaam import registry
+from gigaam.audio import AudioSource
+from gigaam.errors import ArgumentError, CheckpointError
+from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, exported_names, from_sessions
+from gigaam.onnx.runtime import open_sessions as _open_sessions
+from gigaam.recognizer import is_one_recording
+
+__all__ = ["infer_onnx", "load_onnx", "load_onnx_sessions", "transcribe_sample"]
+
+Preprocessor = Callable[..., Any]
+"""Waveforms float32 [1, n] and lengths [1] → features [1, F, T] and lengths: a torch module."""
+
+
+def load_onnx_sessions(
+    onnx_dir: str | os.PathLike[str],
+    model_type: str,
+    model_version: str | None = None,
+    provider: str | None = None,
+) -> list[onnxruntime.InferenceSession]:
+    """The sessions of an exported model: one, or encoder, decoder and joint.
+
+    Args:
+        onnx_dir: Holds the graphs.
+        model_type: "ctc", "rnnt" or the like, or the name of a model.
+        model_version: "v1", "v2", "v3" …; by default the only model there, else v2.
+        provider: One of ONNX Runtime's; by default the CPU's.
+
+    Raises:
+        CheckpointError: There is no such model.
+    """
+    names = exported_names(onnx_dir)
+    wanted = [model_type if model_version is None else f"{model_version}_{model_type}"]
+    if model_version is None:
+        if registry.is_known(model_type):
+            wanted.append(registry.resolve(model_type).name)
+        alike = [name for name in names if name.endswith(f"_{model_type}")]
+        wanted += alike if len(alike) == 1 else []
+    for name in wanted:
+        if name in names:
+            return _open_sessions(onnx_dir, name, providers=provider and [provider])
+    raise CheckpointError(
+        f"there is no exported {wanted[0]} in {os.fspath(onnx_dir)}; "
+        f"there are: {', '.join(names) or 'no models'}"
+    )
+
+
+def transcribe_sample(
+    wav_file: AudioSource,
+    model_type: str,
+    sessions: Sequence[onnxruntime.InferenceSession],
+    preprocessor: Preprocessor | None = None,
+) -> str:
+    """The text of a recording of up to 30 seconds.
+
+    Args:
+        wav_file: A path, the bytes of a file, or an open binary file.
+        model_type: As for `load_onnx_sessions`; what a model is, its graphs say themselves.
+        sessions: From `load_onnx_sessions`, or opened otherwise.
+        preprocessor: Computes features in place of our front-end.
+    """
+    model = from_sessions(sessions, _features(preprocessor))
+    if not isinstance(model, OnnxASR):
+        raise ArgumentError(f"{model.metadata.name} does not recognise speech")
+    return model.transcribe(wav_file)
+
+
+def load_onnx(
+    onnx_dir: str | os.PathLike[str], model_version: str, provider: str | None = None
+) -> tuple[list[onnxruntime.InferenceSession], dict[str, Any]]:
+    """The sessions and the config of an exported model.
+
+    Args:
+        onnx_dir: Holds the graphs and the config.
+        model_version: The name of a model, such as "v3_rnnt".
+        provider: One of ONNX Runtime's; by default the CPU's.
+    """
+    sessions = load_onnx_sessions(onnx_dir, model_version, provider=provider)
+    name = from_sessions(sessions).metadata.name
+    with Path(onnx_dir, f"{name}.yaml").open(encoding="utf-8") as file:
+        return sessions, yaml.safe_load(file)
+
+
+def infer_onnx(
+    data: Any,
+    model_cfg: dict[str, Any],
+    sessions: Sequence[onnxruntime.InferenceSession],
+    preprocessor: Preprocessor | None = None,
+    tokenizer: Any = None,
+    batch_size: int = 16,
+    num_workers: int = 0,
+    progress: bool = True,
+) -> Any:
+    """What a model says of recordings: texts, probabilities of emotions, or encodings.
+
+    Args:
+        data: A recording, a list of recordings, or a manifest: a ``.tsv`` file with a column
+            ``path``, relative to it.
+        model_cfg: From `load_onnx`; what a model is, its graphs say themselves.
+        sessions: From `load_onnx`.
+        preprocessor: Computes features in place of our front-end.
+        tokenizer: Spells tokens in place of the graph's own: has ``decode(ids)``.
+        batch_size: Recordings that are read ahead and searched together.
+        num_workers: Not used: a thread reads ahead.
+        progress: Whether to show a bar on a terminal.
+
+    Returns:
+        One result for a recording, else a list of them: str, dict, or float32 [D, T].
+    """
+    model = from_sessions(sessions, _features(preprocessor))
+    if isinstance(data, str | os.PathLike) and Path(data).suffix == ".tsv":
+        data = _manifest_paths(Path(data))
+    single = is_one_recording(data)
+    sources = [data] if single else list(data)
+    results = [
+        result
+        for first in _shown(range(0, len(sources), batch_size), progress and not single)
+        for result in _infer(model, sources[first : first + batch_size], batch_size, tokenizer)
+    ]
+    return results[0] if single else results
+
+
+def _infer(
+    model: OnnxASR | OnnxEmo | OnnxEncoder, sources: list[Any], batch_size: int, tokenizer: Any
+) -> list[Any]:
+    if isinstance(model, OnnxEmo):
+        return [model.get_probs(source) for source in sources]
+    if isinstance(model, OnnxEncoder):
+        return [model.embed_audio(source)[0][0] for source in sources]
+    results = model.transcribe(sources, batch_size=batch_size)
+    if tokenizer is None:
+        return list(results)
+    spelt = []
+    for result in results:
+        assert result.hypothesis is not None
+        spelt.append(tokenizer.decode(result.hypothesis.ids.tolist()))
+    return spelt
+
+
+def _manifest_paths(manifest: Path) -> list[Path]:
+    """The recordings of a manifest."""
+    header, *rows = manifest.read_text(encoding="utf-8").splitlines()
+    columns = header.split("\t")
+    if "path" not in columns:
+        raise ArgumentError(f"{manifest} has no column path")
+    column = columns.index("path")
+    return [manifest.parent / row.split("\t")[column] for row in rows if row]
+
+
+def _shown(steps: range, progress: bool) -> Iterable[int]:
+    """The steps, with a bar if wanted and if there is a terminal."""
+    if not progress or not sys.stderr.isatty():
+        return steps
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(steps, "", console=Console(stderr=True), transient=True)
+
+
+def _features(
+    preprocessor: Preprocessor | None,
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
+    """The preprocessor as a function of samples."""
+    if preprocessor is None:
+        return None
+    import torch
+
+    def features(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            computed, _ = preprocessor(
+                torch.from_numpy(samples)[None], torch.tensor([len(samples)])
+            )
+        array: NDArray[np.float32] = computed[0].numpy()
+        return array
+
+    return features
