@@ -264,6 +264,8 @@ def _format_names(formats: str | None, output_dir: Path | None, printed: bool) -
             f"{unknown[0]!r} is not one of {', '.join(FORMATS)}", param_hint="--format"
         )
     if output_dir is not None:
+        if printed and not names:
+            raise typer.BadParameter("--json and --word-timestamps print: here it is --format json")
         return list(dict.fromkeys(names)) or ["txt"]
     if len(names) > 1:
         raise typer.BadParameter("several formats need --output-dir", param_hint="--format")

@@ -16,7 +16,7 @@ from recipes.tiny.sentences import HeldOutTexts, Line, read_sentences
 
 PARTS = ("real", "espeak", "festival")
 SEED = 2
-ESPEAK_HOURS, FESTIVAL_HOURS = 8.0, 4.0
+ESPEAK_HOURS, FESTIVAL_HOURS = 8.0, 10.0
 
 
 def held_out_texts() -> HeldOutTexts:

@@ -138,6 +138,7 @@ def test_failed_recordings_do_not_stop_the_others(
         (["transcribe", "--format", "srt,vtt", "a.wav"], "--output-dir"),
         (["transcribe", "--format", "doc", "a.wav"], "'doc' is not one of txt, srt"),
         (["transcribe", "--format", "srt", "--json", "a.wav"], "--json"),
+        (["transcribe", "--json", "--output-dir", "out", "a.wav"], "--format json"),
         (["transcribe", "nothing/*.wav"], "no file matches"),
     ],
 )
