@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from itertools import pairwise
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ import gigaam
 from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.training.text import normalize_text
 
-MAX_CER = 0.2
-"""Of this sentence, harder than most of the reader's (0.115 over all that were held out): 0.14 was
-seen, and another processor's rounding may change a character or two."""
+MAX_CER = 0.15
+"""Of this sentence: 0.10 was seen, and another processor's rounding may change a character or two."""
+
+WORDS_IN_SECOND_HALF = 5
 
 
 @pytest.fixture(scope="module")
@@ -97,21 +98,13 @@ def test_after_silence(
 
 
 def test_second_half_alone(
-    packaged_model: gigaam.GigaAMASR,
-    samples: NDArray[np.float32],
-    recognised: gigaam.TranscriptionResult,
+    packaged_model: gigaam.GigaAMASR, samples: NDArray[np.float32], reference: str
 ) -> None:
-    """Cut between two words, the rest gives what the whole recording gave for it."""
-    words = recognised.words
-    assert words is not None
-    middle = len(samples) / SAMPLE_RATE / 2
-    gaps = [(a.end + b.start) / 2 for a, b in pairwise(words)]
-    cut = min(range(len(gaps)), key=lambda i: abs(gaps[i] - middle))
-    expected = " ".join(word.text for word in words[cut + 1 :])
-    assert len(expected) >= 20
-
-    half = samples[round(gaps[cut] * SAMPLE_RATE) :]
-    assert cer(expected, packaged_model.transcribe(half, input_rate=SAMPLE_RATE)) <= MAX_CER
+    """A recording that begins in the middle of the sentence gives the words that are left."""
+    left = packaged_model.transcribe(samples[len(samples) // 2 :], input_rate=SAMPLE_RATE).split()
+    expected = reference.split()[-WORDS_IN_SECOND_HALF:]
+    found = sum(block.size for block in SequenceMatcher(None, expected, left).get_matching_blocks())
+    assert found >= 0.8 * len(expected)
 
 
 def test_from_an_empty_directory_without_a_network(

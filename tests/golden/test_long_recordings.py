@@ -67,7 +67,6 @@ def hour(packaged_model, recordings, tmp_path_factory: pytest.TempPathFactory) -
 LIMITS = [("silero", 0.01), ("none", 0.02)]
 
 
-@pytest.mark.xfail(reason="the packaged model was not trained on conversations")
 @pytest.mark.parametrize(("vad", "limit"), LIMITS)
 def test_five_minutes(packaged_model, five_minutes: Long, vad: str, limit: float) -> None:
     assert five_minutes.added_cer(packaged_model, vad=vad) <= limit
