@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
@@ -59,7 +60,7 @@ class LongformArguments(TypedDict, total=False):
     progress: Progress | None
 
 
-class SpeechRecognition:
+class SpeechRecognition(ABC):
     """Recognition of recordings short and long; classes that run the nets derive from it.
 
     They are the `gigaam.recognizer.Backend` of their own recognition. Threads may share them.
@@ -68,17 +69,17 @@ class SpeechRecognition:
     decoding: CTCGreedyDecoding | RNNTGreedyDecoding
 
     @property
+    @abstractmethod
     def device(self) -> Any:
         """Where the nets run; its str is a name that torch knows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> Any:
         """The encoder's output for one batch of recordings, each float32 [n], mono, 16 kHz."""
-        raise NotImplementedError
 
+    @abstractmethod
     def search(self, encodings: Any) -> list[Hypothesis]:
         """The most probable tokens of each recording of a batch."""
-        raise NotImplementedError
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str

@@ -16,7 +16,7 @@ from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.training.text import normalize_text
 
 MAX_CER = 0.15
-"""Of this sentence: 0.10 was seen, and another processor's rounding may change a character or two."""
+"""Of this sentence: 0.10 was seen, and other processors' rounding may change a character or two."""
 
 WORDS_IN_SECOND_HALF = 5
 
