@@ -8,6 +8,7 @@ the best of the two shapes that make up most of a Conformer and of a large squar
 """
 
 import argparse
+import sys
 
 import numpy as np
 import torch
@@ -117,6 +118,7 @@ def main() -> None:
                     for batch in arguments.batches:
                         row = measure(model, seconds, batch, arguments.repeats)
                         rows.append({"model": name, "dtype": dtype, **row})
+                        print(rows[-1], file=sys.stderr)  # a full run takes a quarter of an hour
     report("encode", rows)
 
 
