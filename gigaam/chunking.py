@@ -275,7 +275,8 @@ class ChunkPlan:
             self._close_region()
         if not self._growing and self._decided - self._speech_end > self._sizes.gap:
             self._flush(self._sizes.context)
-            self._cut_gap(self._decided, closed=False)
+            # Speech may begin right here, and its context is not the gap's.
+            self._cut_gap(self._decided - self._sizes.context, closed=False)
         return self._handed_out()
 
     def _handed_out(self) -> list[Chunk]:

@@ -159,6 +159,16 @@ def test_gaps_that_are_quiet_or_short_or_switched_off_are_left_out():
     assert cores(plan_chunks(short, 40 * RATE, levels=constant_level(-20))) == [(0, 20), (30, 40)]
 
 
+def test_a_gap_leaves_their_context_to_regions_that_begin_where_it_was_looked_at():
+    options = ChunkingOptions(strict_limit_duration_s=12.5, context_s=3.0, window_s=10.0)
+    levels = level_track([-20])
+    regions, n_samples = [Region(0, 1), Region(340_000, 340_001)], 400_000
+    plan = ChunkPlan(options, levels)
+    chunks = plan.push(regions[:1], decided=340_000)
+    chunks += plan.finish(regions[1:], n_samples)
+    assert chunks == plan_chunks(regions, n_samples, options, levels)
+
+
 def test_only_the_loud_windows_of_a_gap_are_taken():
     levels = level_track([-20, -20, -60, -60, -60, -60, -60, -30, -60, -60, -60, -60, -60, -60])
     chunks = plan_chunks(seconds((0, 20)), 140 * RATE, levels=levels)
