@@ -47,6 +47,7 @@ TORCH_FREE = {
     "transfer",
     "types",
     "vad",
+    "whole_file",
 }
 TORCH = {
     "attention",
