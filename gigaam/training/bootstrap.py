@@ -53,9 +53,9 @@ def bootstrap(
         options: How many sets are drawn, and how.
 
     Returns:
-        The intervals of the k figures; none if there are no recordings.
+        The intervals of the k figures; none of fewer than two recordings: one tells no spread.
     """
-    if n == 0:
+    if n < 2:
         return []
     rng = np.random.default_rng(options.seed)
     drawn = [statistic(rng.integers(n, size=n)) for _ in range(options.resamples)]

@@ -101,7 +101,7 @@ def ratio_intervals(
     return interval
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=2, max_size=30))
 def test_interval_contains_the_estimate(counts: list[tuple[int, int]]) -> None:
     errors, lengths = np.array(counts).T
     interval = ratio_intervals(errors, lengths, BootstrapOptions(resamples=200))
@@ -128,6 +128,7 @@ def test_interval_has_the_width_that_theory_gives(rng: np.random.Generator) -> N
 
 def test_undefined_figures_have_no_interval() -> None:
     assert bootstrap(0, lambda drawn: np.zeros(2)) == []
+    assert bootstrap(1, lambda drawn: np.zeros(2)) == []
     nothing, half = bootstrap(5, lambda drawn: np.array([np.nan, np.nan if drawn[0] else 1.0]))
     assert math.isnan(nothing.low)
     assert half == (1.0, 1.0)
