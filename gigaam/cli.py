@@ -1,4 +1,4 @@
-"""The ``gigaam`` command: transcribe recordings, list models, download them.
+"""The ``gigaam`` command: transcribe recordings, evaluate, list models, download them.
 
 Results go to stdout, in UTF-8 whatever the locale; progress, warnings and errors go to stderr.
 Exit codes: 0; 1 if anything failed, with the rest done; 2 for a wrong command line.
@@ -18,6 +18,7 @@ import typer
 import gigaam
 from gigaam import download, registry
 from gigaam.errors import ArgumentError, GigaAMError, UnknownModelError
+from gigaam.evaluation_command import evaluate_model
 from gigaam.formats import FORMATS
 from gigaam.jobs import Job, find_recordings, plan_jobs
 from gigaam.printing import (
@@ -190,6 +191,9 @@ def export(
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
+
+
+app.command("eval")(evaluate_model)
 
 
 @app.command()

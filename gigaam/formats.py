@@ -16,7 +16,6 @@ import csv
 import io
 import json
 import os
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import ClassVar, TypeAlias
 from gigaam.errors import ArgumentError
 from gigaam.subtitles import Cue, Speech, SubtitleOptions, lay_out, milliseconds
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, format_time
+from gigaam.whole_file import write_whole
 
 Transcript: TypeAlias = "TranscriptionResult | LongformTranscriptionResult | Iterable[Segment]"
 """What can be written."""
@@ -243,27 +243,8 @@ def save(
                 f"the extension of '{path}' is not a format; name one of "
                 f"{', '.join(FORMATS)} as format="
             )
-    _replace(path, render(result, format, options).encode("utf-8"))
+    write_whole(path, render(result, format, options).encode("utf-8"))
     return path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    target = Path(os.path.realpath(path))  # a link stays one
-    if target.exists() and not target.is_file():  # a pipe or terminal: nothing to replace
-        with open(path, "wb") as stream:
-            stream.write(content)
-        return
-    # Not from tempfile, whose files only their owner may read.
-    temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _segments(result: Transcript) -> list[Segment]:

@@ -1,4 +1,41 @@
-"""Training: text normalisation, data, augmentation and the loop that makes a model.
+"""Training: text normalisation, data, augmentation, the loop that makes a model; evaluation.
 
 Importing this package loads nothing heavy: `gigaam.training.text` needs only the standard library.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gigaam.training.emotion_report import EmotionReport
+    from gigaam.training.evaluation import evaluate
+    from gigaam.training.manifests import Utterance, read_manifest
+    from gigaam.training.recognition_report import RecognitionReport
+    from gigaam.training.scoring import error_rates
+
+_HOME_OF = {
+    "EmotionReport": "gigaam.training.emotion_report",
+    "RecognitionReport": "gigaam.training.recognition_report",
+    "Utterance": "gigaam.training.manifests",
+    "error_rates": "gigaam.training.scoring",
+    "evaluate": "gigaam.training.evaluation",
+    "read_manifest": "gigaam.training.manifests",
+}
+
+__all__ = [
+    "EmotionReport",
+    "RecognitionReport",
+    "Utterance",
+    "error_rates",
+    "evaluate",
+    "read_manifest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The public object of that name, imported now from the module that holds it."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'gigaam.training' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value

@@ -1,4 +1,4 @@
-"""Training data: manifests, memory-mapped speech, and batches planned ahead.
+"""Training data: memory-mapped speech, and batches planned ahead.
 
 Everything random about a pass over the data is a pure function of (seed, pass number, place in the
 pass), so that a run stopped anywhere goes on with exactly the batches it would have had.
@@ -6,7 +6,6 @@ pass), so that a run stopped anywhere goes on with exactly the batches it would 
 
 from __future__ import annotations
 
-import csv
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,62 +16,7 @@ from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import DatasetError
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One transcribed stretch of a WAV file.
-
-    Attributes:
-        path: 16 kHz mono 16-bit WAV file.
-        first_sample: where the utterance begins in it.
-        n_samples: how long it is.
-        text: normalised transcription.
-        speaker: name of the voice, empty if unknown.
-    """
-
-    path: Path
-    first_sample: int
-    n_samples: int
-    text: str
-    speaker: str = ""
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.n_samples / SAMPLE_RATE
-
-
-def read_manifest(path: str | Path) -> list[Utterance]:
-    """The utterances of a ``.tsv`` manifest, in its order.
-
-    Columns: path (relative to the manifest), duration (seconds), transcription, and optionally
-    offset (seconds) and speaker.
-
-    Raises:
-        DatasetError: a column is missing or a number is not one.
-    """
-    path = Path(path)
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = {"path", "duration", "transcription"} - set(reader.fieldnames or ())
-        if missing:
-            raise DatasetError(f"{path}: the manifest has no column {', '.join(sorted(missing))}")
-        return [_utterance(path, number, row) for number, row in enumerate(reader, start=2)]
-
-
-def _utterance(manifest: Path, line: int, row: Mapping[str, str | None]) -> Utterance:
-    try:
-        duration_s, offset_s = float(row["duration"] or ""), float(row.get("offset") or 0.0)
-    except ValueError as error:
-        raise DatasetError(f"{manifest}, line {line}: {error}") from error
-    return Utterance(
-        path=manifest.parent / (row["path"] or ""),
-        first_sample=round(offset_s * SAMPLE_RATE),
-        n_samples=round(duration_s * SAMPLE_RATE),
-        text=row["transcription"] or "",
-        speaker=row.get("speaker") or "",
-    )
+from gigaam.training.manifests import Utterance
 
 
 class SpeechFiles:

@@ -24,7 +24,8 @@ from gigaam.training.augment import (
     change_speed,
     draw_masks,
 )
-from gigaam.training.data import Draw, SpeechFiles, Utterance
+from gigaam.training.data import Draw, SpeechFiles
+from gigaam.training.manifests import Utterance
 
 N_BABBLING = 4
 """Voices speaking at once in babble noise: enough that no word of theirs can be made out."""

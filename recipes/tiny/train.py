@@ -30,13 +30,13 @@ from gigaam.training.data import (
     PassPlan,
     Source,
     SpeechFiles,
-    Utterance,
     plan_pass,
-    read_manifest,
 )
-from gigaam.training.evaluate import ErrorRates, error_rates, recognize
+from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch, BatchMaker, pad, prefetch
 from gigaam.training.loop import CsvLog, OptimizerOptions, Trainer, save_atomically
+from gigaam.training.manifests import Utterance, read_manifest
+from gigaam.training.scoring import ErrorRates, error_rates
 
 logger = logging.getLogger("tiny")
 

@@ -1,55 +1,17 @@
-"""Error rates of recognised text against references."""
+"""What a network hears while it is being trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from gigaam.decoding import CTCGreedyDecoding
-from gigaam.errors import MissingDependencyError
 from gigaam.training.ctc import CTCNetwork
-from gigaam.training.data import SpeechFiles, Utterance
+from gigaam.training.data import SpeechFiles
 from gigaam.training.loader import pad
-from gigaam.training.text import normalize_text
-
-
-@dataclass(frozen=True)
-class ErrorRates:
-    """Errors over a whole set.
-
-    Attributes:
-        cer: edits per reference character, spaces counted.
-        wer: edits per reference word.
-        utterances: how many were compared.
-    """
-
-    cer: float
-    wer: float
-    utterances: int
-
-
-def error_rates(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRates:
-    """Character and word error rates: total edits over total reference length.
-
-    Both sides are normalised first.
-
-    Raises:
-        MissingDependencyError: the jiwer package is not installed.
-    """
-    try:
-        import jiwer
-    except ImportError as error:
-        raise MissingDependencyError(
-            "error rates need the jiwer package: pip install 'gigaam[train]'"
-        ) from error
-    expected = [normalize_text(text) for text in references]
-    said = [normalize_text(text) for text in hypotheses]
-    return ErrorRates(
-        float(jiwer.cer(expected, said)), float(jiwer.wer(expected, said)), len(expected)
-    )
+from gigaam.training.manifests import Utterance
 
 
 def recognize(

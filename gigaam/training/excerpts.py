@@ -1,0 +1,93 @@
+"""The sound of a manifest's utterances, from whatever FFmpeg reads.
+
+Training maps its WAV files into memory (`gigaam.training.data.SpeechFiles`); here every recording
+is decoded once, from front to back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.audio import SAMPLE_RATE, iter_audio
+from gigaam.errors import DatasetError
+from gigaam.tape import Tape
+from gigaam.training.manifests import Utterance
+
+__all__ = ["iter_excerpts"]
+
+Waveform = NDArray[np.float32]
+
+_TOLERANCE_S = 0.1
+"""So much sooner than the manifest says a recording may end: codecs pad, people round."""
+
+
+def iter_excerpts(utterances: Sequence[Utterance]) -> Iterator[tuple[int, Waveform | Exception]]:
+    """Index and samples of every utterance, or why there are none, file after file.
+
+    Within a file they come by offset. Held in memory are an utterance and a block of its file.
+
+    Args:
+        utterances: What is to be read.
+
+    Returns:
+        Pairs of an index into `utterances` and float32 [n], mono, 16 kHz.
+    """
+
+    def place(index: int) -> tuple[Path, int]:
+        return utterances[index].path, utterances[index].first_sample
+
+    order = sorted(range(len(utterances)), key=place)
+    for path, indices in groupby(order, key=lambda index: utterances[index].path):
+        recording = _Recording(path)
+        for index in indices:
+            yield index, recording.excerpt(utterances[index])
+
+
+class _Recording:
+    """A recording that is decoded as far as it is asked for.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tape = Tape()
+        self._blocks: Iterator[Waveform] | None = None
+        self._failure: Exception | None = None
+
+    def excerpt(self, utterance: Utterance) -> Waveform | Exception:
+        """The samples of an utterance that begins no sooner than those before."""
+        first, end = utterance.first_sample, utterance.first_sample + utterance.n_samples
+        self._tape.forget(first)
+        while self._tape.end < end and (block := self._next_block()) is not None:
+            self._tape.append(block)
+            self._tape.forget(first)
+        available = min(end, self._tape.end)
+        if available == end:
+            return self._tape.cut(first, end)
+        if self._failure is not None:
+            return self._failure
+        if available > first and end - available <= _TOLERANCE_S * SAMPLE_RATE:
+            return self._tape.cut(first, available)
+        return DatasetError(
+            f"the recording ends at {self._tape.end / SAMPLE_RATE:.2f} s, in the manifest this "
+            f"utterance ends at {end / SAMPLE_RATE:.2f} s"
+        )
+
+    def _next_block(self) -> Waveform | None:
+        """What comes next; None at the end and from a failure on."""
+        if self._failure is not None:
+            return None
+        try:
+            if self._blocks is None:
+                self._blocks = iter_audio(self._path)
+            return next(self._blocks, None)
+        except Exception as error:
+            self._failure = error
+            return None

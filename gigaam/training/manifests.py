@@ -1,0 +1,197 @@
+"""Manifests: which stretch of which recording says what, a table or JSON, a line per utterance.
+
+Columns: ``path`` (relative to the manifest), ``duration`` and, where the utterance does not begin
+with its file, ``offset`` (both in seconds), ``transcription``; any others are kept as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gigaam.audio import SAMPLE_RATE
+from gigaam.errors import DatasetError
+
+__all__ = ["Utterance", "read_manifest"]
+
+_STRETCH_COLUMNS = ("path", "duration")
+_OWN_COLUMNS = {*_STRETCH_COLUMNS, "offset", "transcription"}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A stretch of a recording, and what is known of it.
+
+    Attributes:
+        path: The recording.
+        first_sample: Where the utterance begins in it, at 16 kHz.
+        n_samples: How long it is, at 16 kHz.
+        text: Transcription as the manifest has it, empty if it has none.
+        columns: All other columns of the manifest, by their names.
+        line: Number of the manifest's line, from 1; 0 if it is not from one.
+    """
+
+    path: Path
+    first_sample: int
+    n_samples: int
+    text: str
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    line: int = field(default=0, compare=False)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / SAMPLE_RATE
+
+    @property
+    def offset_s(self) -> float:
+        """Where it begins in its recording, in seconds."""
+        return self.first_sample / SAMPLE_RATE
+
+    @property
+    def speaker(self) -> str:
+        """Name of the voice, empty if unknown."""
+        return self.columns.get("speaker", "")
+
+
+def read_manifest(
+    path: str | Path, *, required: Collection[str] = ("transcription",)
+) -> list[Utterance]:
+    """The utterances of a ``.tsv`` or ``.jsonl`` manifest, in its order.
+
+    A table is UTF-8 with a header line, cells between tabs, no quoting. Of JSON every line is an
+    object; blank lines mean nothing in both.
+
+    Args:
+        path: The manifest.
+        required: Columns that must be there besides ``path`` and ``duration``.
+
+    Raises:
+        DatasetError: The manifest cannot be read, or a line of it is not what it should be; the
+            message says which and why.
+    """
+    path = Path(path)
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise DatasetError(f"{path}: a manifest is a .tsv or a .jsonl file")
+    needed = (*_STRETCH_COLUMNS, *required)
+    return [_utterance(row) for row in read(path, needed)]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of a manifest.
+
+    Attributes:
+        manifest: The file.
+        line: Number of the line, from 1.
+        cells: Values by column; those of tables are all texts.
+    """
+
+    manifest: Path
+    line: int
+    cells: Mapping[str, Any]
+
+    def error(self, complaint: str) -> DatasetError:
+        """What is wrong with it, and where it is."""
+        return DatasetError(f"{self.manifest}, line {self.line}: {complaint}")
+
+    def text(self, name: str) -> str:
+        """The value of a column of texts; empty if it is not there."""
+        value = self.cells.get(name)
+        if value is not None and not isinstance(value, str):
+            raise self.error(f"{name} is {_shown(value)}, not a text")
+        return value or ""
+
+    def seconds(self, name: str, default: float | None = None) -> float:
+        """The value of a column of seconds, 0 or more."""
+        value = self.cells.get(name)
+        if value in (None, "") and default is not None:
+            return default
+        try:
+            # In JSON a number is written as one; true is none, though Python would take it.
+            seconds = math.nan if isinstance(value, bool) or value is None else float(value)
+        except (TypeError, ValueError):
+            seconds = math.nan
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise self.error(f"{name} is {_shown(value)}, not a number of seconds")
+        return seconds
+
+
+def _utterance(row: _Row) -> Utterance:
+    name = row.text("path")
+    if not name:
+        raise row.error("the path is empty")
+    n_samples = round(row.seconds("duration") * SAMPLE_RATE)
+    if n_samples < 1:
+        raise row.error("the duration is 0")
+    further = {key: value for key, value in row.cells.items() if key not in _OWN_COLUMNS}
+    return Utterance(
+        path=row.manifest.parent / name,
+        first_sample=round(row.seconds("offset", default=0.0) * SAMPLE_RATE),
+        n_samples=n_samples,
+        text=row.text("transcription"),
+        columns={key: _shown(value) for key, value in further.items() if value is not None},
+        line=row.line,
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value as text: texts as they are, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, each after its number."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"the manifest {path} cannot be read: {error.strerror}") from error
+    for number, raw in enumerate(content.split(b"\n"), start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
+        except UnicodeDecodeError as error:
+            raise _Row(path, number, {}).error(f"not UTF-8: {error.reason}") from error
+        if line.strip():
+            yield number, line
+
+
+def _read_tsv(path: Path, needed: Collection[str]) -> Iterator[_Row]:
+    lines = _lines(path)
+    number, header = next(lines, (1, ""))
+    first = _Row(path, number, {})
+    names = [name.strip() for name in header.split("\t")]
+    if missing := [name for name in needed if name not in names]:
+        raise first.error(f"the manifest has no column {', '.join(missing)}")
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise first.error(f"there are two columns {', '.join(sorted(twice))}")
+    for number, line in lines:
+        cells = line.split("\t")
+        row = _Row(path, number, dict(zip(names, cells, strict=False)))
+        if len(cells) != len(names):
+            raise row.error(f"{len(cells)} cells under a header of {len(names)}")
+        yield row
+
+
+def _read_jsonl(path: Path, needed: Collection[str]) -> Iterator[_Row]:
+    for number, line in _lines(path):
+        row = _Row(path, number, {})
+        try:
+            cells = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise row.error(f"not JSON: {error}") from error
+        if not isinstance(cells, dict):
+            raise row.error(f"not an object but {line.strip()[:40]}")
+        if missing := [name for name in needed if cells.get(name) is None]:
+            raise row.error(f"the line has no {', '.join(missing)}")
+        yield replace(row, cells=cells)
+
+
+_READERS: dict[str, Callable[[Path, Collection[str]], Iterator[_Row]]] = {
+    ".tsv": _read_tsv,
+    ".jsonl": _read_jsonl,
+}

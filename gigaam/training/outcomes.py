@@ -1,0 +1,97 @@
+"""What a model made of a set's utterances: results, failures, time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.training.manifests import Utterance
+
+__all__ = [
+    "Heard",
+    "by_column",
+    "check_column",
+    "failure_to_dict",
+    "number",
+    "place_to_dict",
+    "why",
+]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Heard(Generic[T_co]):
+    """What came of every utterance, in the manifest's order.
+
+    Attributes:
+        results: Utterances and what the model says of them.
+        failures: Utterances that could not be read or used, and why.
+        elapsed_s: Time in the model, in seconds: without loading it, without decoding files.
+    """
+
+    results: Sequence[tuple[Utterance, T_co]]
+    failures: Sequence[tuple[Utterance, Exception]]
+    elapsed_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length in all of the utterances with results, in seconds."""
+        return sum(utterance.duration_s for utterance, _ in self.results)
+
+    @property
+    def rtfx(self) -> float:
+        """Seconds of sound per second of the model's time; NaN without results."""
+        return self.duration_s / self.elapsed_s if self.results else math.nan
+
+
+def check_column(utterances: Sequence[Utterance], name: str) -> None:
+    """Sees to it that there is such a further column.
+
+    Raises:
+        ArgumentError: No utterance has it.
+    """
+    columns = sorted({column for utterance in utterances for column in utterance.columns})
+    if name not in columns:
+        others = f"; there are {', '.join(columns)}" if columns else ", nor any other to group by"
+        raise ArgumentError(f"the manifest has no column {name!r}{others}")
+
+
+def by_column(
+    results: Sequence[T], utterances: Sequence[Utterance], name: str | None
+) -> Mapping[str, list[T]]:
+    """The results by the values that their utterances have in a column, in the values' order."""
+    groups: dict[str, list[T]] = {}
+    if name is not None:
+        for result, utterance in zip(results, utterances, strict=True):
+            groups.setdefault(utterance.columns.get(name, ""), []).append(result)
+    return dict(sorted(groups.items()))
+
+
+def number(value: float) -> float | None:
+    """A number as JSON has it: to six places, None for NaN."""
+    return None if math.isnan(value) else round(float(value), 6)
+
+
+def place_to_dict(utterance: Utterance) -> dict[str, Any]:
+    """Where an utterance is, as plain data."""
+    return {
+        "line": utterance.line,
+        "path": str(utterance.path),
+        "offset_s": number(utterance.offset_s),
+        "duration_s": number(utterance.duration_s),
+    }
+
+
+def failure_to_dict(utterance: Utterance, error: Exception) -> dict[str, Any]:
+    """A failure as plain data."""
+    return {**place_to_dict(utterance), "error": why(error)}
+
+
+def why(error: Exception) -> str:
+    """What an error says; one that was not foreseen also says its kind."""
+    return str(error) if isinstance(error, GigaAMError) else f"{type(error).__name__}: {error}"
