@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 import gigaam
-from gigaam import download, registry
+from gigaam import registry
 from gigaam.errors import ArgumentError, GigaAMError, UnknownModelError
 from gigaam.evaluation_command import evaluate_model
 from gigaam.formats import FORMATS
@@ -181,13 +181,17 @@ def export(
         str, typer.Argument(help="Name (see 'gigaam models'), .ckpt file or directory of a model.")
     ],
     directory: Annotated[Path, typer.Argument(help="Where the ONNX files go.")],
+    layout: Annotated[
+        Literal["gigaam", "onnx-asr", "sherpa-onnx"],
+        typer.Option(help="Whose files: this library's, or those that another engine opens."),
+    ] = "gigaam",
 ) -> None:
     """Export a model to ONNX and print the files."""
     try:
         loaded = gigaam.load_model(model, device="cpu")
         from gigaam.onnx.export import export as export_model
 
-        print_lines(str(path) for path in export_model(loaded, directory))
+        print_lines(str(path) for path in export_model(loaded, directory, layout=layout))
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
@@ -220,6 +224,8 @@ def download_models(
         infos = [registry.resolve(name) for name in names]
     except UnknownModelError as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from error
+    from gigaam import download
+
     failed = False
     for info in infos:
         try:
@@ -315,6 +321,8 @@ def _load_recogniser(model: str, device: str | None) -> GigaAMASR:
 
 
 def _model_fields(info: registry.ModelInfo) -> dict[str, Any]:
+    from gigaam import download  # its lock takes 30 ms to import: not for those who transcribe
+
     path = download.cached_path(info.name)
     return {
         "name": info.name,
@@ -331,6 +339,8 @@ def _model_fields(info: registry.ModelInfo) -> dict[str, Any]:
 
 
 def _model_row(info: registry.ModelInfo) -> tuple[str, ...]:
+    from gigaam import download
+
     millions = "-" if info.parameters is None else f"{info.parameters / 1e6:.1f}M"
     megabytes = "-" if info.size_bytes is None else f"{info.size_bytes / 1e6:.0f} MB"
     cached = "packaged" if info.is_packaged else "yes" if download.cached_path(info.name) else "no"

@@ -57,8 +57,9 @@ def load_model(
     """
     device = _device(device)
     dtype = _encoder_dtype(encoder_dtype, fp16_encoder and device.type == "cuda")
-    checkpoint = read_checkpoint(find_model(model_name, download_root))
-    config = _with_flash(checkpoint.config, use_flash, device, dtype)
+    path = find_model(model_name, download_root)
+    checkpoint = read_checkpoint(path)
+    config = _with_flash(_with_name(checkpoint.config, path), use_flash, device, dtype)
     return assemble(config, checkpoint, dtype).to(device)
 
 
@@ -112,6 +113,13 @@ def _cast(name: str, tensor: Tensor, encoder_dtype: torch.dtype) -> Tensor:
     if not tensor.is_floating_point():
         return tensor
     return tensor.to(encoder_dtype if name.startswith("encoder.") else torch.float32)
+
+
+def _with_name(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The config with the model's name: published files of v1 and v2 have it in theirs alone."""
+    if config.get("model_name") or path.stem not in registry.MODELS:
+        return config
+    return {**config, "model_name": path.stem}
 
 
 def _with_files(config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:

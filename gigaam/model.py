@@ -161,15 +161,20 @@ class GigaAM(nn.Module):
             }
         checkpoints.write_directory(directory, config, state, self._tokenizer_model())
 
-    def to_onnx(self, dir_path: str | os.PathLike[str] = "onnx") -> None:
+    def to_onnx(
+        self,
+        dir_path: str | os.PathLike[str] = "onnx",
+        layout: Literal["gigaam", "onnx-asr", "sherpa-onnx"] = "gigaam",
+    ) -> None:
         """Writes the model's ONNX graphs and its config; see `gigaam.onnx.export.export`.
 
         Args:
             dir_path: Made if missing.
+            layout: Whose files: the published package's, or those that another engine opens.
         """
         from gigaam.onnx.export import export  # onnx is slow to import
 
-        export(self, dir_path)
+        export(self, dir_path, layout=layout)
 
     def _tokenizer_model(self) -> bytes | None:
         """The serialized SentencePiece model, for models that have one."""

@@ -49,3 +49,13 @@ def packaged_model() -> "gigaam.GigaAMASR":
     model = gigaam.load_model("tiny_ctc", device="cpu")
     assert isinstance(model, gigaam.GigaAMASR)
     return model
+
+
+@pytest.fixture(scope="session")
+def exported_model(
+    packaged_model: "gigaam.GigaAMASR", tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The directory of the packaged recogniser's export; shared, so a test must not change it."""
+    from tests.exports import export_once
+
+    return export_once(tmp_path_factory, "tiny_ctc", packaged_model)

@@ -26,6 +26,7 @@ from gigaam.errors import ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx import metadata
 from gigaam.onnx.graphs import DecoderGraph, EmoGraph, JointGraph, encoder_graph
+from gigaam.onnx.layouts import Layout, arrange, check_layout
 from gigaam.onnx.metadata import FrontEnd, GraphMetadata
 
 __all__ = ["export"]
@@ -69,6 +70,7 @@ def export(
     dir_path: str | os.PathLike[str],
     name: str | None = None,
     external_data: bool | None = None,
+    layout: Layout = "gigaam",
 ) -> list[Path]:
     """The files of a model's graphs and config, written whole or not at all.
 
@@ -77,9 +79,12 @@ def export(
         dir_path: Made if missing.
         name: Begins the files' names; the model's own by default.
         external_data: Whether weights lie beside the graphs; by default if they are over 1.5 GB.
+        layout: Whose files: the published package's, or those that another engine opens; see
+            `gigaam.onnx.layouts`.
 
     Raises:
         ExportError: A graph does not compute what the model does.
+        ArgumentError: The engine cannot open such a model.
     """
     directory = Path(dir_path)
     name = name or str(model.cfg.get("model_name") or "model")
@@ -88,6 +93,7 @@ def export(
     for parameter in clone.parameters():
         parameter.requires_grad_(False)
     described = describe(clone, name)
+    check_layout(described, layout)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
         folder = Path(scratch)
         for graph in _graphs(clone):
@@ -97,6 +103,7 @@ def export(
         config = OmegaConf.to_container(model.cfg)
         text = yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        arrange(folder, name, described, layout)
         written = sorted(folder.iterdir())
         for path in written:
             os.replace(path, directory / path.name)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,35 +14,48 @@ import torch
 import gigaam
 import gigaam.onnx
 from gigaam.audio import read_audio
+from gigaam.decoder import CTCHead
 from gigaam.errors import CheckpointError, ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx import OnnxASR, OnnxEmo, OnnxEncoder
+from gigaam.onnx.runtime import open_sessions
 from gigaam.onnx_utils import infer_onnx, load_onnx, load_onnx_sessions, transcribe_sample
-from tests.nets import random_asr, random_emo, random_ssl
+from gigaam.types import TranscriptionResult
+from tests.exports import export_once
+from tests.nets import random_ssl
+from tests.publishing import small_model
 
 RATE = 16_000
 
-FAST = ["v3_ctc", "v2_rnnt"]
-SLOW = ["v1_ctc", "v1_rnnt", "v2_ctc", "v3_rnnt"]
-KINDS = [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+PACKAGED = "tiny_ctc"
+RECOGNISERS = ["tiny_ctc", "v3_ctc", "v2_rnnt"]
+SLOW_RECOGNISERS = [
+    *("v1_ctc", "v1_rnnt", "v2_ctc", "v3_rnnt", "v3_e2e_ctc", "v3_e2e_rnnt", "multilingual_ctc"),
+]
+SSL = ["v1_ssl", "v2_ssl", "v3_ssl"]
+
+
+def slow(*names: str) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
 
 Exported = Callable[[str], tuple[GigaAM, Path]]
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Models and the directories they were exported into, each once."""
+def exported(tmp_path_factory: pytest.TempPathFactory, packaged_model: GigaAMASR) -> Exported:
+    """Small models of the published layouts and the directories of their exports, each once."""
     done: dict[str, tuple[GigaAM, Path]] = {}
 
     def get(name: str) -> tuple[GigaAM, Path]:
         if name not in done:
-            model: GigaAM
-            if name == "emo":
-                model = random_emo()
-            else:
-                model = random_ssl(name) if name.endswith("ssl") else random_asr(name)
-            directory = tmp_path_factory.mktemp(name)
-            model.to_onnx(directory)
+            model: GigaAM = packaged_model
+            if name != PACKAGED:
+                model = small_model(name, tmp_path_factory.mktemp(f"{name}-published"))
+            before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+            directory = export_once(tmp_path_factory, name, model)
+            for key, tensor in model.state_dict().items():
+                assert torch.equal(tensor, before[key])
             done[name] = model, directory
         return done[name]
 
@@ -49,62 +63,123 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 @pytest.fixture(scope="module")
-def recordings() -> list[np.ndarray]:
+def noise() -> list[np.ndarray]:
+    """Recordings in which random models hear words, of 2 to 4 seconds in no order."""
     rng = np.random.default_rng(3)
-    seconds = [0.01, 0.5, 1.7, 3.0, 4.2]
+    seconds = [3.3, 2.4, 4.0, 2.7]
     return [(0.1 * rng.standard_normal(int(s * RATE))).astype(np.float32) for s in seconds]
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_recognisers(exported: Exported, recordings: list[np.ndarray], name: str) -> None:
+@pytest.fixture(scope="module")
+def speech(example: Path) -> list[np.ndarray]:
+    """Stretches of the packaged recording in which the packaged model hears at least 5 words."""
+    samples = read_audio(example)
+    return [samples[: 5 * RATE], samples[: 4 * RATE], samples, samples[2 * RATE :]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("name", [*RECOGNISERS, *slow(*SLOW_RECOGNISERS)])
+def test_recognisers(
+    exported: Exported,
+    noise: list[np.ndarray],
+    speech: list[np.ndarray],
+    name: str,
+    batch_size: int,
+) -> None:
     model, directory = exported(name)
     assert isinstance(model, GigaAMASR)
     runtime = gigaam.onnx.load(directory, threads=1)
     assert isinstance(runtime, OnnxASR)
-    for batch_size in (1, 4):
-        expected = model.transcribe(recordings, True, batch_size, input_rate=RATE)
-        found = runtime.transcribe(recordings, True, batch_size, input_rate=RATE)
-        assert sum(len(result.words or ()) for result in found) >= 5 * (len(recordings) - 2)
-        for one, other in zip(found, expected, strict=True):
-            assert one == other
-            assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
-            for word, wanted in zip(one.words or (), other.words or (), strict=True):
-                assert (word.text, word.start, word.end) == (wanted.text, wanted.start, wanted.end)
-                assert word.confidence == pytest.approx(wanted.confidence, abs=1e-4)
+    recordings = speech if name == PACKAGED else noise
+    expected = model.transcribe(recordings, True, batch_size, input_rate=RATE)
+    found = runtime.transcribe(recordings, True, batch_size, input_rate=RATE)
+    for one, other in zip(found, expected, strict=True):
+        assert len(other.words or ()) >= 5
+        assert_same(one, other)
+    # Too short to say much, down to less than a window.
+    brief = [samples[:n] for samples, n in zip(recordings, (160, 3000, 8000, 16000), strict=False)]
+    expected = model.transcribe(brief, True, batch_size, input_rate=RATE)
+    found = runtime.transcribe(brief, True, batch_size, input_rate=RATE)
+    for one, other in zip(found, expected, strict=True):
+        assert_same(one, other)
 
 
-@pytest.mark.parametrize("name", ["v2_rnnt", pytest.param("v1_ssl", marks=pytest.mark.slow)])
-def test_embeddings(exported: Exported, recordings: list[np.ndarray], name: str) -> None:
+def assert_same(one: TranscriptionResult, other: TranscriptionResult) -> None:
+    """Same text, words, times, tokens; confidences and probabilities within 1e-4."""
+    assert one == other
+    assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
+    for word, wanted in zip(one.words or (), other.words or (), strict=True):
+        assert (word.text, word.start, word.end) == (wanted.text, wanted.start, wanted.end)
+        assert word.confidence == pytest.approx(wanted.confidence, abs=1e-4)
+    tokens, wanted_tokens = one.hypothesis, other.hypothesis
+    assert tokens is not None
+    assert wanted_tokens is not None
+    np.testing.assert_array_equal(tokens.ids, wanted_tokens.ids)
+    np.testing.assert_array_equal(tokens.frames, wanted_tokens.frames)
+    probabilities = np.exp(tokens.log_probs)
+    np.testing.assert_allclose(probabilities, np.exp(wanted_tokens.log_probs), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["v2_rnnt", *slow(*SSL, "v1_rnnt", "v3_rnnt", "v3_e2e_rnnt")])
+def test_embeddings(exported: Exported, noise: list[np.ndarray], name: str) -> None:
     model, directory = exported(name)
     runtime = gigaam.onnx.load(directory, threads=1)
     assert isinstance(runtime, OnnxEncoder | OnnxASR)
-    for samples in recordings:
+    for samples in (*noise, noise[0][:160], noise[1][:3000]):
         expected, length = model.embed_audio(samples, input_rate=RATE)
         found, found_length = runtime.embed_audio(samples, input_rate=RATE)
         assert found_length.tolist() == length.tolist()
+        assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-3, rtol=0)
 
 
 @pytest.mark.slow
-def test_emotions(exported: Exported, recordings: list[np.ndarray]) -> None:
+def test_emotions(exported: Exported, noise: list[np.ndarray]) -> None:
     model, directory = exported("emo")
     runtime = gigaam.onnx.load(directory, threads=1)
     assert isinstance(model, GigaAMEmo)
     assert isinstance(runtime, OnnxEmo)
-    for samples in recordings:
+    for samples in (*noise, noise[0][:160], noise[1][:3000]):
         expected = model.get_probs(samples, input_rate=RATE)
         assert runtime.get_probs(samples, input_rate=RATE) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("name", [*RECOGNISERS, *slow(*SLOW_RECOGNISERS, *SSL), *slow("emo")])
+def test_ragged_batches(exported: Exported, noise: list[np.ndarray], name: str) -> None:
+    """The graph itself, given recordings of different lengths at once."""
+    model, directory = exported(name)
+    session = open_sessions(directory, name, threads=1)[0]
+    lengths = torch.tensor([len(samples) for samples in noise])
+    batch = torch.nn.utils.rnn.pad_sequence(list(map(torch.from_numpy, noise)), batch_first=True)
+    with torch.inference_mode():
+        features, frames = model.preprocessor(batch, lengths)
+        encoded, encoded_lengths = model.encoder(features, frames)
+        if isinstance(model, GigaAMEmo):
+            wanted = model.classify(encoded, encoded_lengths)[..., None]
+            encoded_lengths = torch.ones(len(noise), dtype=torch.long)
+        elif isinstance(model, GigaAMASR) and isinstance(model.head, CTCHead):
+            wanted = model.head(encoded).exp().transpose(1, 2)
+        else:
+            wanted = encoded
+    inputs = [each.name for each in session.get_inputs()]
+    found, *found_lengths = session.run(
+        None, dict(zip(inputs, (features.numpy(), frames.long().numpy()), strict=True))
+    )
+    if isinstance(model, GigaAMEmo):
+        found = found[..., None]
+    else:
+        assert found_lengths[0].tolist() == encoded_lengths.tolist()
+        found = found if wanted is encoded else np.exp(found).transpose(0, 2, 1)
+    for one, other, length in zip(found, wanted.numpy(), encoded_lengths.tolist(), strict=True):
+        tolerance = 1e-3 if wanted is encoded else 1e-4
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one[:, :length], other[:, :length], atol=tolerance, rtol=0)
+
+
 @pytest.fixture(scope="module")
-def packaged(packaged_model: GigaAMASR, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packaged(exported: Exported) -> Path:
     """The exported packaged model."""
-    before = {name: tensor.clone() for name, tensor in packaged_model.state_dict().items()}
-    directory = tmp_path_factory.mktemp("packaged")
-    packaged_model.to_onnx(directory)
-    for name, tensor in packaged_model.state_dict().items():
-        assert torch.equal(tensor, before[name])
-    return directory
+    return exported(PACKAGED)[1]
 
 
 def test_packaged_model(packaged_model: GigaAMASR, example: Path, packaged: Path) -> None:

@@ -4,21 +4,16 @@ The files are built from a table of tensor names, shapes and types (`tests.publi
 this library's own modules.
 """
 
-import dataclasses
-import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 import gigaam
 from gigaam import registry
 from gigaam.configs import builtin_config
-from tests.http_server import Fault, FileServer
-from tests.nets import make_talkative
+from tests.http_server import Fault
 from tests.published import (
     HALF_NAMES,
     NAMES,
@@ -27,6 +22,7 @@ from tests.published import (
     build_hugging_face,
     build_published,
 )
+from tests.publishing import talkative_head
 
 RATE = 16_000
 SPEECH = [name for name in NAMES if name.endswith(("ctc", "rnnt"))]
@@ -36,46 +32,6 @@ SPEECH = [name for name in NAMES if name.endswith(("ctc", "rnnt"))]
 def noise() -> np.ndarray:
     """Four seconds of something that is not silence."""
     return (np.random.default_rng(5).standard_normal(4 * RATE) * 0.1).astype(np.float32)
-
-
-def talkative_head(name: str, directory: Path) -> Callable[[dict[str, Tensor]], None]:
-    """Replaces a random head's weights by ones that give words."""
-    directory.mkdir()
-    model = gigaam.load_model(build_published(name, directory), device="cpu")
-    make_talkative(model, space=None if name in PIECE_NAMES else 0)
-    head = {f"head.{key}": value for key, value in model.head.state_dict().items()}
-    return lambda state: state.update(head)
-
-
-def describe(path: Path) -> registry.RemoteFile:
-    """What the registry would know of a published file."""
-    content = path.read_bytes()
-    return registry.RemoteFile(
-        path=path.name, md5=hashlib.md5(content).hexdigest(), size_bytes=len(content)
-    )
-
-
-@pytest.fixture
-def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Builds a model's files, serves them and enters them in the registry."""
-    served = tmp_path / "served"
-    served.mkdir()
-    with FileServer(served) as server:
-        monkeypatch.setenv("GIGAAM_MIRROR", server.url)
-        monkeypatch.setenv("GIGAAM_CACHE", str(tmp_path / "cache"))
-
-        def publish(name: str, edit=None) -> FileServer:
-            path = build_published(name, served, edit=edit)
-            tokenizer = path.with_name(f"{name}_tokenizer.model")
-            info = dataclasses.replace(
-                registry.MODELS[name],
-                file=describe(path),
-                tokenizer=describe(tokenizer) if tokenizer.exists() else None,
-            )
-            monkeypatch.setitem(registry.MODELS, name, info)
-            return server
-
-        yield publish
 
 
 def test_the_registry_and_the_files_name_the_same_models() -> None:

@@ -50,6 +50,23 @@ def test_readme_opens_with_the_two_commands(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", READMES)
+def test_readme_has_the_command_without_torch(readme: str) -> None:
+    command = ci_command("torch-free")
+    assert command in [block.strip() for block in blocks(read(readme), "bash")]
+    assert "-r requirements-onnx.txt " in command
+    assert (ROOT / "requirements-onnx.txt").exists()
+
+
+def test_requirements_without_torch_are_among_those_with_it() -> None:
+    lines = read("requirements-onnx.txt").splitlines()
+    wanted = {line for line in lines if not line.startswith("#")}
+    declared = re.search(r"^dependencies = \[\n(.*?)^\]", read("pyproject.toml"), re.M | re.S)
+    assert declared is not None
+    assert wanted <= set(re.findall(r'"(.+?)"', declared[1]))
+    assert len(wanted) >= 5
+
+
+@pytest.mark.parametrize("readme", READMES)
 def test_commands_of_the_readme_exist(readme: str) -> None:
     group = typer.main.get_command(app)
     lines = "\n".join(blocks(read(readme), "bash")).splitlines()

@@ -1,0 +1,161 @@
+"""An installation without torch: everything that runs exported models, with the same results.
+
+`.ci/run` makes one as the README says, and names its Python in GIGAAM_TORCH_FREE_PYTHON.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gigaam
+from gigaam.audio import read_audio
+
+TORCH_FREE = os.environ.get("GIGAAM_TORCH_FREE_PYTHON", "")
+ANY = TORCH_FREE or sys.executable
+"""Where there is no such installation its tests are skipped, but for what all can measure."""
+
+COLD_START_S = 1.0
+"""From the start of the process to the printed text, on idle cores."""
+
+needs_installation = pytest.mark.skipif(
+    not TORCH_FREE, reason="GIGAAM_TORCH_FREE_PYTHON names no Python"
+)
+
+
+def run(python: str, *arguments: object, cwd: Path) -> str:
+    """What a command prints, in an environment that knows nothing of this one."""
+    hidden = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"} if python == TORCH_FREE else set()
+    environment = {key: value for key, value in os.environ.items() if key not in hidden}
+    done = subprocess.run(
+        [python, *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture
+def onnx(exported_model: Path) -> Path:
+    return exported_model
+
+
+@pytest.fixture(scope="module")
+def long(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged sentence six times, with pauses of silence: over 30 seconds."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    sentence = np.pad(read_audio(example), (0, 24_000))
+    samples = np.round(np.tile(sentence, 6) * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return path
+
+
+PROBE = """
+import importlib, json, sys
+import gigaam, gigaam.onnx_utils
+
+missing = []
+for name in ("torch", "torchaudio", "hydra", "lightning", "pyannote.audio", "onnxscript"):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        missing.append(name)
+print(json.dumps([missing, gigaam.__file__, gigaam.__version__, sys.prefix]))
+"""
+
+
+@needs_installation
+def test_torch_cannot_be_imported(tmp_path: Path) -> None:
+    missing, file, version, prefix = json.loads(run(TORCH_FREE, "-c", PROBE, cwd=tmp_path))
+    assert missing == ["torch", "torchaudio", "hydra", "lightning", "pyannote.audio", "onnxscript"]
+    assert Path(file).is_relative_to(prefix)
+    assert version == gigaam.__version__
+
+
+@needs_installation
+def test_same_text_and_words(
+    onnx: Path, packaged_model: gigaam.GigaAMASR, example: Path, tmp_path: Path
+) -> None:
+    command = ("-m", "gigaam", "transcribe", "--onnx", onnx, example)
+    expected = packaged_model.transcribe(example, word_timestamps=True)
+    assert run(TORCH_FREE, *command, cwd=tmp_path) == f"{expected}\n"
+    printed = json.loads(run(TORCH_FREE, *command, "--json", "--timestamps", cwd=tmp_path))
+    words = [(word["text"], word["start"], word["end"]) for word in printed["words"]]
+    assert words == [
+        (word.text, pytest.approx(word.start, abs=1e-3), pytest.approx(word.end, abs=1e-3))
+        for word in expected.words or ()
+    ]
+
+
+@needs_installation
+@pytest.mark.parametrize("vad", ["silero", "none"])
+def test_long_recordings_in_all_formats(
+    vad: str, onnx: Path, packaged_model: gigaam.GigaAMASR, long: Path, tmp_path: Path
+) -> None:
+    formats = ["txt", "srt", "vtt", "json", "tsv"]
+    command = ("-m", "gigaam", "transcribe", "--onnx", onnx, long, "--vad", vad)
+    options = ("--format", ",".join(formats), "--output-dir", tmp_path, "--word-timestamps")
+    process = subprocess.run(
+        [TORCH_FREE, *map(str, command + options)], capture_output=True, encoding="utf-8"
+    )
+    assert process.returncode == 0, process.stderr
+    result = packaged_model.transcribe_longform(long, vad=vad, word_timestamps=True)
+    assert len(result.segments) > 1
+    for name in set(formats) - {"json"}:
+        expected = tmp_path / f"expected.{name}"
+        result.save(expected)
+        assert (tmp_path / f"long.{name}").read_bytes() == expected.read_bytes()
+    found = json.loads((tmp_path / "long.json").read_text(encoding="utf-8"))
+    assert [each["text"] for each in found["segments"]] == [each.text for each in result]
+
+
+SNIPPET = """
+import sys
+from gigaam.onnx import load
+from gigaam.onnx_utils import infer_onnx, load_onnx, load_onnx_sessions, transcribe_sample
+
+directory, example = sys.argv[1:]
+print(transcribe_sample(example, "ctc", load_onnx_sessions(directory, "ctc")))
+sessions, config = load_onnx(directory, "tiny_ctc")
+print(infer_onnx([example], config, sessions)[0])
+model = load(directory)
+print(model.transcribe(example))
+print(model.transcribe_longform(example).text)
+"""
+
+
+@needs_installation
+def test_from_python(
+    onnx: Path, packaged_model: gigaam.GigaAMASR, example: Path, tmp_path: Path
+) -> None:
+    printed = run(TORCH_FREE, "-c", SNIPPET, onnx, example, cwd=tmp_path)
+    assert printed.splitlines() == [str(packaged_model.transcribe(example))] * 4
+
+
+def test_cold_start(onnx: Path, example: Path, tmp_path: Path) -> None:
+    """Time of the processor: 0.6 s were seen, beside other tests on the same cores 0.8."""
+    command = ("-m", "gigaam", "transcribe", "--onnx", onnx, example)
+    walls, processor = [], []
+    for _ in range(4):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        began = time.monotonic()
+        assert run(ANY, *command, cwd=tmp_path)
+        walls.append(time.monotonic() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+        processor.append(user + system)
+    print(f"{ANY}: {min(walls):.2f} s, of the processor {min(processor):.2f} s")
+    assert min(processor) <= 1.5 * COLD_START_S
+    assert min(walls) <= 3 * COLD_START_S
