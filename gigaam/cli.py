@@ -180,13 +180,22 @@ def export(
         str, typer.Argument(help="Name (see 'gigaam models'), .ckpt file or directory of a model.")
     ],
     directory: Annotated[Path, typer.Argument(help="Where the ONNX files go.")],
+    dtype: Annotated[
+        Literal["float32", "float16", "int8"],
+        typer.Option(help="Precision of the encoder: int8 is for CPUs, float16 for GPUs."),
+    ] = "float32",
+    external_data: Annotated[
+        bool | None,
+        typer.Option(help="Whether weights lie beside the graphs. [default: if over 1.5 GB]"),
+    ] = None,
 ) -> None:
     """Export a model to ONNX and print the files."""
     try:
         loaded = gigaam.load_model(model, device="cpu")
         from gigaam.onnx.export import export as export_model
 
-        print_lines(str(path) for path in export_model(loaded, directory))
+        written = export_model(loaded, directory, external_data=external_data, dtype=dtype)
+        print_lines(map(str, written))
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
