@@ -63,7 +63,7 @@ class SubsamplingGraph(nn.Module):
                 lengths = self.out_len(lengths)
                 x = self._zero_padding(x, lengths)
         if self.out is None:
-            return x[:, :, 0].transpose(1, 2), lengths
+            return x.squeeze(2).transpose(1, 2), lengths
         return self.out(x.transpose(1, 2).flatten(2)), lengths
 
     def _zero_padding(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class ConvolutionGraph(nn.Module):
         """[B, T', D] → [B, T', D]."""
         x = F.glu(self.pointwise1(x)) * padding.own[..., None]
         # An image whose channels are last: ONNX Runtime reads and writes that as it is.
-        x = _as_image(self.depthwise, x[:, None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[:, 0]
+        x = _as_image(self.depthwise, x[:, None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1).squeeze(1)
         out: Tensor = self.pointwise2(F.silu(self.norm(x)))
         return out
 
