@@ -231,6 +231,9 @@ class OnnxTransducer:
         self, state: TransducerState, rows: NDArray[np.int64], labels: NDArray[np.int64]
     ) -> TransducerState:
         """The state after one more label in the given rows; updated in place."""
+        if len(rows) == len(state.predicted):  # rows never repeat, so these are all
+            predicted, h, c = self._predict(labels, state.h, state.c)
+            return TransducerState(h, c, predicted)
         predicted, h, c = self._predict(labels, state.h[:, rows], state.c[:, rows])
         state.h[:, rows], state.c[:, rows], state.predicted[rows] = h, c, predicted
         return state
@@ -243,8 +246,13 @@ class OnnxTransducer:
         width: int,
     ) -> Float:
         """Log-probabilities float32 [A, width, V] of ``width`` frames from ``first_frames`` on."""
-        frames = np.minimum(first_frames[:, None] + np.arange(width), self._encoded.shape[2] - 1)
-        block = self._encoded[rows[:, None], :, frames].transpose(0, 2, 1)
+        first, end = int(first_frames[0]), int(first_frames[0]) + width
+        if len(rows) == 1 and end <= self._encoded.shape[2]:
+            block = self._encoded[rows[0], :, first:end][None]
+        else:
+            last = self._encoded.shape[2] - 1
+            frames = np.minimum(first_frames[:, None] + np.arange(width), last)
+            block = self._encoded[rows[:, None], :, frames].transpose(0, 2, 1)
         fed = (np.ascontiguousarray(block), state.predicted[rows][:, :, None])
         (joined,) = self._joint.run(None, dict(zip(self._joint_inputs, fed, strict=True)))
         log_probs: Float = joined[:, :, 0]
