@@ -193,7 +193,7 @@ def _graphs(model: GigaAM, dtype: DType) -> Iterator[_Graph]:
     )
     if not headed and isinstance(model, GigaAMASR):
         assert isinstance(model.head, RNNTHead)
-        yield from _transducer_graphs(model.head)
+        yield from _transducer_graphs(model.head, dtype)
 
 
 def _encode(model: GigaAM, features: Tensor, lengths: Tensor) -> Any:
@@ -206,7 +206,7 @@ def _encode(model: GigaAM, features: Tensor, lengths: Tensor) -> Any:
     return encoded, lengths
 
 
-def _transducer_graphs(head: RNNTHead) -> Iterator[_Graph]:
+def _transducer_graphs(head: RNNTHead, dtype: DType) -> Iterator[_Graph]:
     layers, width = head.decoder.lstm.num_layers, head.decoder.pred_hidden
     classes = head.decoder.embed.num_embeddings
 
@@ -218,25 +218,41 @@ def _transducer_graphs(head: RNNTHead) -> Iterator[_Graph]:
         encoded = torch.randn(batch, head.joint.enc.in_features, frames)
         return encoded, torch.randn(batch, width, labels)
 
-    decoder, joint = DecoderGraph(head.decoder).eval(), JointGraph(head.joint).eval()
+    start = torch.full((1, 1), classes - 1), *torch.zeros(2, layers, 1, width)
+    steps = [Trial.of(partial(_predict, head), *each) for each in (start, step(1), step(5))]
+    pairs = [Trial.of(partial(_join, head), *pair(*each)) for each in ((1, 1, 1), (5, 6, 1))]
     yield _Graph(
         "_decoder",
-        decoder,
+        DecoderGraph(head.decoder, dtype).eval(),
         metadata.DECODER_INPUTS,
         metadata.DECODER_OUTPUTS,
         step(3),
         ({0: _DYNAMIC}, {1: _DYNAMIC}, {1: _DYNAMIC}),
-        [Trial.of(decoder, *step(batch)) for batch in (1, 5)],
+        steps,
     )
     yield _Graph(
         "_joint",
-        joint,
+        JointGraph(head.joint, dtype).eval(),
         metadata.JOINT_INPUTS,
         metadata.JOINT_OUTPUTS,
         pair(3, 7, 2),
         ({0: _DYNAMIC, 2: _DYNAMIC}, {0: _DYNAMIC, 2: _DYNAMIC}),
-        [Trial.of(joint, *pair(*shape)) for shape in ((1, 1, 1), (5, 6, 1))],
+        pairs,
     )
+
+
+def _predict(head: RNNTHead, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor, ...]:
+    """What the graph of the predictor is to give: after a blank, what follows a zero vector."""
+    embedded = head.decoder.embed(x)[:, 0]
+    embedded = embedded.masked_fill(x == head.decoder.embed.num_embeddings - 1, 0.0)
+    ho, co = head.decoder.step(embedded, hi, ci)
+    return ho[-1][:, None], ho, co
+
+
+def _join(head: RNNTHead, enc: Tensor, dec: Tensor) -> Tensor:
+    """What the graph of the joint network is to give."""
+    log_probs: Tensor = head.joint(enc.transpose(1, 2), dec.transpose(1, 2))
+    return log_probs
 
 
 def _features(mels: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -326,31 +326,57 @@ class EmoGraph(nn.Module):
         return probabilities
 
 
+class CellGraph(nn.Module):
+    """A step of an LSTM layer: inputs and states [B, P] → new states."""
+
+    def __init__(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> None:
+        super().__init__()
+        self.of_input, self.of_state = _linear(w_ih, b_ih + b_hh), _linear(w_hh, None)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, P] each → h and c [B, P]."""
+        i, f, g, o = (self.of_input(x) + self.of_state(h)).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
 class DecoderGraph(nn.Module):
     """One step of the predictor: labels [B, 1], states [layers, B, P] → [B, 1, P], new states."""
 
-    def __init__(self, decoder: RNNTDecoder) -> None:
+    def __init__(self, decoder: RNNTDecoder, dtype: DType) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.embed = decoder.embed
+        self.cells = nn.ModuleList(CellGraph(*weights) for weights in decoder.lstm.all_weights)
+        if dtype == "int8":
+            quantize(self.cells, full_range())
 
     def forward(self, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """int64 [B, 1] and states [layers, B, P] → [B, 1, P] and new states."""
-        blank = self.decoder.embed.num_embeddings - 1
-        embedded = self.decoder.embed(x) * (x != blank)[..., None].to(hi.dtype)
-        ho, co = self.decoder.step(embedded[:, 0], hi, ci)
-        return ho[-1][:, None], ho, co
+        blank = self.embed.num_embeddings - 1
+        inputs = (self.embed(x) * (x != blank)[..., None].to(hi.dtype))[:, 0]
+        states = []
+        for layer, cell in enumerate(self.cells):
+            states.append(cell(inputs, hi[layer], ci[layer]))
+            inputs = states[-1][0]
+        ho, co = (torch.stack(each) for each in zip(*states, strict=True))
+        return inputs[:, None], ho, co
 
 
 class JointGraph(nn.Module):
     """Encodings [B, D, T'], predictions [B, P, U] → log-probabilities [B, T', U, V]."""
 
-    def __init__(self, joint: RNNTJoint) -> None:
+    def __init__(self, joint: RNNTJoint, dtype: DType) -> None:
         super().__init__()
-        self.joint = joint
+        self.projections = nn.ModuleList([joint.enc, joint.pred])
+        self.joint_net = joint.joint_net
+        if dtype == "int8":
+            quantize(self.projections, full_range())
 
     def forward(self, enc: Tensor, dec: Tensor) -> Tensor:
         """[B, D, T'] and [B, P, U] → [B, T', U, V]."""
-        log_probs: Tensor = self.joint(enc.transpose(1, 2), dec.transpose(1, 2))
+        encode, predict = self.projections
+        encoded, predicted = encode(enc.transpose(1, 2)), predict(dec.transpose(1, 2))
+        log_probs: Tensor = self.joint_net(encoded[:, :, None] + predicted[:, None]).log_softmax(-1)
         return log_probs
 
 
