@@ -181,6 +181,14 @@ def export(
         str, typer.Argument(help="Name (see 'gigaam models'), .ckpt file or directory of a model.")
     ],
     directory: Annotated[Path, typer.Argument(help="Where the ONNX files go.")],
+    dtype: Annotated[
+        Literal["float32", "float16", "int8"],
+        typer.Option(help="Precision of the encoder: int8 is for CPUs, float16 for GPUs."),
+    ] = "float32",
+    external_data: Annotated[
+        bool | None,
+        typer.Option(help="Whether weights lie beside the graphs. [default: if over 1.5 GB]"),
+    ] = None,
     layout: Annotated[
         Literal["gigaam", "onnx-asr", "sherpa-onnx"],
         typer.Option(help="Whose files: this library's, or those that another engine opens."),
@@ -191,7 +199,10 @@ def export(
         loaded = gigaam.load_model(model, device="cpu")
         from gigaam.onnx.export import export as export_model
 
-        print_lines(str(path) for path in export_model(loaded, directory, layout=layout))
+        written = export_model(
+            loaded, directory, external_data=external_data, dtype=dtype, layout=layout
+        )
+        print_lines(map(str, written))
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error

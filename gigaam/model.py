@@ -164,17 +164,23 @@ class GigaAM(nn.Module):
     def to_onnx(
         self,
         dir_path: str | os.PathLike[str] = "onnx",
+        dtype: Literal["float32", "float16", "int8"] = "float32",
+        external_data: bool | None = None,
         layout: Literal["gigaam", "onnx-asr", "sherpa-onnx"] = "gigaam",
     ) -> None:
         """Writes the model's ONNX graphs and its config; see `gigaam.onnx.export.export`.
 
         Args:
             dir_path: Made if missing.
+            dtype: Precision of the encoder's layers: "int8" is the fastest on CPUs, "float16" is
+                for GPUs.
+            external_data: Whether weights lie beside the graphs; by default if they are over
+                1.5 GB.
             layout: Whose files: the published package's, or those that another engine opens.
         """
         from gigaam.onnx.export import export  # onnx is slow to import
 
-        export(self, dir_path, layout=layout)
+        export(self, dir_path, external_data=external_data, dtype=dtype, layout=layout)
 
     def _tokenizer_model(self) -> bytes | None:
         """The serialized SentencePiece model, for models that have one."""

@@ -8,8 +8,9 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,44 @@ from torch import Tensor, nn
 
 from gigaam.decoder import RNNTHead
 from gigaam.decoding import RNNTGreedyDecoding
-from gigaam.errors import ExportError
+from gigaam.errors import ArgumentError, ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx import metadata
 from gigaam.onnx.graphs import DecoderGraph, EmoGraph, JointGraph, encoder_graph
 from gigaam.onnx.layouts import Layout, arrange, check_layout
 from gigaam.onnx.metadata import FrontEnd, GraphMetadata
+from gigaam.onnx.precision import DType
 
 __all__ = ["export"]
 
 EXTERNAL_DATA_BYTES = 1_500_000_000
 """Models over this size keep their weights in a file beside the graph: ONNX ends at 2 GiB."""
 
-TOLERANCE = 2e-3
-"""Largest difference from torch that the check allows, of encodings and log-probabilities."""
+TOLERANCE = 1e-4
+"""Largest difference from torch that the check allows, of the root mean squares of results."""
+
+LENIENCY: dict[DType, float] = {"float32": 1.0, "float16": 50.0, "int8": 500.0}
+"""How many times as much the check allows for a precision."""
+
+OPSET = 23
+"""The first one with rotary embeddings and attention."""
 
 _DYNAMIC = torch.export.Dim.DYNAMIC
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Inputs of a graph, and what the model makes of them."""
+
+    inputs: tuple[Tensor, ...]
+    wanted: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, compute: Callable[..., Any], *inputs: Tensor) -> Trial:
+        """What ``compute`` gives."""
+        with torch.inference_mode():
+            wanted = compute(*inputs)
+        return cls(inputs, wanted if isinstance(wanted, tuple) else (wanted,))
 
 
 @dataclass(frozen=True)
@@ -51,8 +74,8 @@ class _Graph:
         outputs: Names of its outputs.
         example: Inputs, for tracing.
         dynamic: Axes of each input that may have any length.
-        trials: Inputs to compare on.
-        lengths: Which output tells how many frames of the first one count, and the axis of time.
+        trials: What to compare on.
+        time_axis: Of the first output, of which the frames count that the second one tells.
     """
 
     suffix: str
@@ -61,7 +84,7 @@ class _Graph:
     outputs: Sequence[str]
     example: tuple[Tensor, ...]
     dynamic: tuple[Mapping[int, Any], ...]
-    trials: Sequence[tuple[Tensor, ...]]
+    trials: Sequence[Trial]
     time_axis: int | None = None
 
 
@@ -70,6 +93,7 @@ def export(
     dir_path: str | os.PathLike[str],
     name: str | None = None,
     external_data: bool | None = None,
+    dtype: DType = "float32",
     layout: Layout = "gigaam",
 ) -> list[Path]:
     """The files of a model's graphs and config, written whole or not at all.
@@ -79,13 +103,16 @@ def export(
         dir_path: Made if missing.
         name: Begins the files' names; the model's own by default.
         external_data: Whether weights lie beside the graphs; by default if they are over 1.5 GB.
+        dtype: Precision of the encoder's layers; see `gigaam.onnx.precision`.
         layout: Whose files: the published package's, or those that another engine opens; see
             `gigaam.onnx.layouts`.
 
     Raises:
+        ArgumentError: There is no such precision or layout, or its engine cannot open such a model.
         ExportError: A graph does not compute what the model does.
-        ArgumentError: The engine cannot open such a model.
     """
+    if dtype not in LENIENCY:
+        raise ArgumentError(f"dtype {dtype!r} is not one of {', '.join(LENIENCY)}")
     directory = Path(dir_path)
     name = name or str(model.cfg.get("model_name") or "model")
     directory.mkdir(parents=True, exist_ok=True)
@@ -96,10 +123,10 @@ def export(
     check_layout(described, layout)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
         folder = Path(scratch)
-        for graph in _graphs(clone):
+        for graph in _graphs(clone, dtype):
             path = folder / f"{name}{graph.suffix}.onnx"
             _write(graph, path, described, external_data)
-            check(graph.module, path, graph.trials, graph.time_axis)
+            check(path, graph.trials, graph.time_axis, TOLERANCE * LENIENCY[dtype])
         config = OmegaConf.to_container(model.cfg)
         text = yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -145,16 +172,20 @@ def describe(model: GigaAM, name: str) -> GraphMetadata:
     )
 
 
-def _graphs(model: GigaAM) -> Iterator[_Graph]:
+def _graphs(model: GigaAM, dtype: DType) -> Iterator[_Graph]:
     """The graphs of a model, under the names that published exports have."""
-    module = encoder_graph(model).eval()
+    mels = model.preprocessor.mel_matrix.size(1)
+    trials = [
+        Trial.of(partial(_encode, model), *_features(mels, lengths))
+        for lengths in ([523], [97, 411, 16, 250, 333])
+    ]
+    module = encoder_graph(model, dtype).eval()
     headed = isinstance(model, GigaAMEmo) or (
         isinstance(model, GigaAMASR) and not isinstance(model.head, RNNTHead)
     )
     outputs: Sequence[str] = metadata.ENCODER_OUTPUTS
     if headed:
         outputs = metadata.EMO_OUTPUTS if isinstance(module, EmoGraph) else metadata.CTC_OUTPUTS
-    mels = model.preprocessor.mel_matrix.size(1)
     time_axis = None if isinstance(module, EmoGraph) else 1 if headed else 2
     yield _Graph(
         "" if headed else "_encoder",
@@ -163,15 +194,25 @@ def _graphs(model: GigaAM) -> Iterator[_Graph]:
         outputs,
         _features(mels, [310, 200, 77]),
         ({0: _DYNAMIC, 2: _DYNAMIC}, {0: _DYNAMIC}),
-        [_features(mels, [523]), _features(mels, [97, 411, 16, 250, 333])],
+        trials,
         time_axis,
     )
     if not headed and isinstance(model, GigaAMASR):
         assert isinstance(model.head, RNNTHead)
-        yield from _transducer_graphs(model.head)
+        yield from _transducer_graphs(model.head, dtype)
 
 
-def _transducer_graphs(head: RNNTHead) -> Iterator[_Graph]:
+def _encode(model: GigaAM, features: Tensor, lengths: Tensor) -> Any:
+    """What the model's first graph is to give."""
+    encoded, lengths = model.encoder(features, lengths)
+    if isinstance(model, GigaAMEmo):
+        return model.classify(encoded, lengths)
+    if isinstance(model, GigaAMASR) and not isinstance(model.head, RNNTHead):
+        return model.head(encoded), lengths
+    return encoded, lengths
+
+
+def _transducer_graphs(head: RNNTHead, dtype: DType) -> Iterator[_Graph]:
     layers, width = head.decoder.lstm.num_layers, head.decoder.pred_hidden
     classes = head.decoder.embed.num_embeddings
 
@@ -183,24 +224,41 @@ def _transducer_graphs(head: RNNTHead) -> Iterator[_Graph]:
         encoded = torch.randn(batch, head.joint.enc.in_features, frames)
         return encoded, torch.randn(batch, width, labels)
 
+    start = torch.full((1, 1), classes - 1), *torch.zeros(2, layers, 1, width)
+    steps = [Trial.of(partial(_predict, head), *each) for each in (start, step(1), step(5))]
+    pairs = [Trial.of(partial(_join, head), *pair(*each)) for each in ((1, 1, 1), (5, 6, 1))]
     yield _Graph(
         "_decoder",
-        DecoderGraph(head.decoder).eval(),
+        DecoderGraph(head.decoder, dtype).eval(),
         metadata.DECODER_INPUTS,
         metadata.DECODER_OUTPUTS,
         step(3),
         ({0: _DYNAMIC}, {1: _DYNAMIC}, {1: _DYNAMIC}),
-        [step(1), step(5)],
+        steps,
     )
     yield _Graph(
         "_joint",
-        JointGraph(head.joint).eval(),
+        JointGraph(head.joint, dtype).eval(),
         metadata.JOINT_INPUTS,
         metadata.JOINT_OUTPUTS,
         pair(3, 7, 2),
         ({0: _DYNAMIC, 2: _DYNAMIC}, {0: _DYNAMIC, 2: _DYNAMIC}),
-        [pair(1, 1, 1), pair(5, 6, 1)],
+        pairs,
     )
+
+
+def _predict(head: RNNTHead, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor, ...]:
+    """What the graph of the predictor is to give: after a blank, what follows a zero vector."""
+    embedded = head.decoder.embed(x)[:, 0]
+    embedded = embedded.masked_fill(x == head.decoder.embed.num_embeddings - 1, 0.0)
+    ho, co = head.decoder.step(embedded, hi, ci)
+    return ho[-1][:, None], ho, co
+
+
+def _join(head: RNNTHead, enc: Tensor, dec: Tensor) -> Tensor:
+    """What the graph of the joint network is to give."""
+    log_probs: Tensor = head.joint(enc.transpose(1, 2), dec.transpose(1, 2))
+    return log_probs
 
 
 def _features(mels: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -217,6 +275,7 @@ def _write(graph: _Graph, path: Path, described: GraphMetadata, external_data: b
             dynamic_shapes=graph.dynamic,
             input_names=list(graph.inputs),
             output_names=list(graph.outputs),
+            opset_version=OPSET,
             verbose=False,
         )
     assert program is not None
@@ -242,17 +301,15 @@ def _exporter_kept_quiet() -> Iterator[None]:
         exporter.setLevel(level)
 
 
-def check(
-    module: nn.Module, path: Path, trials: Sequence[tuple[Tensor, ...]], time_axis: int | None
-) -> None:
-    """Compares a graph with the module it was made from.
+def check(path: Path, trials: Sequence[Trial], time_axis: int | None, tolerance: float) -> None:
+    """Compares a graph with the model it was made from.
 
     Args:
-        module: The module.
         path: The graph.
-        trials: Inputs.
+        trials: What it is to give.
         time_axis: Of the first output, of which only each recording's own frames are compared;
             None compares all.
+        tolerance: Largest root mean square of differences, as a share of that of the results.
 
     Raises:
         ExportError: They differ.
@@ -260,21 +317,25 @@ def check(
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
     for trial in trials:
-        fed = {name: tensor.numpy() for name, tensor in zip(names, trial, strict=True)}
+        fed = {name: tensor.numpy() for name, tensor in zip(names, trial.inputs, strict=True)}
         found = session.run(None, fed)
-        with torch.inference_mode():
-            wanted = module(*trial)
-        wanted = [each.numpy() for each in (wanted if isinstance(wanted, tuple) else (wanted,))]
+        wanted = [each.numpy() for each in trial.wanted]
         if time_axis is not None:
             inside = _inside(wanted[0].shape, wanted[1], time_axis)
             found[0], wanted[0] = found[0] * inside, wanted[0] * inside
         for output, one, other in zip(session.get_outputs(), found, wanted, strict=True):
-            difference = float(np.abs(one - other).max()) if one.shape == other.shape else np.inf
-            if not difference <= TOLERANCE:
+            difference = _relative_difference(one, other) if one.shape == other.shape else np.inf
+            if not difference <= tolerance:
                 raise ExportError(
-                    f"{path.name}: for inputs of shapes {[tuple(each.shape) for each in trial]} "
-                    f"the graph's {output.name} differs from the model's by {difference:g}"
+                    f"{path.name}: for inputs of shapes {[tuple(t.shape) for t in trial.inputs]} "
+                    f"the graph's {output.name} differs from the model's by {difference:.2%}"
                 )
+
+
+def _relative_difference(found: np.ndarray, wanted: np.ndarray) -> float:
+    """Root mean square of the difference, as a share of that of the second."""
+    difference = np.linalg.norm((found - wanted).astype(np.float64))
+    return float(difference / max(np.linalg.norm(wanted.astype(np.float64)), 1e-30))
 
 
 def _inside(shape: tuple[int, ...], lengths: np.ndarray, axis: int) -> np.ndarray:

@@ -7,15 +7,33 @@ T' frames of encodings, D model width, P predictor width, U labels, V classes.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import fuse_conv_bn_eval
+from torch.onnx import ops
 
-from gigaam.attention import RelativeAttention, RelativePositions, RotaryPositions, rotate
+from gigaam.attention import (
+    RelativeAttention,
+    RelativePositions,
+    RotaryAttention,
+    RotaryPositions,
+)
 from gigaam.decoder import CTCHead, RNNTDecoder, RNNTHead, RNNTJoint
-from gigaam.encoder import ConformerEncoder, ConformerLayer, ConvolutionModule, StridingSubsampling
+from gigaam.encoder import (
+    ConformerEncoder,
+    ConformerLayer,
+    ConvolutionModule,
+    FeedForward,
+    StridingSubsampling,
+)
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+from gigaam.onnx.precision import DType, full_range, quantize
+
+MASKED = 60_000.0
+"""Taken from the scores of padding: more than any score, less than float16 ends at."""
 
 
 def _inside(lengths: Tensor, x: Tensor, axis: int) -> Tensor:
@@ -25,40 +43,49 @@ def _inside(lengths: Tensor, x: Tensor, axis: int) -> Tensor:
 
 
 class SubsamplingGraph(nn.Module):
-    """The subsampling: [B, F, T] and lengths → [B, T', D] and lengths."""
+    """The subsampling: [B, F, T] and lengths → [B, T', D] and lengths.
+
+    One-dimensional convolutions run as those of images of height one, for which ONNX Runtime has
+    the faster kernels.
+    """
 
     def __init__(self, subsampling: StridingSubsampling) -> None:
         super().__init__()
-        self.subsampling = subsampling
+        self.conv, self.out, self.out_len = subsampling.conv, subsampling.out, subsampling.out_len
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, F, T] and int64 [B] → [B, T', D] and int64 [B]."""
-        flat = self.subsampling.out is None
-        x = features if flat else features.transpose(1, 2)[:, None]
+        x = features[:, :, None] if self.out is None else features.transpose(1, 2)[:, None]
         x = self._zero_padding(x, lengths)
-        for layer in self.subsampling.conv:
-            x = layer(x)
+        for layer in self.conv:
+            x = _as_image(layer, x) if isinstance(layer, nn.Conv1d) else layer(x)
             if isinstance(layer, nn.ReLU):
-                lengths = self.subsampling.out_len(lengths)
+                lengths = self.out_len(lengths)
                 x = self._zero_padding(x, lengths)
-        if self.subsampling.out is None:
-            return x.transpose(1, 2), lengths
-        return self.subsampling.out(x.transpose(1, 2).flatten(2)), lengths
+        if self.out is None:
+            return x.squeeze(2).transpose(1, 2), lengths
+        return self.out(x.transpose(1, 2).flatten(2)), lengths
 
-    @staticmethod
-    def _zero_padding(x: Tensor, lengths: Tensor) -> Tensor:
-        if x.dim() == 3:
-            return x * _inside(lengths, x, 2)[:, None].to(x.dtype)
+    def _zero_padding(self, x: Tensor, lengths: Tensor) -> Tensor:
+        if self.out is None:
+            return x * _inside(lengths, x, 3)[:, None, None].to(x.dtype)
         return x * _inside(lengths, x, 2)[:, None, :, None].to(x.dtype)
 
 
+def _as_image(layer: nn.Conv1d, x: Tensor) -> Tensor:
+    """A convolution over the last axis of x [B, C, 1, T]."""
+    padding, stride = int(layer.padding[0]), layer.stride[0]
+    weight = layer.weight[:, :, None]
+    return F.conv2d(x, weight, layer.bias, (1, stride), (0, padding), groups=layer.groups)
+
+
 def _rotary_factors(positions: RotaryPositions, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [T', 1, d] for the frames of x [B, T', D]."""
+    """Cosines and sines [B, T', d / 2] for the frames of x [B, T', D]."""
     exponents = torch.arange(0, positions.d_head, 2, dtype=torch.float64) / positions.d_head
     rates = (positions.base**-exponents).float()
     angles = torch.arange(x.size(1))[:, None].float() * rates
-    cos, sin = angles.cos(), angles.sin()
-    return torch.cat([cos, cos], 1)[:, None], torch.cat([-sin, sin], 1)[:, None]
+    angles = angles.expand(x.size(0), -1, -1)
+    return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
 
 
 def _distance_embeddings(positions: RelativePositions, x: Tensor) -> Tensor:
@@ -68,53 +95,89 @@ def _distance_embeddings(positions: RelativePositions, x: Tensor) -> Tensor:
     length = x.size(1)
     distances = (length - 1) - torch.arange(2 * length - 1)
     angles = distances[:, None].float() * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1).to(x.dtype)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """Attention of q, k, v [B, H, T', d] with a bias that broadcasts to [B, H, T', T']."""
-    scores = (q * (1.0 / math.sqrt(q.size(-1)))) @ k.transpose(-1, -2) + bias
-    return scores.softmax(-1) @ v
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """A linear layer of these weights [out, in]."""
+    linear = nn.Linear(weight.size(1), weight.size(0), bias=bias is not None, device="meta")
+    linear.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        linear.bias = nn.Parameter(bias, requires_grad=False)
+    return linear
 
 
-class LayerGraph(nn.Module):
-    """A Conformer layer: [B, T', D] → the same."""
+class FeedForwardGraph(nn.Module):
+    """What a feed-forward layer gives, times a factor: [B, T', D] → the same."""
 
-    def __init__(self, layer: ConformerLayer) -> None:
+    def __init__(self, layer: FeedForward, factor: float) -> None:
         super().__init__()
-        self.layer = layer
+        self.linear1 = layer.linear1
+        self.linear2 = _linear(factor * layer.linear2.weight, factor * layer.linear2.bias)
 
-    def forward(self, x: Tensor, positions: tuple[Tensor, ...], own: Tensor) -> Tensor:
-        """``own`` float [B, T'] is 0 on padding, 1 elsewhere."""
-        layer = self.layer
-        x = x + 0.5 * layer.feed_forward1(layer.norm_feed_forward1(x))
-        x = x + self._attention(layer.norm_self_att(x), positions, own)
-        x = x + _convolution(layer.conv, layer.norm_conv(x), own)
-        x = x + 0.5 * layer.feed_forward2(layer.norm_feed_forward2(x))
-        normed: Tensor = layer.norm_out(x)
-        return normed
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T', D] → [B, T', D]."""
+        scaled: Tensor = self.linear2(F.silu(self.linear1(x)))
+        return scaled
 
-    def _attention(self, x: Tensor, positions: tuple[Tensor, ...], own: Tensor) -> Tensor:
-        attention = self.layer.self_attn
-        bias = (own[:, None, None] - 1.0) * 1e9
-        if isinstance(attention, RelativeAttention):
-            q, k, v = (
-                attention.split_heads(linear(x))
-                for linear in (attention.linear_q, attention.linear_k, attention.linear_v)
-            )
-            embedded = attention.split_heads(attention.linear_pos(positions[0])).permute(1, 2, 0)
-            scale = 1.0 / math.sqrt(attention.d_head)
-            by_distance = ((q + attention.pos_bias_v) * scale).transpose(1, 2) @ embedded
-            bias = bias + _by_key(by_distance)
-            q = q + attention.pos_bias_u
-        else:
-            turned = rotate(attention.split_heads(x), positions[0], positions[1]).flatten(2)
-            q = attention.split_heads(attention.linear_q(turned))
-            k = attention.split_heads(attention.linear_k(turned))
-            v = attention.split_heads(attention.linear_v(x))
-        attended = _attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), bias)
-        out: Tensor = attention.linear_out(attended.transpose(1, 2).flatten(2))
+
+class RotaryAttentionGraph(nn.Module):
+    """Attention with q and k projected in one product: their input is the same."""
+
+    def __init__(self, attention: RotaryAttention) -> None:
+        super().__init__()
+        self.n_heads = attention.n_heads
+        q, k = attention.linear_q, attention.linear_k
+        self.linear_qk = _linear(torch.cat([q.weight, k.weight]), torch.cat([q.bias, k.bias]))
+        self.linear_v, self.linear_out = attention.linear_v, attention.linear_out
+
+    def forward(self, x: Tensor, positions: tuple[Tensor, ...], padding: Padding) -> Tensor:
+        """[B, T', D] → [B, T', D]; ``positions`` from `_rotary_factors`."""
+        cos, sin = positions
+        turned = ops.rotary_embedding(x, cos, sin, num_heads=self.n_heads)
+        projected = self.linear_qk(turned), self.linear_v(x), padding.bias
+        # Without a bias, ONNX Runtime's attention is the faster.
+        attended = torch.cond(padding.absent, self._attend_to_all, self._attend, projected)
+        out: Tensor = self.linear_out(attended)
         return out
+
+    def _attend(self, qk: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        q, k = qk.chunk(2, dim=-1)
+        return _attention(q, k, v, bias, self.n_heads)
+
+    def _attend_to_all(self, qk: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        q, k = qk.chunk(2, dim=-1)
+        return _attention(q, k, v, None, self.n_heads)
+
+
+class RelativeAttentionGraph(nn.Module):
+    """Attention with relative positions."""
+
+    def __init__(self, attention: RelativeAttention) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x: Tensor, positions: tuple[Tensor, ...], padding: Padding) -> Tensor:
+        """[B, T', D] → [B, T', D]; ``positions`` from `_distance_embeddings`."""
+        attention = self.attention
+        heads, scale = attention.n_heads, 1.0 / math.sqrt(attention.d_head)
+        q = attention.linear_q(x)
+        embedded = attention.split_heads(attention.linear_pos(positions[0])).permute(1, 2, 0)
+        by_distance = ((attention.split_heads(q) + attention.pos_bias_v) * scale).transpose(1, 2)
+        bias = _by_key(by_distance @ embedded) + padding.bias
+        q = q + attention.pos_bias_u.flatten()
+        attended = _attention(q, attention.linear_k(x), attention.linear_v(x), bias, heads)
+        out: Tensor = attention.linear_out(attended)
+        return out
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, n_heads: int) -> Tensor:
+    """Attention of q, k, v [B, T', D] by heads, with a bias that broadcasts to [B, H, T', T']."""
+    attended: Tensor
+    attended, *_ = torch.ops.onnx.Attention.opset23(
+        q, k, v, bias, q_num_heads=n_heads, kv_num_heads=n_heads, softmax_precision=1
+    )
+    return attended
 
 
 def _by_key(by_distance: Tensor) -> Tensor:
@@ -124,48 +187,122 @@ def _by_key(by_distance: Tensor) -> Tensor:
     return padded[:, :, 1:].reshape(batch, heads, frames, 2 * frames - 1)[..., :frames]
 
 
-def _convolution(module: ConvolutionModule, x: Tensor, own: Tensor) -> Tensor:
-    """The convolution module with its pointwise convolutions as matrix products."""
-    x = F.linear(x, module.pointwise_conv1.weight[..., 0], module.pointwise_conv1.bias)
-    x = F.glu(x) * own[..., None]
-    x = module.depthwise_conv(x.transpose(1, 2))
-    if isinstance(module.batch_norm, nn.LayerNorm):
-        x = module.batch_norm(x.transpose(1, 2))
-    else:
-        x = module.batch_norm(x).transpose(1, 2)
-    return F.linear(F.silu(x), module.pointwise_conv2.weight[..., 0], module.pointwise_conv2.bias)
+class ConvolutionGraph(nn.Module):
+    """The convolution module: pointwise convolutions as products, the norm in the weights."""
+
+    def __init__(self, module: ConvolutionModule) -> None:
+        super().__init__()
+        first, second = module.pointwise_conv1, module.pointwise_conv2
+        self.pointwise1 = _linear(first.weight[..., 0], first.bias)
+        self.pointwise2 = _linear(second.weight[..., 0], second.bias)
+        self.depthwise = module.depthwise_conv
+        self.norm: nn.Module = nn.Identity()
+        if isinstance(module.batch_norm, nn.BatchNorm1d):
+            self.depthwise = fuse_conv_bn_eval(module.depthwise_conv, module.batch_norm)
+        else:
+            self.norm = module.batch_norm
+
+    def forward(self, x: Tensor, padding: Padding) -> Tensor:
+        """[B, T', D] → [B, T', D]."""
+        x = F.glu(self.pointwise1(x)) * padding.own[..., None]
+        # An image whose channels are last: ONNX Runtime reads and writes that as it is.
+        x = _as_image(self.depthwise, x[:, None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1).squeeze(1)
+        out: Tensor = self.pointwise2(F.silu(self.norm(x)))
+        return out
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Which frames are not a recording's own.
+
+    Attributes:
+        own: [B, T'], 0 on padding, 1 elsewhere.
+        bias: [B, 1, T', T'], for attention: huge and negative where the key is padding.
+        absent: Bool, whether there is no padding.
+    """
+
+    own: Tensor
+    bias: Tensor
+    absent: Tensor
+
+    @classmethod
+    def of(cls, lengths: Tensor, x: Tensor) -> Padding:
+        """That of x [B, T', D] with lengths int64 [B]."""
+        own = _inside(lengths, x, 1).to(x.dtype)
+        bias = (own[:, None, None] - 1.0) * MASKED
+        return cls(own, bias.expand(-1, 1, x.size(1), -1), lengths.min() >= x.size(1))
+
+
+class LayerGraph(nn.Module):
+    """A Conformer layer: [B, T', D] → the same."""
+
+    def __init__(self, layer: ConformerLayer) -> None:
+        super().__init__()
+        self.feed_forward1 = FeedForwardGraph(layer.feed_forward1, 0.5)
+        self.feed_forward2 = FeedForwardGraph(layer.feed_forward2, -0.5)
+        self.convolution = ConvolutionGraph(layer.conv)
+        self.attention: RelativeAttentionGraph | RotaryAttentionGraph
+        if isinstance(layer.self_attn, RelativeAttention):
+            self.attention = RelativeAttentionGraph(layer.self_attn)
+        else:
+            self.attention = RotaryAttentionGraph(layer.self_attn)
+        self.norm_feed_forward1, self.norm_self_att = layer.norm_feed_forward1, layer.norm_self_att
+        self.norm_conv, self.norm_feed_forward2 = layer.norm_conv, layer.norm_feed_forward2
+        self.norm_out = layer.norm_out
+
+    def forward(self, x: Tensor, positions: tuple[Tensor, ...], padding: Padding) -> Tensor:
+        """[B, T', D] → [B, T', D]."""
+        x = x + self.feed_forward1(self.norm_feed_forward1(x))
+        x = x + self.attention(self.norm_self_att(x), positions, padding)
+        x = x + self.convolution(self.norm_conv(x), padding)
+        # Subtracted, for a sum that is normed at once would be fused with its norm, and ONNX
+        # Runtime's operator for both takes six times as long as the two.
+        x = x - self.feed_forward2(self.norm_feed_forward2(x))
+        normed: Tensor = self.norm_out(x)
+        return normed
 
 
 class EncoderGraph(nn.Module):
-    """Features float32 [B, F, T] and lengths int64 [B] → encodings [B, D, T'], int32 [B]."""
+    """Features float32 [B, F, T] and lengths int64 [B] → encodings [B, D, T'], int32 [B].
 
-    def __init__(self, encoder: ConformerEncoder) -> None:
+    Args:
+        encoder: The encoder.
+        dtype: Precision of its layers; see `gigaam.onnx.precision`. The convolutions of the
+            subsampling, the positions and the results are float32 in any case.
+    """
+
+    def __init__(self, encoder: ConformerEncoder, dtype: DType) -> None:
         super().__init__()
         self.subsampling = SubsamplingGraph(encoder.pre_encode)
         self.positions = encoder.pos_enc
         self.layers = nn.ModuleList(map(LayerGraph, encoder.layers))  # type: ignore[arg-type]
+        self.dtype = torch.float16 if dtype == "float16" else torch.float32
+        self.layers.to(self.dtype)
+        if dtype == "int8":
+            quantize(self, full_range())
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, F, T] and int64 [B] → [B, D, T'] and int32 [B]."""
         x, lengths = self.subsampling(features, lengths)
-        own = _inside(lengths, x, 1).to(x.dtype)
+        x = x.to(self.dtype)
         positions: tuple[Tensor, ...]
         if isinstance(self.positions, RotaryPositions):
             positions = _rotary_factors(self.positions, x)
         else:
             positions = (_distance_embeddings(self.positions, x),)
+        padding = Padding.of(lengths, x)
         for layer in self.layers:
-            x = layer(x, positions, own)
-        return x.transpose(1, 2), lengths.to(torch.int32)
+            x = layer(x, positions, padding)
+        return x.float().transpose(1, 2), lengths.to(torch.int32)
 
 
 class CTCGraph(nn.Module):
     """Features and lengths → log-probabilities [B, T', V] and lengths int32 [B]."""
 
-    def __init__(self, model: GigaAMASR) -> None:
+    def __init__(self, model: GigaAMASR, dtype: DType) -> None:
         super().__init__()
         assert isinstance(model.head, CTCHead)
-        self.encoder, self.head = EncoderGraph(model.encoder), model.head
+        self.encoder, self.head = EncoderGraph(model.encoder, dtype), model.head
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, F, T] and int64 [B] → [B, T', V] and int32 [B]."""
@@ -176,9 +313,9 @@ class CTCGraph(nn.Module):
 class EmoGraph(nn.Module):
     """Features and lengths → probabilities [B, emotions]."""
 
-    def __init__(self, model: GigaAMEmo) -> None:
+    def __init__(self, model: GigaAMEmo, dtype: DType) -> None:
         super().__init__()
-        self.encoder, self.head = EncoderGraph(model.encoder), model.head
+        self.encoder, self.head = EncoderGraph(model.encoder, dtype), model.head
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """[B, F, T] and int64 [B] → [B, emotions]."""
@@ -189,38 +326,69 @@ class EmoGraph(nn.Module):
         return probabilities
 
 
+class CellGraph(nn.Module):
+    """A step of an LSTM layer: inputs and states [B, P] → new states."""
+
+    def __init__(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> None:
+        super().__init__()
+        self.of_input, self.of_state = _linear(w_ih, b_ih + b_hh), _linear(w_hh, None)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, P] each → h and c [B, P]."""
+        i, f, g, o = (self.of_input(x) + self.of_state(h)).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
 class DecoderGraph(nn.Module):
     """One step of the predictor: labels [B, 1], states [layers, B, P] → [B, 1, P], new states."""
 
-    def __init__(self, decoder: RNNTDecoder) -> None:
+    def __init__(self, decoder: RNNTDecoder, dtype: DType) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.embed = decoder.embed
+        self.cells = nn.ModuleList(CellGraph(*weights) for weights in decoder.lstm.all_weights)
+        if dtype == "int8":
+            quantize(self.cells, full_range())
 
     def forward(self, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """int64 [B, 1] and states [layers, B, P] → [B, 1, P] and new states."""
-        blank = self.decoder.embed.num_embeddings - 1
-        embedded = self.decoder.embed(x) * (x != blank)[..., None].to(hi.dtype)
-        ho, co = self.decoder.step(embedded[:, 0], hi, ci)
-        return ho[-1][:, None], ho, co
+        blank = self.embed.num_embeddings - 1
+        inputs = (self.embed(x) * (x != blank)[..., None].to(hi.dtype))[:, 0]
+        states = []
+        for layer, cell in enumerate(self.cells):
+            states.append(cell(inputs, hi[layer], ci[layer]))
+            inputs = states[-1][0]
+        ho, co = (torch.stack(each) for each in zip(*states, strict=True))
+        return inputs[:, None], ho, co
 
 
 class JointGraph(nn.Module):
     """Encodings [B, D, T'], predictions [B, P, U] → log-probabilities [B, T', U, V]."""
 
-    def __init__(self, joint: RNNTJoint) -> None:
+    def __init__(self, joint: RNNTJoint, dtype: DType) -> None:
         super().__init__()
-        self.joint = joint
+        self.projections = nn.ModuleList([joint.enc, joint.pred])
+        self.joint_net = joint.joint_net
+        if dtype == "int8":
+            quantize(self.projections, full_range())
 
     def forward(self, enc: Tensor, dec: Tensor) -> Tensor:
         """[B, D, T'] and [B, P, U] → [B, T', U, V]."""
-        log_probs: Tensor = self.joint(enc.transpose(1, 2), dec.transpose(1, 2))
+        encode, predict = self.projections
+        encoded, predicted = encode(enc.transpose(1, 2)), predict(dec.transpose(1, 2))
+        log_probs: Tensor = self.joint_net(encoded[:, :, None] + predicted[:, None]).log_softmax(-1)
         return log_probs
 
 
-def encoder_graph(model: GigaAM) -> nn.Module:
-    """The graph that starts from features: with the head where it is part of it."""
+def encoder_graph(model: GigaAM, dtype: DType) -> nn.Module:
+    """The graph that starts from features: with the head where it is part of it.
+
+    Args:
+        model: The model, whose encoder is used up: float16 and int8 change its weights.
+        dtype: Precision of the encoder's layers.
+    """
     if isinstance(model, GigaAMEmo):
-        return EmoGraph(model)
+        return EmoGraph(model, dtype)
     if isinstance(model, GigaAMASR) and not isinstance(model.head, RNNTHead):
-        return CTCGraph(model)
-    return EncoderGraph(model.encoder)
+        return CTCGraph(model, dtype)
+    return EncoderGraph(model.encoder, dtype)

@@ -1,0 +1,72 @@
+"""The precision of exported layers: float32, float16 with float32 around, or 8-bit products.
+
+Shapes: … any leading axes, I inputs and O outputs of a linear layer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.onnx import ops
+
+__all__ = ["DType", "QuantizedLinear", "full_range", "quantize"]
+
+DType = Literal["float32", "float16", "int8"]
+"""Of an export. The inputs and outputs of its graphs are float32 in all of them."""
+
+
+class QuantizedLinear(nn.Module):
+    """A linear layer of 8-bit numbers, for the exporter only: [..., I] → [..., O].
+
+    Each output has a scale of its own for its weights, which lie around zero. The inputs of a call
+    share one range, which the graph finds as it runs. ONNX Runtime's operator for this multiplies
+    8-bit numbers, then scales and shifts while the sums are still in the cache.
+
+    Args:
+        linear: The layer; it may be wider than one, where several products share their inputs.
+        full_range: Whether weights have 8 bits, not 7: the instructions of CPUs without VNNI add
+            pairs of products of 8-bit numbers in 16 bits, which may be too few.
+    """
+
+    weight: Tensor
+    scale: Tensor
+    bias: Tensor | None
+
+    def __init__(self, linear: nn.Linear, full_range: bool) -> None:
+        super().__init__()
+        largest = 127 if full_range else 63
+        weight = linear.weight.float()
+        scale = (weight.abs().amax(1) / largest).clamp(min=torch.finfo(torch.float32).tiny)
+        quantized = (weight / scale[:, None]).round().to(torch.int8)
+        self.register_buffer("weight", quantized.T.contiguous())
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float32 [..., I] → float32 [..., O]."""
+        return ops.symbolic(
+            "com.microsoft::DynamicQuantizeMatMul",
+            (x, self.weight, self.scale, None, self.bias),
+            dtype=x.dtype,
+            shape=(*x.shape[:-1], self.weight.size(1)),
+            version=1,
+        )
+
+
+def quantize(module: nn.Module, full_range: bool) -> None:
+    """Puts a `QuantizedLinear` in the place of every linear layer inside a module."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Linear):
+            setattr(module, name, QuantizedLinear(child, full_range))
+        else:
+            quantize(child, full_range)
+
+
+def full_range() -> bool:
+    """Whether this CPU multiplies 8-bit weights without overflow."""
+    about = torch.cpu.get_capabilities()
+    if about.get("architecture") != "x86_64":
+        return True
+    return any(about.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
