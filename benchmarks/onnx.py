@@ -36,6 +36,7 @@ from gigaam.loading import build_model
 from gigaam.model import GigaAMASR
 from gigaam.onnx import metadata
 from gigaam.onnx.export import describe
+from gigaam.onnx.layouts import arrange, onnx_asr_name
 from gigaam.onnx.runtime import OnnxASR, open_session
 
 TUNED_ON_S = 20
@@ -186,10 +187,8 @@ def onnx_asr(
     model: GigaAMASR, exports: Exports, threads: int
 ) -> Callable[[NDArray[np.float32]], str] | None:
     """onnx-asr's recognition with the plain graph, where it is installed; of CTC models alone."""
-    modules = ("onnx_asr", "gigaam.onnx.layouts")
-    if isinstance(model.head, RNNTHead) or not all(map(importlib.util.find_spec, modules)):
+    if isinstance(model.head, RNNTHead) or importlib.util.find_spec("onnx_asr") is None:
         return None
-    from gigaam.onnx.layouts import arrange, onnx_asr_name  # type: ignore[import-not-found]
     from onnx_asr import load_model
 
     described = describe(model, exports.name)

@@ -21,7 +21,7 @@ from gigaam.onnx import OnnxASR
 from gigaam.onnx.export import describe, export
 from gigaam.onnx.layouts import arrange, check_layout, onnx_asr_name
 from gigaam.onnx.runtime import from_sessions, open_sessions
-from gigaam.training.evaluate import error_rates
+from gigaam.training.scoring import error_rates
 from tests.exports import export_once
 from tests.long_recordings import Spoken, held_out
 from tests.nets import random_emo, random_ssl, transducer_of
@@ -128,11 +128,11 @@ def scaled(spoken: Spoken) -> Waveform:
     return spoken.samples.astype(np.float32) / 32768
 
 
-def our_tokens(model: Any, samples: Waveform) -> list[str]:
-    """The tokens we find, written as texts have them."""
-    hypothesis = model.transcribe(samples, input_rate=RATE).hypothesis
+def our_tokens(model: Any, samples: Waveform, frames: float = np.inf) -> list[str]:
+    """The tokens we find in so many of the first frames, written as texts have them."""
+    found = model.transcribe(samples, input_rate=RATE).hypothesis
     pieces = model.decoding.tokenizer.pieces
-    return [pieces[token].replace("▁", " ") for token in hypothesis.ids]
+    return [pieces[token].replace("▁", " ") for token in found.ids[found.frames < frames]]
 
 
 @pytest.fixture(scope="module")
@@ -189,9 +189,10 @@ def test_engines_find_our_tokens(
         expected = our_tokens(ours.model, samples)
         assert len("".join(expected).split()) >= 5
         assert asr.recognize(samples, sample_rate=RATE).tokens == expected
-        assert [token.replace("▁", " ") for token in sherpa(samples)] == our_tokens(
-            with_its_features, samples
-        )
+        # Of a CTC graph it leaves out a last frame of which less than four frames of features are.
+        whole = (len(samples) + 80) // 160 // 4 if name.endswith("ctc") else np.inf
+        expected = our_tokens(with_its_features, samples, whole)
+        assert [token.replace("▁", " ") for token in sherpa(samples)] == expected
 
 
 def sherpa_features(samples: Waveform) -> Waveform:
