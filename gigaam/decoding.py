@@ -199,74 +199,74 @@ class RNNTGreedyDecoding(_GreedyDecoding):
             lengths: Frames of each recording, int [B].
         """
         emitted = _Emissions()
-        ends = np.asarray(lengths, dtype=np.int64).reshape(-1)
+        n_frames = np.asarray(lengths, dtype=np.int64).reshape(-1)
         # Cursors of the unfinished recordings, compacted as recordings finish: all [A].
-        rows = np.flatnonzero(ends > 0)
+        rows = np.flatnonzero(n_frames > 0)
+        ends = n_frames[rows]
         frames = np.zeros(len(rows), dtype=np.int64)
         symbols = np.zeros(len(rows), dtype=np.int64)
         state = transducer.start() if len(rows) else None
         while len(rows):
             assert state is not None
             block = transducer.join(state, rows, frames, self.block_frames)
-            labels, log_probs, skipped, found = self._first_tokens(block, ends[rows] - frames)
+            labels, log_probs, skipped = self._first_tokens(block)
             frames = frames + skipped
-            symbols = np.where(skipped > 0, 0, symbols) + found
-            emitted.add(rows[found], labels[found], frames[found], log_probs[found])
+            found = (labels != self.blank_id) & (frames < ends)
+            emitted.add(found, rows, labels, frames, log_probs)
 
+            symbols = symbols * (skipped == 0) + found
             capped = symbols >= self.max_symbols_per_step
             frames = frames + capped
             symbols[capped] = 0
-            unfinished = frames < ends[rows]
-            found &= unfinished  # a finished recording needs no next state
+            unfinished = frames < ends
+            found = found & unfinished  # a finished recording needs no next state
             if found.any():
                 state = transducer.advance(state, rows[found], labels[found])
-            rows, frames, symbols = rows[unfinished], frames[unfinished], symbols[unfinished]
-        return emitted.hypotheses(len(ends))
+            if not unfinished.all():
+                cursors = rows, ends, frames, symbols
+                rows, ends, frames, symbols = (each[unfinished] for each in cursors)
+        return emitted.hypotheses(len(n_frames))
 
     def _first_tokens(
-        self, block: NDArray[np.float32], frames_left: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
-        """The first non-blank of each row of a block [A, W, V].
-
-        Args:
-            block: Log-probabilities.
-            frames_left: How many of each row's frames lie within the recording, [A].
+        self, block: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+        """The first non-blank of each row of a block of log-probabilities [A, W, V].
 
         Returns:
-            Its label, its log-probability, the frames before it (the whole block if there is none),
-            and whether there is one: all [A].
+            Its label, its log-probability and the frames before it; of a row without any: blank,
+            that of the first blank, and the whole block. All [A].
         """
         self._check_classes(block.shape[-1])
-        width = block.shape[1]
         best = block.argmax(axis=-1)
-        emits = (best != self.blank_id) & (np.arange(width) < frames_left[:, None])
-        found = emits.any(axis=1)
-        first = emits.argmax(axis=1)
+        first = (best != self.blank_id).argmax(axis=1)
         row = np.arange(len(block))
         labels = best[row, first]
-        return labels, block[row, first, labels], np.where(found, first, width), found
+        skipped = np.where(labels != self.blank_id, first, block.shape[1])
+        return labels, block[row, first, labels], skipped
 
 
 class _Emissions:
-    """Tokens as the search emits them, some rows at a time; sorted by row in the end."""
+    """Tokens as the search emits them, step by step; sorted by row in the end."""
 
     def __init__(self) -> None:
         empty = np.zeros(0, dtype=np.int64)
-        self._steps = [(empty, empty, empty, np.zeros(0, dtype=np.float32))]
+        self._steps = [(empty.astype(bool), empty, empty, empty, empty.astype(np.float32))]
 
     def add(
         self,
+        found: NDArray[np.bool_],
         rows: NDArray[np.int64],
         ids: NDArray[np.int64],
         frames: NDArray[np.int64],
         log_probs: NDArray[np.float32],
     ) -> None:
-        """One token for each of these rows: all [A]."""
-        self._steps.append((rows, ids, frames, log_probs))
+        """A token for each of these rows where one was found: all [A]."""
+        self._steps.append((found, rows, ids, frames, log_probs))
 
     def hypotheses(self, batch: int) -> list[Hypothesis]:
         """The tokens of rows 0 … batch - 1, each row's in the order they came."""
-        rows, ids, frames, log_probs = (np.concatenate(s) for s in zip(*self._steps, strict=True))
+        found, *columns = (np.concatenate(each) for each in zip(*self._steps, strict=True))
+        rows, ids, frames, log_probs = (column[found] for column in columns)
         order = np.argsort(rows, kind="stable")
         bounds = np.searchsorted(rows[order], np.arange(1, batch))
         parts = (np.split(column[order], bounds) for column in (ids, frames, log_probs))
