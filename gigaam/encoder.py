@@ -22,6 +22,10 @@ from gigaam.errors import CheckpointError
 GROUP_FRAMES = 2000
 """Log-mel frames that go through a CPU together, padding included."""
 
+KERNEL_FRAMES = 32
+"""Convolutions on a CPU run on multiples of so many frames. oneDNN keeps what it prepares for a
+shape, some 400 kB: of recordings of any length it would soon hold hundreds of megabytes."""
+
 Length = TypeVar("Length", int, Tensor)
 
 
@@ -75,13 +79,21 @@ class StridingSubsampling(nn.Module):
         time_axis = -1 if self.out is None else -2
         x = self._zero_padding(x, lengths, time_axis)
         for layer in self.conv:
-            x = layer(x)
             if isinstance(layer, nn.ReLU):
                 lengths = self.out_len(lengths)
-                x = self._zero_padding(x, lengths, time_axis)
+                x = self._zero_padding(layer(x), lengths, time_axis)
+            else:
+                x = self._convolve(layer, x, time_axis)
         if self.out is None:
             return x.transpose(1, 2), lengths
         return self.out(x.transpose(1, 2).flatten(2)), lengths
+
+    def _convolve(self, layer: nn.Module, x: Tensor, time_axis: int) -> Tensor:
+        """One convolution."""
+        frames = x.size(time_axis)
+        after = (0, 0) * (-1 - time_axis)  # axes that follow time
+        convolved: Tensor = layer(F.pad(x, (*after, 0, _missing(frames, x))))
+        return convolved.narrow(time_axis, 0, self.out_len(frames))
 
     @staticmethod
     def _zero_padding(x: Tensor, lengths: Tensor, time_axis: int) -> Tensor:
@@ -157,11 +169,16 @@ def _depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     a kernel up to 15 times faster than conv1d's, and no transposition is needed.
     """
     channels, _, width = weight.shape
-    image = x.transpose(1, 2).unsqueeze(2)
-    convolved = F.conv2d(
-        image, weight.unsqueeze(2), bias, padding=(0, (width - 1) // 2), groups=channels
-    )
-    return convolved.squeeze(2).transpose(1, 2)
+    frames, margin = x.size(1), (width - 1) // 2
+    padded = F.pad(x, (0, 0, margin, margin + _missing(frames, x)))
+    image = padded.transpose(1, 2).unsqueeze(2)
+    convolved = F.conv2d(image, weight.unsqueeze(2), bias, groups=channels)
+    return convolved.squeeze(2).transpose(1, 2)[:, :frames]
+
+
+def _missing(frames: int, x: Tensor) -> int:
+    """Frames of zeros to append before a convolution of x."""
+    return -frames % KERNEL_FRAMES if x.device.type == "cpu" else 0
 
 
 class ConformerLayer(nn.Module):

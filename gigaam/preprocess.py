@@ -169,7 +169,9 @@ class FeatureExtractor(nn.Module):
         if self.center:
             wav = _continue_by_reflection(wav, lengths, self.n_fft // 2)
         wav = F.pad(wav, (0, max(self.n_fft - wav.size(1), 0)))
-        energies = self.featurizer(wav)
+        # The spectra of one recording fit into a CPU's cache, those of a batch take 100 MB.
+        rows = 1 if wav.device.type == "cpu" else wav.size(0)
+        energies = torch.cat([self.featurizer(part) for part in torch.split(wav, rows)])
         return energies.clamp(MEL_FLOOR, MEL_CEILING).log(), self.out_len(lengths)
 
 
