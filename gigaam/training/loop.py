@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gigaam.training.ctc import CTCNetwork, ctc_loss
 from gigaam.training.loader import Batch
+from gigaam.training.objective import Objective
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +77,10 @@ class Position:
 
 
 class Trainer:
-    """A network, its optimizer and the exponential average of its weights.
+    """An objective, its optimizer and the exponential average of its weights.
 
     Args:
-        network: what is trained.
+        objective: what is minimised, over the weights of a model.
         options: how.
         budget_s: training time, in seconds.
         directory: where log and checkpoints go.
@@ -92,7 +92,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: CTCNetwork,
+        objective: Objective,
         options: OptimizerOptions,
         *,
         budget_s: float,
@@ -101,12 +101,12 @@ class Trainer:
         parts: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.network, self.options, self.budget_s = network, options, budget_s
+        self.objective, self.options, self.budget_s = objective, options, budget_s
         self.directory, self._parts = directory, parts
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="gradients")
         self.position = Position()
         self._clock, self._last_tick = clock, clock()
-        self._parameters: list[Tensor] = list(network.parameters())
+        self._parameters: list[Tensor] = list(objective.parameters())
         self.average = [p.detach().clone() for p in self._parameters]
         matrices = [p for p in self._parameters if p.ndim > 1]
         vectors = [p for p in self._parameters if p.ndim <= 1]
@@ -162,7 +162,7 @@ class Trainer:
         One process of several torch threads waits for the slowest of them at every operation;
         parts of a batch wait for each other once per step, which a busy machine forgives.
         """
-        n_characters = int(batch.label_lengths.sum())
+        n_characters = max(1, int(batch.label_lengths.sum()))
         results = list(self._workers.map(self._part_gradients, batch.split(self._parts)))
         total = results[0][1]
         for _, gradients in results[1:]:
@@ -173,8 +173,7 @@ class Trainer:
         return sum(loss for loss, _ in results) / n_characters
 
     def _part_gradients(self, part: Batch) -> tuple[float, list[Tensor]]:
-        log_probs, lengths = self.network(part.wav, part.lengths, part.masks)
-        loss = ctc_loss(log_probs, lengths, part.labels, part.label_lengths)
+        loss: Tensor = self.objective(part)
         return float(loss.detach()), list(torch.autograd.grad(loss, self._parameters))
 
     def _update_average(self) -> None:
@@ -196,7 +195,7 @@ class Trainer:
         """Writes the checkpoint; one cut short leaves the previous one in place."""
         self.tick()
         content = {
-            "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "position": vars(self.position),
@@ -209,7 +208,7 @@ class Trainer:
         if not path.exists():
             return False
         content = torch.load(path, weights_only=True)
-        self.network.load_state_dict(content["network"])
+        self.objective.load_state_dict(content["objective"])
         for average, saved in zip(self.average, content["average"], strict=True):
             average.copy_(saved)
         self.optimizer.load_state_dict(content["optimizer"])

@@ -1,4 +1,4 @@
-"""Trains tiny_ctc: ``python -m recipes.tiny.train --data DATA --out RUN --budget-minutes 100``.
+"""Trains a tiny model: ``python -m recipes.tiny.train --data DATA --out RUN --budget-minutes 100``.
 
 Started again with the same ``--out`` it goes on where the last checkpoint was written.
 """
@@ -18,13 +18,9 @@ import numpy as np
 import torch
 import yaml  # type: ignore[import-untyped]
 
+from gigaam.loading import build_model, find_model
+from gigaam.model import GigaAMASR
 from gigaam.training.augment import AugmentOptions
-from gigaam.training.ctc import (
-    CTCNetwork,
-    plain_state_dict,
-    round_front_end,
-    standardize_first_layer,
-)
 from gigaam.training.data import (
     BatchLimits,
     PassPlan,
@@ -32,11 +28,14 @@ from gigaam.training.data import (
     SpeechFiles,
     plan_pass,
 )
+from gigaam.training.first_layer import plain_state_dict, standardize_first_layer
 from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch, BatchMaker, pad, prefetch
 from gigaam.training.loop import CsvLog, OptimizerOptions, Trainer, save_atomically
 from gigaam.training.manifests import Utterance, read_manifest
+from gigaam.training.objective import LossOptions, Objective
 from gigaam.training.scoring import ErrorRates, error_rates
+from gigaam.training.starting_point import FINAL_NAME, read_weights, round_front_end, start_from
 
 logger = logging.getLogger("tiny")
 
@@ -55,6 +54,7 @@ class Run:
     limits: BatchLimits
     augmentation: AugmentOptions
     optimizer: OptimizerOptions
+    loss: LossOptions
 
     @property
     def vocabulary(self) -> list[str]:
@@ -74,6 +74,7 @@ def read_config(path: Path) -> Run:
         limits=BatchLimits(**content["batches"]),
         augmentation=AugmentOptions(**content["augmentation"]),
         optimizer=OptimizerOptions(**content["optimizer"]),
+        loss=LossOptions(**content.get("loss", {})),
     )
 
 
@@ -114,20 +115,30 @@ def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Itera
         position.pass_plan, position.batch = asdict(following), 0
 
 
-def build_network(run: Run, statistics: Sequence[Batch]) -> CTCNetwork:
-    """A network with v3-like front-end, its first layer standardized on these batches."""
+def build_objective(run: Run, statistics: Sequence[Batch], init: Path | None) -> Objective:
+    """A model with v3-like front-end, its first layer standardized on these batches, and its loss.
+
+    Args:
+        run: What is trained.
+        statistics: Batches like those of the training.
+        init: A model directory or a finished run whose encoder is taken over.
+    """
     torch.manual_seed(run.seed)
-    network = CTCNetwork(run.model)
-    round_front_end(network.preprocessor)
+    model = build_model(run.model)
+    assert isinstance(model, GigaAMASR)
+    round_front_end(model.preprocessor)
     columns = []
     for batch in statistics:
         with torch.no_grad():
-            features, frames = network.preprocessor(batch.wav, batch.lengths)
+            features, frames = model.preprocessor(batch.wav, batch.lengths)
         columns += [f[:, :n] for f, n in zip(features, frames.tolist(), strict=True)]
     frames_by_bin = torch.cat(columns, 1)
     mean, std = frames_by_bin.mean(1), frames_by_bin.std(1).clamp(min=0.1)
-    standardize_first_layer(network, mean, std)
-    return network
+    standardize_first_layer(model, mean, std)
+    objective = Objective(model, run.loss)
+    if init is not None:
+        start_from(objective, read_weights(init))
+    return objective
 
 
 def first_batches(run: Run, data: Path, files: SpeechFiles) -> list[Batch]:
@@ -139,12 +150,12 @@ def first_batches(run: Run, data: Path, files: SpeechFiles) -> list[Batch]:
 
 
 def evaluate(
-    network: CTCNetwork, run: Run, data: Path, files: SpeechFiles
+    objective: Objective, run: Run, data: Path, files: SpeechFiles
 ) -> dict[str, ErrorRates]:
     """Error rates on each development set."""
     rates = {}
     for name, utterances in read_manifests(data, run.development).items():
-        texts = recognize(network, utterances, run.vocabulary, files)
+        texts = recognize(objective.model, utterances, files)
         rates[name] = error_rates([u.text for u in utterances], texts)
         logger.info("%s: %s", name, texts[0])
     return rates
@@ -176,13 +187,15 @@ def stop_on_signal() -> threading.Event:
     return stopping
 
 
-def train(run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes: float) -> None:
+def train(
+    run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes: float, init: Path | None
+) -> None:
     """Trains until the budget has passed and leaves ``final.pt`` in `out`."""
     files = SpeechFiles()
-    network = build_network(run, first_batches(run, data, files))
-    trainer = Trainer(network, run.optimizer, budget_s=budget_minutes * 60, directory=out)
+    objective = build_objective(run, first_batches(run, data, files), init)
+    trainer = Trainer(objective, run.optimizer, budget_s=budget_minutes * 60, directory=out)
     resumed = trainer.resume()
-    size = sum(p.numel() for p in network.parameters())
+    size = sum(p.numel() for p in objective.model.parameters())
     logger.info("%d parameters; %s at %s", size, "resumed" if resumed else "new", trainer.position)
     steps, errors = CsvLog(out / "steps.csv"), CsvLog(out / "dev.csv")
     next_dev_s = trainer.position.elapsed_s + dev_minutes * 60
@@ -211,7 +224,7 @@ def train(run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes
         if position.elapsed_s >= next_dev_s:
             trainer.save()
             trainer.swap_average()
-            log_rates(trainer, errors, "average", evaluate(network, run, data, files))
+            log_rates(trainer, errors, "average", evaluate(objective, run, data, files))
             trainer.swap_average()
             trainer.tick()
             next_dev_s = position.elapsed_s + dev_minutes * 60
@@ -221,13 +234,13 @@ def train(run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes
 def finish(trainer: Trainer, errors: CsvLog, run: Run, data: Path, files: SpeechFiles) -> None:
     """Writes whichever of last and average weights does better on the development sets."""
     trainer.save()
-    network = trainer.network
-    last = log_rates(trainer, errors, "last", evaluate(network, run, data, files))
+    objective = trainer.objective
+    last = log_rates(trainer, errors, "last", evaluate(objective, run, data, files))
     trainer.swap_average()
-    average = log_rates(trainer, errors, "average", evaluate(network, run, data, files))
+    average = log_rates(trainer, errors, "average", evaluate(objective, run, data, files))
     if last < average:
         trainer.swap_average()
-    save_atomically(plain_state_dict(network), trainer.directory / "final.pt")
+    save_atomically(plain_state_dict(objective.model), trainer.directory / FINAL_NAME)
     logger.info("done: %s weights", "last" if last < average else "average")
 
 
@@ -238,7 +251,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--budget-minutes", type=float, required=True, help="training time in all")
     parser.add_argument("--dev-minutes", type=float, default=8, help="time between checkpoints")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="which model, and how")
+    parser.add_argument(
+        "--init",
+        help="name or directory of a model, or folder of a run, whose encoder to start from",
+    )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -249,6 +266,7 @@ def main() -> None:
         arguments.out,
         budget_minutes=arguments.budget_minutes,
         dev_minutes=arguments.dev_minutes,
+        init=arguments.init and find_model(arguments.init, None),
     )
 
 

@@ -1,51 +1,23 @@
 """The loop: it learns, keeps its schedule by the clock, and goes on from a checkpoint."""
 
 import math
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from torch import nn
 
+from gigaam.loading import build_model, load_model
+from gigaam.model import GigaAMASR
 from gigaam.training.augment import SpectrogramMasks
-from gigaam.training.ctc import (
-    CTCNetwork,
-    StandardizedConv1d,
-    ctc_loss,
-    hide,
-    plain_state_dict,
-    round_front_end,
-    standardize_first_layer,
-)
+from gigaam.training.data import SpeechFiles
+from gigaam.training.first_layer import plain_state_dict
+from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch
 from gigaam.training.loop import OptimizerOptions, Trainer
-
-CONFIG = {
-    "preprocessor": {
-        "_target_": "gigaam.preprocess.FeatureExtractor",
-        "features": 16,
-        "n_fft": 320,
-        "win_length": 320,
-        "center": False,
-    },
-    "encoder": {
-        "_target_": "gigaam.encoder.ConformerEncoder",
-        "feat_in": 16,
-        "n_layers": 1,
-        "d_model": 32,
-        "subsampling": "conv1d",
-        "subs_kernel_size": 5,
-        "subsampling_factor": 4,
-        "ff_expansion_factor": 2,
-        "self_attention_model": "rotary",
-        "pos_emb_max_len": 5000,
-        "n_heads": 4,
-        "conv_kernel_size": 5,
-        "conv_norm_type": "layer_norm",
-        "flash_attn": False,
-    },
-    "head": {"_target_": "gigaam.decoder.CTCHead", "feat_in": 32, "num_classes": 5},
-}
+from gigaam.training.manifests import Utterance
+from tests.toy_training import LETTERS, tones, toy_config, toy_objective
 
 
 class Clock:
@@ -59,58 +31,73 @@ class Clock:
         return self.now
 
 
-def make_network() -> CTCNetwork:
-    torch.manual_seed(0)
-    network = CTCNetwork(CONFIG)
-    round_front_end(network.preprocessor)
-    standardize_first_layer(network, torch.full((16,), -6.0), torch.full((16,), 3.0))
-    return network
+@pytest.fixture(params=["ctc", "rnnt"])
+def kind(request) -> str:
+    return request.param
 
 
-def tones(seed: int = 0) -> Batch:
-    """Four one-second examples, each of three tones named by labels 0 to 3."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.stack([torch.randperm(4, generator=generator)[:3] for _ in range(4)])
-    hz = torch.tensor([300.0, 900.0, 2000.0, 4000.0])[labels].repeat_interleave(5000, 1)
-    wav = 0.3 * torch.sin(2 * math.pi * hz * torch.arange(15000) / 16000)
-    wav += 0.01 * torch.randn(wav.shape, generator=generator)
-    none = SpectrogramMasks((), ())
-    lengths = torch.full((4,), 15000)
-    return Batch(wav, lengths, labels, torch.full((4,), 3), (none,) * 4)
-
-
-def make_trainer(directory: Path, budget_s: float = 1000.0) -> Trainer:
-    options = OptimizerOptions(peak_lr=3e-3, warmup=0.0, ema_decay=0.9)
+def make_trainer(directory: Path, kind: str = "ctc", budget_s: float = 1000.0) -> Trainer:
     return Trainer(
-        make_network(), options, budget_s=budget_s, directory=directory, workers=1, clock=Clock()
+        toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0),
+        OptimizerOptions(peak_lr=1e-2, warmup=0.0, ema_decay=0.9),
+        budget_s=budget_s,
+        directory=directory,
+        workers=1,
+        clock=Clock(),
     )
 
 
-def test_loss_falls_on_a_toy_set(tmp_path):
-    trainer = make_trainer(tmp_path)
-    losses = [trainer.step(tones(i))["loss"] for i in range(90)]
+def spelt(batch: Batch) -> list[str]:
+    return ["".join(LETTERS[label] for label in row) for row in batch.labels.tolist()]
+
+
+def test_loss_falls_on_a_toy_set_and_the_model_spells_it(tmp_path, kind):
+    """What was learnt is there for the loss, for `recognize`, and in a saved model."""
+    trainer = make_trainer(tmp_path, kind)
+    losses = [trainer.step(tones(i))["loss"] for i in range({"ctc": 90, "rnnt": 140}[kind])]
     assert sum(losses[-10:]) < 0.2 * sum(losses[:10])
     trainer.swap_average()
     batch = tones(1000)
     with torch.inference_mode():
-        log_probs, lengths = trainer.network(batch.wav, batch.lengths)
-    loss = ctc_loss(log_probs, lengths, batch.labels, batch.label_lengths) / 12
-    assert loss < 0.2 * losses[0]
+        assert float(trainer.objective(batch)) / 12 < 0.2 * losses[0]
+
+    utterances = write_wav(tmp_path / "tones.wav", batch)
+    model = trainer.objective.model
+    assert recognize(model, utterances, SpeechFiles(), batch_s=2.0) == spelt(batch)
+    assert model.training
+
+    exported = build_model(toy_config(kind))
+    exported.load_state_dict(plain_state_dict(model))
+    exported.save(tmp_path / "model", encoder_dtype="float16")
+    loaded = load_model(tmp_path / "model", device="cpu")
+    assert isinstance(loaded, GigaAMASR)
+    assert loaded.transcribe(list(batch.wav.numpy()), input_rate=16_000) == spelt(batch)
 
 
-def test_resumed_run_takes_the_steps_of_an_uninterrupted_one(tmp_path):
-    whole = make_trainer(tmp_path)
+def write_wav(path: Path, batch: Batch) -> list[Utterance]:
+    """The examples, one after another in a file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((batch.wav.numpy() * 32767).astype(np.int16).tobytes())
+    n = batch.wav.size(1)
+    return [Utterance(path, i * n, n, text) for i, text in enumerate(spelt(batch))]
+
+
+def test_resumed_run_takes_the_steps_of_an_uninterrupted_one(tmp_path, kind):
+    whole = make_trainer(tmp_path, kind)
     plan = {"seed": 1, "number": 2, "progress": 0.5, "sizes": {"a": 3}}
     whole.position.pass_plan = plan
     for i in range(3):
         whole.step(tones(i))
     whole.save()
     expected = [whole.step(tones(i))["loss"] for i in range(3, 6)]
-    resumed = make_trainer(tmp_path)
+    resumed = make_trainer(tmp_path, kind)
     assert resumed.resume()
     assert resumed.position.step == resumed.position.batch == 3
     assert resumed.position.pass_plan == plan
-    assert [resumed.step(tones(i))["loss"] for i in range(3, 6)] == pytest.approx(expected)
+    assert [resumed.step(tones(i))["loss"] for i in range(3, 6)] == expected
 
 
 def test_without_a_checkpoint_a_run_is_new(tmp_path):
@@ -152,12 +139,12 @@ def test_progress_follows_the_clock(tmp_path):
     assert trainer.progress == 1.0
 
 
-def test_parts_of_a_batch_give_the_gradients_of_the_whole(tmp_path):
+def test_parts_of_a_batch_give_the_gradients_of_the_whole(tmp_path, kind):
     batch = tones()
     gradients = []
     for parts in (1, 3):
         trainer = Trainer(
-            make_network(),
+            toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0),
             OptimizerOptions(),
             budget_s=10,
             directory=tmp_path,
@@ -170,33 +157,16 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(tmp_path):
         torch.testing.assert_close(whole, split, rtol=1e-3, atol=1e-5)
 
 
-def test_standardized_layer_folds_into_a_plain_convolution():
-    network = make_network()
-    plain = CTCNetwork(CONFIG)
-    plain.load_state_dict(plain_state_dict(network))
-    assert type(plain.encoder.pre_encode.conv[0]) is nn.Conv1d
-    assert isinstance(network.encoder.pre_encode.conv[0], StandardizedConv1d)
-    batch = tones()
-    lengths = torch.tensor([15000, 9000, 4000, 700])
-    with torch.inference_mode():
-        expected, frames = network(batch.wav, lengths)
-        actual, _ = plain(batch.wav, lengths)
-    for row, other, n in zip(actual, expected, frames.tolist(), strict=True):
-        torch.testing.assert_close(row[:n], other[:n], rtol=1e-4, atol=1e-4)
-
-
-def test_front_end_holds_bfloat16_values():
-    for buffer in make_network().preprocessor.buffers():
-        assert buffer.dtype == torch.float32
-        assert torch.equal(buffer, buffer.bfloat16().float())
-
-
-def test_masks_hide_bins_and_frames_behind_the_mean():
-    features = torch.arange(2 * 4 * 10, dtype=torch.float32).view(2, 4, 10)
-    before = features.clone()
-    masks = (SpectrogramMasks(((1, 3),), ((0, 2),)), SpectrogramMasks((), ((5, 60),)))
-    hide(features, torch.tensor([10, 5]), masks)
-    assert (features[0, 1:3] == before[0].mean()).all()
-    assert (features[0, :, :2] == before[0].mean()).all()
-    assert torch.equal(features[0, 0, 2:], before[0, 0, 2:])
-    assert torch.equal(features[1, :, :5], before[1, :, :5])
+def test_batches_in_which_nothing_is_said_teach_blank(tmp_path, kind):
+    trainer = make_trainer(tmp_path, kind)
+    wav = 0.01 * torch.randn(3, 8000, generator=torch.Generator().manual_seed(0))
+    nothing = Batch(
+        wav,
+        torch.full((3,), 8000),
+        torch.zeros(3, 0, dtype=torch.int64),
+        torch.zeros(3, dtype=torch.int64),
+        (SpectrogramMasks((), ()),) * 3,
+    )
+    losses = [trainer.step(nothing)["loss"] for _ in range(20)]
+    assert all(math.isfinite(loss) and loss > 0 for loss in losses)
+    assert losses[-1] < 0.3 * losses[0]

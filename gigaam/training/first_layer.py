@@ -1,0 +1,95 @@
+"""The first convolution, learnt for standardized log-mel and stored as if for plain.
+
+Shapes: B batch, F mel bands, T frames, D model width, k kernel width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gigaam.model import GigaAM
+
+_PREFIX = "encoder.pre_encode.conv.0."
+
+
+class StandardizedConv1d(nn.Conv1d):
+    """The same convolution, with parameters for standardized inputs.
+
+    Log-mel values lie far from zero, which makes the first layer's weights and bias hard to learn
+    together. This layer learns them for (x - mean) / std and computes with the equivalent ones for
+    x, so that a plain ``Conv1d`` with `folded` parameters does exactly the same, edges included.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, plain: nn.Conv1d, mean: Tensor, std: Tensor) -> None:
+        super().__init__(
+            plain.in_channels,
+            plain.out_channels,
+            plain.kernel_size,  # type: ignore[arg-type]
+            stride=plain.stride,  # type: ignore[arg-type]
+            padding=plain.padding,  # type: ignore[arg-type]
+        )
+        self.load_state_dict(plain.state_dict())
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight [D, F, k] and bias [D] of the equivalent plain convolution."""
+        assert self.bias is not None
+        weight = self.weight / self.std[:, None]
+        return weight, self.bias - (weight * self.mean[:, None]).sum((1, 2))
+
+    def unfolded(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """This layer's weight and bias for those of a plain convolution; undoes `folded`."""
+        return weight * self.std[:, None], bias + (weight * self.mean[:, None]).sum((1, 2))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[B, F, T] → [B, D, T']."""
+        weight, bias = self.folded()
+        return F.conv1d(input, weight, bias, self.stride, self.padding)
+
+
+def standardize_first_layer(model: GigaAM, mean: Tensor, std: Tensor) -> None:
+    """Initialises the subsampling, its first convolution as a `StandardizedConv1d`.
+
+    Args:
+        model: a model with conv1d subsampling.
+        mean: float32 [F], of each mel band over the training data.
+        std: float32 [F].
+    """
+    stages = model.encoder.pre_encode.conv
+    for stage in stages:
+        # torch's default lets the signal fade to a tenth before the first layer.
+        if isinstance(stage, nn.Conv1d):
+            nn.init.kaiming_normal_(stage.weight, nonlinearity="relu")
+            nn.init.zeros_(cast(Tensor, stage.bias))
+    stages[0] = StandardizedConv1d(cast(nn.Conv1d, stages[0]), mean, std)
+
+
+def plain_state_dict(model: GigaAM) -> dict[str, Tensor]:
+    """A copy of the weights for a model whose first layer is a plain convolution."""
+    state = {key: value.detach().clone() for key, value in model.state_dict().items()}
+    first = model.encoder.pre_encode.conv[0]
+    if isinstance(first, StandardizedConv1d):
+        weight, bias = first.folded()
+        state[_PREFIX + "weight"] = weight.detach().clone()
+        state[_PREFIX + "bias"] = bias.detach().clone()
+        del state[_PREFIX + "mean"], state[_PREFIX + "std"]
+    return state
+
+
+def fitted(plain: Mapping[str, Tensor], model: GigaAM) -> dict[str, Tensor]:
+    """Weights of a model with a plain first layer, for one that may have a standardized one."""
+    state = dict(plain)
+    first = model.encoder.pre_encode.conv[0]
+    if isinstance(first, StandardizedConv1d):
+        weight, bias = state.get(_PREFIX + "weight"), state.get(_PREFIX + "bias")
+        if weight is not None and bias is not None and weight.shape == first.weight.shape:
+            state[_PREFIX + "weight"], state[_PREFIX + "bias"] = first.unfolded(weight, bias)
+    return state

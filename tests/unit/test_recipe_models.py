@@ -1,0 +1,32 @@
+"""The tiny models as their recipes describe them."""
+
+import pytest
+import torch
+
+from gigaam.decoder import CTCHead, RNNTHead
+from gigaam.loading import build_model
+from gigaam.training.text import RUSSIAN_CHARACTERS
+from recipes.tiny.train import DEFAULT_CONFIG, read_config
+
+RNNT_CONFIG = DEFAULT_CONFIG.with_name("tiny_rnnt.yaml")
+
+
+@pytest.mark.parametrize(("path", "head"), [(DEFAULT_CONFIG, CTCHead), (RNNT_CONFIG, RNNTHead)])
+def test_recipes_give_models_of_at_most_10_mb(path, head):
+    run = read_config(path)
+    assert "".join(run.vocabulary) == RUSSIAN_CHARACTERS
+    with torch.device("meta"):
+        model = build_model(run.model)
+    assert isinstance(model.head, head)
+    size = sum(
+        tensor.numel() * (2 if name.startswith("encoder.") else 4)
+        for name, tensor in model.state_dict().items()
+    )
+    assert size <= 10e6
+
+
+def test_the_transducer_has_the_encoder_it_starts_from():
+    ctc, rnnt = read_config(DEFAULT_CONFIG), read_config(RNNT_CONFIG)
+    assert rnnt.model["preprocessor"] == ctc.model["preprocessor"]
+    assert rnnt.model["encoder"] == ctc.model["encoder"]
+    assert rnnt.loss.auxiliary_ctc > ctc.loss.auxiliary_ctc == 0
