@@ -46,6 +46,7 @@ TOKENIZER_FILE = "tokenizer.model"
 _SAVE_KEY = "save_id"
 
 _PARTS = ("preprocessor.", "encoder.", "head.")
+_FIRST_LAYER = "encoder.pre_encode.conv.0.weight"
 _MAX_CONFIG_BYTES = 256 << 10
 _MAX_YAML_DEPTH = 32
 
@@ -130,9 +131,18 @@ def _tensors(stored: object, path: Path) -> dict[str, Tensor]:
 
 
 def _fine_tuned_tensors(stored: object, path: Path) -> dict[str, Tensor]:
-    """The tensors of the model itself, without those of the loss, metrics or copies."""
+    """The tensors of the model itself, without those of the loss, metrics or copies.
+
+    What trains a model may hold it as a part, such as ``objective.model``.
+    """
+    everything = _tensors(stored, path)
+    within = next(
+        (name.removesuffix(_FIRST_LAYER) for name in everything if name.endswith(_FIRST_LAYER)), ""
+    )
     tensors = {
-        name: tensor for name, tensor in _tensors(stored, path).items() if name.startswith(_PARTS)
+        name.removeprefix(within): tensor
+        for name, tensor in everything.items()
+        if name.startswith(tuple(within + part for part in _PARTS))
     }
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors named {', '.join(_PARTS)}")
@@ -147,9 +157,9 @@ def _fine_tuned_config(
     if fields.get("model_cfg") is not None:
         return plain_config(fields["model_cfg"], str(path))
     name = plain_config({"name": fields.get("model_name")}, str(path))["name"]
-    weight = tensors.get("encoder.pre_encode.conv.0.weight")
+    weight = tensors.get(_FIRST_LAYER)
     if weight is None:
-        raise CheckpointError(f"{path} holds no encoder.pre_encode.conv.0.weight")
+        raise CheckpointError(f"{path} holds no {_FIRST_LAYER}")
     # Fine-tuning came with v3, so short names mean v3 in these files (only here); weights of the
     # 2-D subsampling under a short name are from a version in which it still meant v2.
     is_1d = weight.dim() == 3

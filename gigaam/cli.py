@@ -31,6 +31,7 @@ from gigaam.printing import (
     to_json,
 )
 from gigaam.progress import ProgressDisplay, progress_display
+from gigaam.training_command import train_model
 from gigaam.transcription import Transcription
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ def export(
 
 
 app.command("eval")(evaluate_model)
+app.command("train")(train_model)
 
 
 @app.command()

@@ -60,17 +60,17 @@ def builtin_config(name: str) -> dict[str, Any]:
         vocabulary = _vocabulary(name)
         classes = len(vocabulary) + 1 if vocabulary else _PIECES_AND_BLANK[name]
         width = config["encoder"]["d_model"]
-        config["head"] = (_ctc_head if kind == "ctc" else _rnnt_head)(width, classes)
-        config["decoding"] = _decoding(kind, vocabulary)
+        config["head"] = recognition_head(kind, width, classes)
+        config["decoding"] = decoding_section(kind)
+        if vocabulary:
+            config["decoding"]["vocabulary"] = list(vocabulary)
+        else:
+            config["decoding"]["model_path"] = None
         if vocabulary and name.startswith(("v1", "v2")):
             config["labels"] = list(vocabulary)
     elif kind == "emo":
         width = config["encoder"]["d_model"]
-        config["head"] = {
-            "_target_": "torch.nn.Linear",
-            "in_features": width,
-            "out_features": len(EMOTIONS),
-        }
+        config["head"] = emotion_head(width, len(EMOTIONS))
         config["id2name"] = dict(enumerate(EMOTIONS))
     config["model_name"] = name
     return config
@@ -130,31 +130,43 @@ def _encoder(name: str) -> dict[str, Any]:
     return encoder
 
 
-def _ctc_head(width: int, classes: int) -> dict[str, Any]:
-    return {"_target_": "gigaam.decoder.CTCHead", "feat_in": width, "num_classes": classes}
+def recognition_head(
+    kind: str, width: int, classes: int, predictor_width: int = 320
+) -> dict[str, Any]:
+    """The section ``head`` of a recogniser.
 
-
-def _rnnt_head(width: int, classes: int) -> dict[str, Any]:
+    Args:
+        kind: "ctc" or "rnnt".
+        width: Of the encoder.
+        classes: Tokens and blank.
+        predictor_width: Of a transducer's prediction and joint networks.
+    """
+    if kind == "ctc":
+        return {"_target_": "gigaam.decoder.CTCHead", "feat_in": width, "num_classes": classes}
     return {
         "_target_": "gigaam.decoder.RNNTHead",
-        "decoder": {"pred_hidden": 320, "pred_rnn_layers": 1, "num_classes": classes},
+        "decoder": {
+            "pred_hidden": predictor_width,
+            "pred_rnn_layers": 1,
+            "num_classes": classes,
+        },
         "joint": {
             "enc_hidden": width,
-            "pred_hidden": 320,
-            "joint_hidden": 320,
+            "pred_hidden": predictor_width,
+            "joint_hidden": predictor_width,
             "num_classes": classes,
         },
     }
 
 
-def _decoding(kind: str, vocabulary: tuple[str, ...] | None) -> dict[str, Any]:
-    decoding: dict[str, Any] = {
-        "_target_": f"gigaam.decoding.{kind.upper()}GreedyDecoding",
-        "vocabulary": list(vocabulary) if vocabulary else None,
-    }
-    if not vocabulary:
-        decoding["model_path"] = None
-    return decoding
+def decoding_section(kind: str) -> dict[str, Any]:
+    """The section ``decoding`` of a recogniser, its vocabulary yet to be filled in."""
+    return {"_target_": f"gigaam.decoding.{kind.upper()}GreedyDecoding", "vocabulary": None}
+
+
+def emotion_head(width: int, classes: int) -> dict[str, Any]:
+    """The section ``head`` of an emotion model over an encoder of that width."""
+    return {"_target_": "torch.nn.Linear", "in_features": width, "out_features": classes}
 
 
 class StoredNode:

@@ -97,7 +97,7 @@ def assemble(config: Mapping[str, Any], checkpoint: Checkpoint, dtype: torch.dty
     Tensors already of the right type are taken as they are: those of a float32 file stay mapped
     to it, and cost memory only as they are used.
     """
-    config = _with_files(config, checkpoint)
+    config = with_files(config, checkpoint)
     with torch.device("meta"):
         model = build_model(config)
     state = {name: _cast(name, tensor, dtype) for name, tensor in checkpoint.state_dict.items()}
@@ -122,7 +122,7 @@ def _with_name(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     return {**config, "model_name": path.stem}
 
 
-def _with_files(config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
+def with_files(config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
     """The config with what lies in the checkpoint's other parts: tokenizer, emotion head's size."""
     config = dict(config)
     if checkpoint.tokenizer_path is not None and config.get("decoding"):

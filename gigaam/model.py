@@ -246,6 +246,11 @@ class GigaAMEmo(GigaAM):
 
     def classify(self, encoded: Tensor, lengths: Tensor) -> Tensor:
         """Probabilities float32 [B, emotions] of encodings [B, D, T] with lengths [B]."""
+        return self.logits(encoded, lengths).softmax(-1)
+
+    def logits(self, encoded: Tensor, lengths: Tensor) -> Tensor:
+        """What `classify` makes probabilities of, float32 [B, emotions]."""
         inside = torch.arange(encoded.size(2), device=encoded.device) < lengths[:, None]
         total = encoded.masked_fill(~inside[:, None], 0.0).sum(-1)
-        return self.head(total / lengths[:, None]).softmax(-1)  # type: ignore[no-any-return]
+        logits: Tensor = self.head(total / lengths[:, None])
+        return logits

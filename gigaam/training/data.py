@@ -10,46 +10,68 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE
-from gigaam.errors import DatasetError
+from gigaam.training.excerpts import iter_excerpts
 from gigaam.training.manifests import Utterance
 
 
 class SpeechFiles:
-    """Samples of utterances, read from memory-mapped WAV files."""
+    """Samples of utterances, in any order.
+
+    WAV files of 16 kHz, one channel and 16 bits are mapped into memory. Others are decoded from
+    their beginning each time: of long ones cut into many utterances a WAV file is better made.
+    """
 
     def __init__(self) -> None:
-        self._maps: dict[Path, NDArray[np.int16]] = {}
+        self._maps: dict[Path, NDArray[np.int16] | None] = {}
 
     def read(self, utterance: Utterance) -> NDArray[np.float32]:
-        """The utterance's samples, float32 [n] in [-1, 1)."""
+        """The utterance's samples, float32 [n] in [-1, 1).
+
+        Raises:
+            AudioError: The recording cannot be read.
+            DatasetError: It ends too soon.
+        """
         if utterance.path not in self._maps:
             self._maps[utterance.path] = _map_wav(utterance.path)
+        recording = self._maps[utterance.path]
         stop = utterance.first_sample + utterance.n_samples
-        samples = self._maps[utterance.path][utterance.first_sample : stop]
-        return np.divide(samples, 32768, dtype=np.float32)
+        if recording is None or stop > len(recording):
+            ((_, samples),) = iter_excerpts([utterance])
+            if isinstance(samples, Exception):
+                raise samples
+            return samples
+        return np.divide(recording[utterance.first_sample : stop], 32768, dtype=np.float32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_maps": {}}  # another process maps the files itself
 
 
-def _map_wav(path: Path) -> NDArray[np.int16]:
-    """The samples of a 16 kHz mono 16-bit WAV file, int16 [n], without reading them."""
-    with path.open("rb") as file:
-        riff, _, kind = struct.unpack("<4sI4s", file.read(12))
-        layout: tuple[int, ...] = ()
-        while header := file.read(8):
-            name, size = struct.unpack("<4sI", header)
-            if name == b"data":
-                break
-            content = file.read(size + size % 2)
-            if name == b"fmt ":
-                layout = struct.unpack("<HHIIHH", content[:16])
-        if (riff, kind) != (b"RIFF", b"WAVE") or layout[1:3] + layout[5:] != (1, SAMPLE_RATE, 16):
-            raise DatasetError(f"{path} is not a 16 kHz mono 16-bit WAV file")
-        start = file.tell()
-    return np.memmap(path, dtype="<i2", mode="r", offset=start)[: size // 2]
+def _map_wav(path: Path) -> NDArray[np.int16] | None:
+    """The samples of a 16 kHz mono 16-bit WAV file, int16 [n], without reading them; else None."""
+    try:
+        with path.open("rb") as file:
+            riff, _, kind = struct.unpack("<4sI4s", file.read(12))
+            layout: tuple[int, ...] = ()
+            while header := file.read(8):
+                name, size = struct.unpack("<4sI", header)
+                if name == b"data":
+                    break
+                content = file.read(size + size % 2)
+                if name == b"fmt ":
+                    layout = struct.unpack("<HHIIHH", content[:16])
+            fits = layout[:3] + layout[5:] == (1, 1, SAMPLE_RATE, 16)
+            if (riff, kind) != (b"RIFF", b"WAVE") or not fits:
+                return None
+            start = file.tell()
+        return np.memmap(path, dtype="<i2", mode="r", offset=start)[: size // 2]
+    except (OSError, struct.error, ValueError):
+        return None  # whoever decodes it says what is wrong
 
 
 @dataclass(frozen=True)

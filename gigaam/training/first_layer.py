@@ -5,13 +5,17 @@ Shapes: B batch, F mel bands, T frames, D model width, k kernel width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gigaam.model import GigaAM
+from gigaam.preprocess import FeatureExtractor
 
 _PREFIX = "encoder.pre_encode.conv.0."
 
@@ -70,6 +74,25 @@ def standardize_first_layer(model: GigaAM, mean: Tensor, std: Tensor) -> None:
             nn.init.kaiming_normal_(stage.weight, nonlinearity="relu")
             nn.init.zeros_(cast(Tensor, stage.bias))
     stages[0] = StandardizedConv1d(cast(nn.Conv1d, stages[0]), mean, std)
+
+
+def band_statistics(
+    preprocessor: FeatureExtractor, waveforms: Iterable[NDArray[np.float32]]
+) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each mel band, float32 [F] each, over recordings.
+
+    Args:
+        preprocessor: the front-end.
+        waveforms: float32 [n] each.
+    """
+    columns = []
+    for samples in waveforms:
+        with torch.no_grad():
+            wav = torch.from_numpy(samples)[None]
+            features, frames = preprocessor(wav, torch.tensor([len(samples)]))
+        columns.append(features[0, :, : int(frames)])
+    frames_by_band = torch.cat(columns, 1)
+    return frames_by_band.mean(1), frames_by_band.std(1).clamp(min=0.1)
 
 
 def plain_state_dict(model: GigaAM) -> dict[str, Tensor]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gigaam.audio import SAMPLE_RATE
-from gigaam.errors import DatasetError
+from gigaam.errors import DatasetError, GigaAMError
 from gigaam.training.augment import (
     AugmentOptions,
     SpectrogramMasks,
@@ -27,10 +28,14 @@ from gigaam.training.augment import (
 from gigaam.training.data import Draw, SpeechFiles
 from gigaam.training.manifests import Utterance
 
+logger = logging.getLogger(__name__)
+
 N_BABBLING = 4
 """Voices speaking at once in babble noise: enough that no word of theirs can be made out."""
 
 T = TypeVar("T")
+
+Example = tuple[NDArray[np.float32], SpectrogramMasks]
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,16 @@ class Batch:
         """Seconds of audio without padding."""
         return float(self.lengths.sum()) / SAMPLE_RATE
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(
+            self.wav.to(device, non_blocking=True),
+            self.lengths.to(device, non_blocking=True),
+            self.labels.to(device, non_blocking=True),
+            self.label_lengths.to(device, non_blocking=True),
+            self.masks,
+        )
+
     def split(self, parts: int) -> list[Batch]:
         """The same examples in at most `parts` batches of similar size, each as short as it can."""
         ends = torch.linspace(0, len(self.lengths), parts + 1).round().int().tolist()
@@ -77,7 +92,7 @@ class BatchMaker:
 
     Args:
         files: reads samples.
-        vocabulary: characters in the order of their labels.
+        encode: gives the labels of a text.
         options: augmentation.
         n_bins: mel bands, for the masks.
         seed: of the run.
@@ -89,7 +104,7 @@ class BatchMaker:
         self,
         *,
         files: SpeechFiles,
-        vocabulary: Sequence[str],
+        encode: Callable[[str], Sequence[int]],
         options: AugmentOptions,
         n_bins: int,
         seed: int,
@@ -97,18 +112,34 @@ class BatchMaker:
         babblers: Sequence[Utterance],
     ) -> None:
         self._files, self._options, self._n_bins = files, options, n_bins
-        self._labels = {character: label for label, character in enumerate(vocabulary)}
+        self._encode = encode
         self._seed, self._pass, self._babblers = seed, pass_number, babblers
 
     def make(self, draws: Sequence[Draw]) -> Batch:
-        """The batch of these examples; the same draws always give the same batch."""
-        examples = [self.example(draw) for draw in draws]
-        waveforms, masks = zip(*examples, strict=True)
+        """The batch of these examples; the same draws always give the same batch.
+
+        A recording that cannot be read is left out, with a warning.
+
+        Raises:
+            DatasetError: None of them can be read.
+        """
+        examples = dict(self._readable(draws))
+        if not examples:
+            raise DatasetError("no recording of a whole batch can be read; see the log")
+        waveforms, masks = zip(*examples.values(), strict=True)
         wav, lengths = pad(waveforms, np.float32)
-        labels, label_lengths = pad([self.encode(draw.text) for draw in draws], np.int64)
+        spelt = [np.array(self._encode(draw.text), np.int64) for draw in examples]
+        labels, label_lengths = pad(spelt, np.int64)
         return Batch(wav, lengths, labels, label_lengths, masks)
 
-    def example(self, draw: Draw) -> tuple[NDArray[np.float32], SpectrogramMasks]:
+    def _readable(self, draws: Sequence[Draw]) -> Iterator[tuple[Draw, Example]]:
+        for draw in draws:
+            try:
+                yield draw, self.example(draw)
+            except GigaAMError as error:
+                logger.warning("left out: %s: %s", draw.utterances[0].path, error)
+
+    def example(self, draw: Draw) -> Example:
         """Samples float32 [n] and masks of one example."""
         rng = np.random.default_rng([self._seed, self._pass, draw.number])
         pieces = [background(rng, round(draw.lead_s * SAMPLE_RATE))]
@@ -119,13 +150,6 @@ class BatchMaker:
         pieces.append(background(rng, round(draw.trail_s * SAMPLE_RATE)))
         wav = augment(np.concatenate(pieces), self._options, rng, self._babble)
         return wav, draw_masks(self._options, rng, self._n_bins, len(wav) / SAMPLE_RATE)
-
-    def encode(self, text: str) -> NDArray[np.int64]:
-        """Labels int64 [U] of a normalised text."""
-        try:
-            return np.array([self._labels[character] for character in text], np.int64)
-        except KeyError as error:
-            raise DatasetError(f"character {error} of {text!r} is not in the vocabulary") from error
 
     def _babble(self, rng: np.random.Generator, n: int) -> NDArray[np.float32]:
         total = np.zeros(n, np.float32)

@@ -22,39 +22,11 @@ from torch import Tensor, nn
 
 from gigaam.training.loader import Batch
 from gigaam.training.objective import Objective
+from gigaam.training.optimizer import OptimizerOptions, adamw
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAME = "last.pt"
-
-
-@dataclass(frozen=True)
-class OptimizerOptions:
-    """How weights are changed.
-
-    Attributes:
-        peak_lr: highest learning rate.
-        final_lr: part of it left at the end.
-        warmup: part of the budget in which it rises linearly.
-        weight_decay: of matrices; vectors are not decayed.
-        clip: largest gradient norm.
-        ema_decay: of the averaged weights, per step.
-    """
-
-    peak_lr: float = 2e-3
-    final_lr: float = 0.01
-    warmup: float = 0.03
-    weight_decay: float = 1e-2
-    clip: float = 1.0
-    ema_decay: float = 0.999
-
-    def lr_at(self, progress: float) -> float:
-        """Learning rate when `progress` (0 to 1) of the budget has passed: warm-up, cosine."""
-        if progress < self.warmup:
-            return self.peak_lr * max(progress / self.warmup, 1e-3)
-        done = min(1.0, (progress - self.warmup) / (1 - self.warmup))
-        cosine = (1 + math.cos(math.pi * done)) / 2
-        return self.peak_lr * (self.final_lr + (1 - self.final_lr) * cosine)
 
 
 @dataclass
@@ -108,17 +80,7 @@ class Trainer:
         self._clock, self._last_tick = clock, clock()
         self._parameters: list[Tensor] = list(objective.parameters())
         self.average = [p.detach().clone() for p in self._parameters]
-        matrices = [p for p in self._parameters if p.ndim > 1]
-        vectors = [p for p in self._parameters if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": options.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=options.peak_lr,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
+        self.optimizer = adamw(objective, options)
 
     @property
     def progress(self) -> float:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gigaam.decoder import CTCHead
 from gigaam.errors import ArgumentError
-from gigaam.model import GigaAMASR
+from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.training.augment import SpectrogramMasks
 from gigaam.training.loader import Batch
 from gigaam.training.losses import LATTICE_ELEMENTS, CTCLoss, loss_of
@@ -53,17 +54,57 @@ class Objective(nn.Module):
         if options.auxiliary_ctc:
             self.auxiliary = CTCHead(model.encoder.d_model, model.decoding.blank_id + 1)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """The loss of a batch, a scalar: the sum over its examples."""
-        with torch.no_grad():
-            features, frames = self.model.preprocessor(batch.wav, batch.lengths)
-            hide(features, frames, batch.masks)
-        encoded, lengths = self.model.encoder(features, frames)
+    def forward(self, batch: Batch, *, freeze_encoder: bool = False) -> Tensor:
+        """The loss of a batch, a scalar: the sum over its examples.
+
+        Args:
+            batch: The examples.
+            freeze_encoder: Leave the encoder without gradients.
+        """
+        encoded, lengths = encode(self.model, batch, freeze_encoder)
         target = (encoded, lengths, batch.labels, batch.label_lengths)
-        loss = self._loss(*target)
-        if self.auxiliary is not None:
-            loss = loss + self._auxiliary_weight * CTCLoss(self.auxiliary)(*target)
+        with torch.autocast(encoded.device.type, enabled=False):
+            loss = self._loss(*target)
+            if self.auxiliary is not None:
+                loss = loss + self._auxiliary_weight * CTCLoss(self.auxiliary)(*target)
         return loss
+
+
+class EmotionObjective(nn.Module):
+    """The cross-entropy of an emotion model; an example's one label is its emotion.
+
+    Args:
+        model: what is trained.
+    """
+
+    def __init__(self, model: GigaAMEmo) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, *, freeze_encoder: bool = False) -> Tensor:
+        """The loss of a batch; see `Objective.forward`."""
+        encoded, lengths = encode(self.model, batch, freeze_encoder)
+        with torch.autocast(encoded.device.type, enabled=False):
+            logits = self.model.logits(encoded, lengths)
+        return F.cross_entropy(logits, batch.labels[:, 0], reduction="sum")
+
+
+def encode(model: GigaAM, batch: Batch, freeze_encoder: bool) -> tuple[Tensor, Tensor]:
+    """Encodings float32 [B, D, T] of the examples, parts of their log-mel hidden, and lengths [B].
+
+    The front-end always computes in float32, the encoder as autocast says.
+
+    Args:
+        model: What is trained.
+        batch: The examples.
+        freeze_encoder: Leave the encoder without gradients.
+    """
+    with torch.no_grad(), torch.autocast(batch.wav.device.type, enabled=False):
+        features, frames = model.preprocessor(batch.wav, batch.lengths)
+        hide(features, frames, batch.masks)
+    with torch.set_grad_enabled(torch.is_grad_enabled() and not freeze_encoder):
+        encoded, lengths = model.encoder(features, frames)
+    return encoded.float(), lengths
 
 
 def hide(features: Tensor, frames: Tensor, masks: Sequence[SpectrogramMasks]) -> None:

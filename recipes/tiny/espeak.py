@@ -88,15 +88,19 @@ def plan(
 def speak(job: Job) -> NDArray[np.int16]:
     """The utterance, 16 kHz int16 [samples]; silence fills up one shorter than a second."""
     voice = ["-v", f"ru+{job.variant}", "-s", str(job.words_per_minute)]
-    tone = ["-p", str(job.pitch), "-a", str(job.amplitude)]
-    command = ["espeak-ng", *voice, *tone, "--stdin", "--stdout"]
-    spoken = subprocess.run(command, input=job.line.text.encode(), capture_output=True, check=True)
-    pcm = _resample(spoken.stdout)
+    pcm = say(job.line.text, *voice, "-p", str(job.pitch), "-a", str(job.amplitude))
     missing = round(DURATION_S[0] * SAMPLE_RATE) - len(pcm)
     if missing <= 0:
         return pcm
     before = round(job.lead * missing)
     return np.pad(pcm, (before, missing - before))
+
+
+def say(text: str, *options: str) -> NDArray[np.int16]:
+    """A text spoken by espeak-ng with these options, 16 kHz int16 [samples]."""
+    command = ["espeak-ng", *options, "--stdin", "--stdout"]
+    spoken = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
+    return _resample(spoken.stdout)
 
 
 def _resample(wav: bytes) -> NDArray[np.int16]:

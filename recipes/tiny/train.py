@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
 from gigaam.loading import build_model, find_model
 from gigaam.model import GigaAMASR
@@ -28,12 +29,17 @@ from gigaam.training.data import (
     SpeechFiles,
     plan_pass,
 )
-from gigaam.training.first_layer import plain_state_dict, standardize_first_layer
+from gigaam.training.first_layer import (
+    band_statistics,
+    plain_state_dict,
+    standardize_first_layer,
+)
 from gigaam.training.hearing import recognize
-from gigaam.training.loader import Batch, BatchMaker, pad, prefetch
-from gigaam.training.loop import CsvLog, OptimizerOptions, Trainer, save_atomically
+from gigaam.training.loader import Batch, BatchMaker, prefetch
+from gigaam.training.loop import CsvLog, Trainer, save_atomically
 from gigaam.training.manifests import Utterance, read_manifest
 from gigaam.training.objective import LossOptions, Objective
+from gigaam.training.optimizer import OptimizerOptions
 from gigaam.training.scoring import ErrorRates, error_rates
 from gigaam.training.starting_point import FINAL_NAME, read_weights, round_front_end, start_from
 
@@ -55,12 +61,6 @@ class Run:
     augmentation: AugmentOptions
     optimizer: OptimizerOptions
     loss: LossOptions
-
-    @property
-    def vocabulary(self) -> list[str]:
-        """Characters in the order of their labels."""
-        characters: list[str] = self.model["decoding"]["vocabulary"]
-        return characters
 
 
 def read_config(path: Path) -> Run:
@@ -91,6 +91,7 @@ def read_manifests(data: Path, names: Sequence[str]) -> dict[str, list[Utterance
 def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Iterator[Batch]:
     """Batches from where the trainer stands, pass after pass without end."""
     position = trainer.position
+    tokenizer = trainer.objective.model.decoding.tokenizer
     while True:
         manifests = read_manifests(data, list(run.sources))
         if not position.pass_plan:
@@ -102,7 +103,7 @@ def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Itera
         logger.info("pass %d: %.1f h in %d batches, %s", plan.number, hours, len(planned), plan)
         maker = BatchMaker(
             files=files,
-            vocabulary=run.vocabulary,
+            encode=tokenizer.encode,
             options=run.augmentation.at(plan.progress),
             n_bins=run.model["preprocessor"]["features"],
             seed=run.seed,
@@ -115,38 +116,31 @@ def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Itera
         position.pass_plan, position.batch = asdict(following), 0
 
 
-def build_objective(run: Run, statistics: Sequence[Batch], init: Path | None) -> Objective:
-    """A model with v3-like front-end, its first layer standardized on these batches, and its loss.
+def build_objective(
+    run: Run, recordings: Sequence[NDArray[np.float32]], init: Path | None
+) -> Objective:
+    """A model with v3-like front-end, its first layer standardized on recordings, and its loss.
 
     Args:
         run: What is trained.
-        statistics: Batches like those of the training.
+        recordings: Some of those it learns from, float32 [n] each.
         init: A model directory or a finished run whose encoder is taken over.
     """
     torch.manual_seed(run.seed)
     model = build_model(run.model)
     assert isinstance(model, GigaAMASR)
     round_front_end(model.preprocessor)
-    columns = []
-    for batch in statistics:
-        with torch.no_grad():
-            features, frames = model.preprocessor(batch.wav, batch.lengths)
-        columns += [f[:, :n] for f, n in zip(features, frames.tolist(), strict=True)]
-    frames_by_bin = torch.cat(columns, 1)
-    mean, std = frames_by_bin.mean(1), frames_by_bin.std(1).clamp(min=0.1)
-    standardize_first_layer(model, mean, std)
+    standardize_first_layer(model, *band_statistics(model.preprocessor, recordings))
     objective = Objective(model, run.loss)
     if init is not None:
         start_from(objective, read_weights(init))
     return objective
 
 
-def first_batches(run: Run, data: Path, files: SpeechFiles) -> list[Batch]:
-    """A few batches without augmentation: every thirtieth utterance of all manifests."""
+def some_recordings(run: Run, data: Path, files: SpeechFiles) -> list[NDArray[np.float32]]:
+    """Every thirtieth of the first utterances of all manifests."""
     manifests = read_manifests(data, list(run.sources))
-    chosen = [u for name in sorted(manifests) for u in manifests[name][:600:30]]
-    empty = torch.zeros(1, dtype=torch.int64)
-    return [Batch(*pad([files.read(u)], np.float32), empty, empty, ()) for u in chosen]
+    return [files.read(u) for name in sorted(manifests) for u in manifests[name][:600:30]]
 
 
 def evaluate(
@@ -192,7 +186,7 @@ def train(
 ) -> None:
     """Trains until the budget has passed and leaves ``final.pt`` in `out`."""
     files = SpeechFiles()
-    objective = build_objective(run, first_batches(run, data, files), init)
+    objective = build_objective(run, some_recordings(run, data, files), init)
     trainer = Trainer(objective, run.optimizer, budget_s=budget_minutes * 60, directory=out)
     resumed = trainer.resume()
     size = sum(p.numel() for p in objective.model.parameters())

@@ -1,6 +1,7 @@
 """Mapped speech, planning of passes, and batches that are the same wherever a run is resumed."""
 
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.audio import SAMPLE_RATE
-from gigaam.errors import DatasetError
+from gigaam.errors import AudioError, DatasetError
+from gigaam.tokenizer import CharTokenizer
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.data import (
     BatchLimits,
+    Draw,
     PassPlan,
     Source,
     SpeechFiles,
@@ -67,14 +70,28 @@ def test_manifest_rows_become_slices_of_their_file(manifest):
     np.testing.assert_array_equal(samples * 32768, expected)
 
 
-def test_only_wav_of_the_right_kind_is_read(tmp_path):
+def test_other_files_are_decoded(tmp_path):
+    """Stereo at another rate; what is asked for is a stretch of it at 16 kHz."""
+    tone = (8000 * np.sin(np.arange(2 * 48_000) * 2 * np.pi * 440 / 48_000)).astype("<i2")
     with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(b"\0" * 400)
-    with pytest.raises(DatasetError, match="mono"):
-        SpeechFiles().read(Utterance(tmp_path / "stereo.wav", 0, 10, "да"))
+        file.setparams((2, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(np.repeat(tone, 2).tobytes())
+    read = SpeechFiles().read(Utterance(tmp_path / "stereo.wav", SAMPLE_RATE, 8000, "да"))
+    expected = 8000 / 32768 * np.sin((np.arange(8000) + SAMPLE_RATE) * 2 * np.pi * 440 / 16_000)
+    np.testing.assert_allclose(read, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF\0\0", b"nothing that sounds"])
+def test_file_without_sound_is_an_error(tmp_path, content):
+    (tmp_path / "x.wav").write_bytes(content)
+    with pytest.raises(AudioError):
+        SpeechFiles().read(Utterance(tmp_path / "x.wav", 0, 10, "да"))
+
+
+def test_recording_that_ends_too_soon_is_an_error(manifest):
+    first = read_manifest(manifest)[0]
+    with pytest.raises(DatasetError, match="ends at"):
+        SpeechFiles().read(replace(first, n_samples=100 * SAMPLE_RATE))
 
 
 @given(st.integers(0, 1000), st.integers(1, 5), st.floats(15, 120))
@@ -127,7 +144,7 @@ def test_plan_depends_on_seed_and_pass_alone():
 def batch_maker(utterances: list[Utterance], pass_number: int = 0) -> BatchMaker:
     return BatchMaker(
         files=SpeechFiles(),
-        vocabulary=RUSSIAN_CHARACTERS,
+        encode=CharTokenizer(RUSSIAN_CHARACTERS).encode,
         options=AugmentOptions(noise=1.0, reverberation=0.5, telephone=0.5),
         n_bins=64,
         seed=3,
@@ -170,9 +187,17 @@ def test_example_spells_its_text_and_has_its_planned_length(manifest):
         assert batch.lengths[i] / SAMPLE_RATE == pytest.approx(draw.duration_s, abs=0.001)
 
 
-def test_text_outside_the_vocabulary_is_refused(manifest):
-    with pytest.raises(DatasetError, match="кавычка"):
-        batch_maker(read_manifest(manifest)).encode('"кавычка')
+def test_recording_that_cannot_be_read_is_left_out_of_its_batch(manifest, tmp_path, caplog):
+    utterances = read_manifest(manifest)[:2]
+    missing = Utterance(tmp_path / "missing.wav", 0, SAMPLE_RATE, "нет")
+    draws = [Draw((u,), 1.0, 0.0, 0.0, 0.0, i) for i, u in enumerate([missing, *utterances])]
+    maker = batch_maker(utterances)
+    batch, without = maker.make(draws), maker.make(draws[1:])
+    torch.testing.assert_close(batch.wav, without.wav, rtol=0, atol=0)
+    assert torch.equal(batch.labels, without.labels)
+    assert "missing.wav" in caplog.text
+    with pytest.raises(DatasetError, match="no recording"):
+        maker.make(draws[:1])
 
 
 def test_split_batch_holds_the_same_examples(manifest):

@@ -15,8 +15,9 @@ from gigaam.training.data import SpeechFiles
 from gigaam.training.first_layer import plain_state_dict
 from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch
-from gigaam.training.loop import OptimizerOptions, Trainer
+from gigaam.training.loop import Trainer
 from gigaam.training.manifests import Utterance
+from gigaam.training.optimizer import OptimizerOptions
 from tests.toy_training import LETTERS, tones, toy_config, toy_objective
 
 

@@ -1,0 +1,122 @@
+"""What a fine-tuning run is told: the schema of its configuration.
+
+The defaults adapt a recogniser to new recordings; `gigaam.training.configuration` reads the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gigaam.training.augment import AugmentOptions
+from gigaam.training.objective import LossOptions
+from gigaam.training.optimizer import OptimizerOptions
+
+__all__ = ["DataOptions", "ModelOptions", "RunOptions", "TrainingOptions"]
+
+
+@dataclass
+class ModelOptions:
+    """What is trained.
+
+    Attributes:
+        init: Name, checkpoint or directory of the model to start from; None begins with random
+            weights.
+        architecture: Without `init`: name or directory of a model to be like, or a YAML file with
+            a model's config.
+        head: "ctc", "rnnt" or "emo": the head over the encoder; None keeps that of the model.
+        vocabulary: A file of characters, one per line, or a SentencePiece ``.model``; "manifest"
+            takes the characters of the training texts; None keeps the model's. What the old head
+            knows of tokens in both vocabularies is kept.
+        predictor_width: Width of a new transducer's prediction and joint networks.
+        name: What the result is called in its config and card; None is the output's name.
+    """
+
+    init: str | None = None
+    architecture: str | None = None
+    head: str | None = None
+    vocabulary: str | None = None
+    predictor_width: int = 320
+    name: str | None = None
+
+
+@dataclass
+class DataOptions:
+    """What it learns from.
+
+    Attributes:
+        train: Manifests.
+        dev: Manifests by which the best weights are chosen.
+        test: Manifests read once, at the end, for the card.
+        batch_s: Seconds of sound per batch and device, padding included.
+        max_s: Longer utterances are left out.
+        normalize: Lower-case texts and free them of punctuation; None does so for vocabularies
+            without capitals.
+        speed: Range of the factor by which recordings are played faster.
+        workers: Processes that prepare batches on each device; 0 prepares them in the main one.
+    """
+
+    train: list[str] = field(default_factory=list)
+    dev: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
+    batch_s: float = 120.0
+    max_s: float = 25.0
+    normalize: bool | None = None
+    speed: tuple[float, float] = (0.9, 1.1)
+    workers: int = 0
+
+
+@dataclass
+class TrainingOptions:
+    """How it learns.
+
+    Attributes:
+        steps: Changes of the weights in all.
+        freeze_encoder_steps: Changes at the beginning that leave the encoder as it is; as many as
+            `steps` freeze it for good.
+        accumulate: Batches per change.
+        precision: "32", "bf16" or "fp16" (GPUs only): what the encoder computes in.
+        checkpoint_activations: Compute the encoder's layers twice instead of keeping what they
+            computed: half the memory, a third more time.
+        eval_every: Changes between looks at the development set.
+        save_every: Changes between checkpoints to go on from.
+        accelerator: "cpu", "gpu" or "auto".
+        devices: How many; several train with `strategy`.
+        strategy: One of Lightning's: "auto", "ddp", "fsdp" …
+    """
+
+    steps: int = 1000
+    freeze_encoder_steps: int = 0
+    accumulate: int = 1
+    precision: str = "32"
+    checkpoint_activations: bool = False
+    eval_every: int = 200
+    save_every: int = 100
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+
+
+@dataclass
+class RunOptions:
+    """A fine-tuning run.
+
+    Attributes:
+        out: Folder of the result: a model directory, with logs and checkpoints in it.
+        seed: All randomness is a function of it.
+        model: What is trained.
+        data: What it learns from.
+        training: How.
+        optimizer: See `gigaam.training.optimizer.OptimizerOptions`.
+        augmentation: See `gigaam.training.augment.AugmentOptions`.
+        loss: See `gigaam.training.objective.LossOptions`.
+    """
+
+    out: str = "fine-tuned"
+    seed: int = 0
+    model: ModelOptions = field(default_factory=ModelOptions)
+    data: DataOptions = field(default_factory=DataOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    optimizer: dict[str, Any] = field(default_factory=lambda: asdict(OptimizerOptions()))
+    augmentation: dict[str, Any] = field(default_factory=lambda: asdict(AugmentOptions()))
+    loss: dict[str, Any] = field(default_factory=lambda: asdict(LossOptions()))
