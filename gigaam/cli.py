@@ -21,6 +21,7 @@ from gigaam.errors import ArgumentError, GigaAMError, UnknownModelError
 from gigaam.evaluation_command import evaluate_model
 from gigaam.formats import FORMATS
 from gigaam.jobs import Job, find_recordings, plan_jobs
+from gigaam.named_models import load_recogniser
 from gigaam.printing import (
     FileWriter,
     Printer,
@@ -35,14 +36,12 @@ from gigaam.training_command import train_model
 from gigaam.transcription import Transcription
 
 if TYPE_CHECKING:
-    from gigaam.model import GigaAMASR
     from gigaam.recognition import SpeechRecognition
 
 EXAMPLE = Path(__file__).parent / "assets" / "example.wav"
 """The recording that comes with the package."""
 
 _DEFAULT_MODEL = "rnnt"
-_RECOGNITION_TASKS = ("ctc", "rnnt")
 
 app = typer.Typer(
     help="Speech recognition with GigaAM models.",
@@ -157,7 +156,7 @@ def transcribe(
     if output_dir is None:
         printer = choose_printer(names, as_json, word_timestamps, with_path=len(jobs) > 1)
     transcription = Transcription(
-        _load_recogniser(model, device) if onnx is None else _load_exported(onnx),
+        _loaded(model, onnx, device),
         word_timestamps=word_timestamps or printer.needs_times,
         batch_size=batch_size,
         longform={"vad": vad, "channels": channels},
@@ -297,40 +296,13 @@ def _format_names(formats: str | None, output_dir: Path | None, printed: bool) -
     return names
 
 
-def _load_exported(directory: Path) -> SpeechRecognition:
-    """The exported recogniser in a directory."""
-    from gigaam.onnx import OnnxASR, load
-
+def _loaded(model: str, onnx: Path | None, device: str | None) -> SpeechRecognition:
+    """The recogniser to work with; one that cannot be loaded ends the command."""
     try:
-        loaded = load(directory)
+        return load_recogniser(model, onnx, device, "--model")
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
-    if not isinstance(loaded, OnnxASR):
-        raise typer.BadParameter(f"{loaded.metadata.name} does not recognise speech")
-    return loaded
-
-
-def _load_recogniser(model: str, device: str | None) -> GigaAMASR:
-    """The model of that name, if it can recognise speech; else the command line is wrong."""
-    recognisers = [i.name for i in registry.MODELS.values() if i.task in _RECOGNITION_TASKS]
-    no_recogniser = typer.BadParameter(
-        f"{model!r} does not recognise speech; these do: {', '.join(recognisers)}",
-        param_hint="--model",
-    )
-    # Asked before anything is downloaded; a file has to be opened to know.
-    if registry.is_known(model) and registry.resolve(model).task not in _RECOGNITION_TASKS:
-        raise no_recogniser
-    try:
-        loaded = gigaam.load_model(model, device=device)
-    except UnknownModelError as error:
-        raise typer.BadParameter(str(error), param_hint="--model") from error
-    except (GigaAMError, OSError) as error:
-        complain(str(error))
-        raise typer.Exit(1) from error
-    if not isinstance(loaded, gigaam.GigaAMASR):
-        raise no_recogniser
-    return loaded
 
 
 def _model_fields(info: registry.ModelInfo) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import gigaam
-from gigaam import registry
-from gigaam.errors import ArgumentError, GigaAMError, UnknownModelError
+from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.named_models import load_evaluable
 from gigaam.printing import complain, print_lines, reason
 from gigaam.progress import progress_display
 from gigaam.whole_file import write_whole
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gigaam.training.evaluation import EmotionModel
 
 __all__ = ["evaluate_model"]
-
-_TASKS = ("ctc", "rnnt", "emo")
 
 
 def evaluate_model(
@@ -67,7 +65,7 @@ def evaluate_model(
         n_utterances = _count(manifests, by)
         for file in filter(None, (json_file, html_file)):
             file.parent.mkdir(parents=True, exist_ok=True)
-        model = _load_exported(onnx) if onnx else _load(model_name, device)
+        model = load_evaluable(model_name, onnx, device, "MODEL")
         reports = _evaluate(model, manifests, n_utterances, by, batch_size)
         if json_file is not None:
             write_whole(json_file, _encoded(_as_json(model_name, reports)))
@@ -97,36 +95,6 @@ def _count(manifests: Sequence[str], by: str | None) -> int:
             raise typer.BadParameter(f"{manifest}: {error}", param_hint="--by") from error
         total += len(utterances)
     return total
-
-
-def _load(name: str, device: str | None) -> SpeechRecognition | EmotionModel:
-    """The model of that name, if it can be evaluated; else the command line is wrong."""
-    unfit = typer.BadParameter(
-        f"{name!r} neither recognises speech nor tells emotions", param_hint="MODEL"
-    )
-    # Asked before anything is downloaded; a file has to be opened to know.
-    if registry.is_known(name) and registry.resolve(name).task not in _TASKS:
-        raise unfit
-    try:
-        loaded = gigaam.load_model(name, device=device)
-    except UnknownModelError as error:
-        raise typer.BadParameter(str(error), param_hint="MODEL") from error
-    if isinstance(loaded, gigaam.GigaAMASR | gigaam.GigaAMEmo):
-        return loaded
-    raise unfit
-
-
-def _load_exported(directory: Path) -> SpeechRecognition | EmotionModel:
-    """The exported model in a directory."""
-    from gigaam.onnx import OnnxASR, OnnxEmo, load
-
-    loaded = load(directory)
-    if isinstance(loaded, OnnxASR | OnnxEmo):
-        return loaded
-    raise typer.BadParameter(
-        f"the model in {directory} neither recognises speech nor tells emotions",
-        param_hint="--onnx",
-    )
 
 
 def _evaluate(

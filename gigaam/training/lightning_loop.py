@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import (
-    LearningRateMonitor,
     ModelCheckpoint,
     RichProgressBar,
     WeightAveraging,
@@ -89,6 +88,7 @@ class FineTuning(LightningModule):
         loss: Tensor = self.objective(batch, freeze_encoder=frozen)
         loss = loss / batch.label_lengths.sum().clamp(min=1)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.lengths))
+        self.log("train/lr", self._options.lr_at(self.global_step / self._steps))
         self.log("train/audio_s", batch.audio_s, batch_size=len(batch.lengths))
         return loss
 
@@ -200,7 +200,7 @@ def _callbacks(
     progress: bool,
 ) -> list[Callback]:
     checkpoints = last_checkpoint(folder).parent
-    callbacks: list[Callback] = [LearningRateMonitor("step")]
+    callbacks: list[Callback] = []
     if optimizer.ema_decay:
         average = partial(averaged, decay=optimizer.ema_decay)
         callbacks.append(WeightAveraging(avg_fn=average, use_buffers=False))

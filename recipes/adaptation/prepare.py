@@ -1,7 +1,7 @@
 """Recordings for two exercises: ``python -m recipes.adaptation.prepare DATA OUTPUT``.
 
-`voice_*`: a voice of espeak-ng that the tiny models never heard. It learns sentences of fortunes-ru
-and is tested on the held-out sentences of festvox-ru, which no training has ever contained.
+`voice_*`: espeak-ng whispering, as the tiny models never heard it. They learn sentences of fortunes-ru
+and are tested on the held-out sentences of festvox-ru, which no training has ever contained.
 
 `kazakh_*`: espeak-ng's Kazakh, random words of hunspell-kk. No test sentence is in the training
 set, though its words may be.
@@ -21,7 +21,7 @@ from recipes.tiny.manifest import SplitWriter
 from recipes.tiny.sentences import HeldOutTexts, read_sentences
 
 SEED = 20
-VOICE = "quincy"
+VOICE = "whisper"
 TRAIN_SENTENCES, DEV_SENTENCES = 400, 40
 KAZAKH_WORDS = Path("/usr/share/hunspell/kk_KZ.dic")
 KAZAKH_SENTENCES = {"train": 1200, "dev": 40, "test": 100}
@@ -69,9 +69,7 @@ def kazakh_sentences(chance: random.Random) -> Iterator[str]:
             yield sentence
 
 
-def write(
-    output: Path, name: str, texts: Iterable[str], voice: str, chance: random.Random
-) -> None:
+def write(output: Path, name: str, texts: Iterable[str], voice: str, chance: random.Random) -> None:
     """One table and its recording."""
     with SplitWriter(output, name) as writer:
         for text in texts:
