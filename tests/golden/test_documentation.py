@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import gigaam
 from gigaam.configs import builtin_config
@@ -27,18 +28,29 @@ PICTURES = {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built documentation; whatever asked for a network would fail."""
-    directory = tmp_path_factory.mktemp("documentation") / "site"
+    """The built documentation, built by the first process that asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if base.name.startswith("popen-") else base  # of one of several processes
+    directory = shared / "site"
+    with FileLock(directory.with_suffix(".lock"), timeout=240):
+        if not directory.exists():
+            build(directory)
+    return directory
+
+
+def build(directory: Path) -> None:
+    """Builds the documentation, strictly; what asked for a network would fail."""
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), NOWHERE)
+    unfinished = directory.with_suffix(".unfinished")
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(directory)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(unfinished)],
         cwd=ROOT,
         env={**os.environ, **proxies, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
     )
     assert built.returncode == 0, built.stderr
-    return directory
+    unfinished.rename(directory)
 
 
 def pages(site: Path) -> dict[str, str]:
