@@ -15,8 +15,10 @@ from filelock import FileLock
 import gigaam
 from gigaam.configs import builtin_config
 from scripts import draw_chunks, draw_recording, draw_scheme
+from scripts.readme_pages import relinked
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 NOWHERE = "http://127.0.0.1:9"
 
 PICTURES = {
@@ -68,7 +70,7 @@ def plain(html: str) -> str:
 
 
 def test_every_page_has_something_to_say(site: Path) -> None:
-    sources = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
+    sources = {path.relative_to(ROOT / "docs") for path in PAGES}
     wanted = {path.with_suffix(".html").as_posix() for path in sources}
     wanted |= {"guide.html", "guide-ru.html"}
     texts = {name: plain(html) for name, html in pages(site).items() if name != "404.html"}
@@ -203,16 +205,25 @@ def test_table_of_architectures_is_that_of_the_configurations() -> None:
     assert architecture("emo") == architecture("v1_ctc")
 
 
-def test_readmes_become_pages() -> None:
-    from scripts.readme_pages import as_page
-
+def test_links_are_right_in_the_repository_and_on_the_site() -> None:
     readme = (
-        "[По-русски](README_ru.md#a) ![s](gigaam_scheme.svg) [card](gigaam/x.md) [`a.py`](a.py)\n"
+        "[По-русски](README_ru.md#a) ![s](gigaam_scheme.svg) [card](x/y.md) [`a.py`](a.py)\n"
         "[how](docs/how-it-works.md) [far](https://example.org/a_(b)) [here](#models)\n"
         "```python\ntexts[0](LICENSE)\n```\n"
     )
-    assert as_page(readme) == (
-        "[По-русски](guide-ru.md#a) ![s](gigaam_scheme.svg) card (`gigaam/x.md`) `a.py`\n"
+    assert relinked(readme, "README.md") == (
+        "[По-русски](guide-ru.md#a) ![s](gigaam_scheme.svg) card (`x/y.md`) `a.py`\n"
         "[how](how-it-works.md) [far](https://example.org/a_(b)) [here](#models)\n"
         "```python\ntexts[0](LICENSE)\n```\n"
     )
+    page = "[guide](../../README.md#x) [plan](../how-it-works.md#y) [m](models.md) [log](../../LOG)"
+    assert relinked(page, "docs/api/index.md") == (
+        "[guide](../guide.md#x) [plan](../how-it-works.md#y) [m](models.md) log (`LOG`)"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_the_sources_lead_to_files(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    links = re.findall(r"\]\((?!https?://)([^)#]+)[^)]*\)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
