@@ -122,6 +122,7 @@ def test_committed_outputs(committed: Any, check: Callable[[Any], None]) -> None
 
 
 @pytest.mark.timeout(900)  # on busy cores
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter's packages
 def test_runs_from_top_to_bottom(committed: Any, tmp_path: Path) -> None:
     """It gives outputs that pass the same checks, and leaves the committed file alone."""
     before = run_notebook.NOTEBOOK.read_bytes()
