@@ -95,7 +95,10 @@ def transcribe(
     ] = _DEFAULT_MODEL,
     onnx: Annotated[
         Path | None,
-        typer.Option(help="Directory of an exported model, to run it without torch."),
+        typer.Option(
+            help="Directory of an exported model (DIRECTORY/NAME if it holds several), to run it "
+            "without torch."
+        ),
     ] = None,
     formats: Annotated[
         str | None,

@@ -26,7 +26,7 @@ def build_detector(
 
     Args:
         vad: "silero" needs nothing but the installation; "pyannote" needs the extra
-            ``gigaam[longform]`` and a Hugging Face token in ``HF_TOKEN`` (or the model in the
+            ``longform`` and a Hugging Face token in ``HF_TOKEN`` (or the model in the
             local cache, or a local ``pyannote_model``); "auto" is pyannote if its token is set (or
             a ``pyannote_model`` given), else Silero, and Silero with one warning if pyannote
             cannot be had; "none" takes everything for speech. A detector is returned as it is.
@@ -81,7 +81,7 @@ def _pyannote(options: VadOptions, device: str | None, model: str | None) -> Spe
     for package in ("pyannote.audio", "torch"):  # without importing them, which takes seconds
         if not _is_installed(package):
             raise MissingDependencyError(
-                f"{package} is not installed: pip install 'gigaam[longform]'"
+                f"{package} is not installed: pip install '.[longform]' in a clone of gigaam"
             )
     from gigaam.pyannote_vad import PyannoteDetector
 

@@ -36,7 +36,10 @@ def evaluate_model(
     ],
     onnx: Annotated[
         Path | None,
-        typer.Option(help="Directory of an exported model, to evaluate it without torch."),
+        typer.Option(
+            help="Directory of an exported model (DIRECTORY/NAME if it holds several), to "
+            "evaluate it without torch."
+        ),
     ] = None,
     by: Annotated[
         str | None,

@@ -43,7 +43,7 @@ def load_recogniser(
 
     Args:
         name: A model's name or path; unused if there is an exported one.
-        onnx: Directory of an exported model.
+        onnx: Directory of an exported model, or DIRECTORY/NAME.
         device: Where to compute.
         option: What of the command line names the model.
 
@@ -80,10 +80,11 @@ def _load(ability: _Ability, name: str, onnx: Path | None, device: str | None, o
     return loaded
 
 
-def _load_exported(ability: _Ability, directory: Path) -> Any:
+def _load_exported(ability: _Ability, path: Path) -> Any:
     from gigaam.onnx import load
 
-    loaded = load(directory)
+    # Of several models in one directory one is named as if it were a file.
+    loaded = load(path) if path.is_dir() else load(path.parent, path.name)
     if loaded.metadata.kind not in ability.tasks:
-        raise typer.BadParameter(f"the model in {directory} {ability.lack}", param_hint="--onnx")
+        raise typer.BadParameter(f"the model in {path} {ability.lack}", param_hint="--onnx")
     return loaded

@@ -1,4 +1,4 @@
-"""Speech regions by pyannote.audio's voice activity detection, for ``gigaam[longform]``.
+"""Speech regions by pyannote.audio's voice activity detection, of the extra ``longform``.
 
 What pyannote does to the process around it is undone or kept off: its models are read as data (it
 would unpickle them with code and all), it sends no telemetry, and warnings, environment, torch's
@@ -164,7 +164,7 @@ def _import_pyannote() -> None:
         import_module("pyannote.audio.pipelines")
     except Exception as error:  # wrong versions of torchaudio fail with OSError or RuntimeError
         raise MissingDependencyError(
-            f"pyannote.audio cannot be imported ({error}): pip install --upgrade 'gigaam[longform]'"
+            f"pyannote.audio cannot be imported ({error}): pip install --upgrade '.[longform]' in a clone"
         ) from error
 
 

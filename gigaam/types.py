@@ -116,7 +116,7 @@ class TranscriptionResult(str):
         format: str | None = None,
         options: FormatOptions | None = None,
     ) -> Path:
-        """The path of a new file with the result; see :func:`gigaam.formats.save`.
+        """The path of a new file with the result; see `gigaam.formats.save`.
 
         Args:
             path: Where to; an older file is replaced as a whole.
@@ -243,7 +243,7 @@ class LongformTranscriptionResult(Sequence[Segment]):
 
     @property
     def has_word_timestamps(self) -> bool:
-        """Whether :attr:`words` are there."""
+        """Whether `words` are there."""
         if self._has_word_timestamps is not None:
             return self._has_word_timestamps
         return bool(self._segments) and all(s.words is not None for s in self._segments)
@@ -300,7 +300,7 @@ class LongformTranscriptionResult(Sequence[Segment]):
         format: str | None = None,
         options: FormatOptions | None = None,
     ) -> Path:
-        """The path of a new file with the result; see :func:`gigaam.formats.save`.
+        """The path of a new file with the result; see `gigaam.formats.save`.
 
         Args:
             path: Where to; an older file is replaced as a whole.

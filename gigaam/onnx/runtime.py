@@ -374,7 +374,11 @@ def load(
     """
     names = exported_names(directory)
     if name is None and len(names) != 1:
-        found = f"{', '.join(names)}: say which with name=" if names else "no exported model"
+        found = (
+            f"{', '.join(names)}: say which (name=, or DIRECTORY/NAME)"
+            if names
+            else "no exported model"
+        )
         raise CheckpointError(f"{os.fspath(directory)} holds {found}")
     how = {"providers": providers, "threads": threads, "options": session_options}
     return from_sessions(open_sessions(directory, name or names[0], **how))

@@ -112,7 +112,7 @@ def _require_lightning() -> ModuleType:
         from gigaam.training import lightning_loop
     except ImportError as error:
         raise MissingDependencyError(
-            f"fine-tuning needs Lightning ({error}): pip install 'gigaam[train]'"
+            f"fine-tuning needs Lightning ({error}): pip install '.[train]' in a clone of gigaam"
         ) from error
     return lightning_loop
 

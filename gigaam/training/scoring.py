@@ -146,7 +146,7 @@ def require_jiwer() -> ModuleType:
         import jiwer
     except ImportError as error:
         raise MissingDependencyError(
-            "error rates need the jiwer package: pip install 'gigaam[train]'"
+            "error rates need the jiwer package: pip install '.[train]' in a clone of gigaam"
         ) from error
     return jiwer
 

@@ -344,10 +344,10 @@ def test_token_without_the_extra_is_one_warning(absent: str) -> None:
     kind, messages, place, error = run_python(WITHOUT_PYANNOTE, absent)
     assert kind == "SileroDetector"
     assert len(messages) == 1
-    assert "pip install 'gigaam[longform]'" in messages[0]
+    assert "pip install '.[longform]'" in messages[0]
     assert 'vad="silero"' in messages[0]
     assert place == "<string>"
-    assert "pip install 'gigaam[longform]'" in error
+    assert "pip install '.[longform]'" in error
 
 
 def run_python(code: str, *arguments: str) -> list[object]:

@@ -1,0 +1,1 @@
+"""Scripts that make what is committed: pictures, the notebook, pages of the documentation."""
