@@ -82,7 +82,8 @@ def _cached(repository: str) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
     except ImportError as error:
         raise MissingDependencyError(
-            "pyannote's models come through huggingface_hub: pip install '.[longform]' in a clone of gigaam"
+            "pyannote's models come through huggingface_hub: pip install '.[longform]' in a clone "
+            "of gigaam"
         ) from error
     try:
         found = try_to_load_from_cache(repository, _FILE)

@@ -164,7 +164,8 @@ def _import_pyannote() -> None:
         import_module("pyannote.audio.pipelines")
     except Exception as error:  # wrong versions of torchaudio fail with OSError or RuntimeError
         raise MissingDependencyError(
-            f"pyannote.audio cannot be imported ({error}): pip install --upgrade '.[longform]' in a clone"
+            f"pyannote.audio cannot be imported ({error}): pip install --upgrade '.[longform]' in "
+            "a clone of gigaam"
         ) from error
 
 

@@ -14,7 +14,7 @@ import gigaam
 from gigaam.onnx import load
 from gigaam.training import fine_tune, read_manifest, read_options
 from gigaam.training.data import SpeechFiles
-from tests.toy_recordings import write_manifest, words
+from tests.toy_recordings import words, write_manifest
 from tests.toy_training import toy_config
 
 pytestmark = [

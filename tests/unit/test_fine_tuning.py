@@ -1,5 +1,7 @@
 """Fine-tuning from end to end on toy recordings: what goes in, what comes out, what is kept."""
 
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,14 @@ import yaml
 import gigaam
 from gigaam.errors import ArgumentError, DatasetError
 from gigaam.loading import build_model
-from gigaam.training import fine_tune, read_manifest, read_options
+from gigaam.training import RunOptions, fine_tune, read_manifest, read_options
+from gigaam.training.configuration import configurations
+from gigaam.training.data import SpeechFiles
 from gigaam.training.lightning_loop import FineTuning
 from tests.toy_recordings import words, write_manifest
 from tests.toy_training import toy_config
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = [
     # Lightning's: no workers to load data, fewer batches than a logging interval, and the like.
@@ -104,8 +110,6 @@ def test_it_learns(toys):
 
 
 def read_samples(folder: Path, index: int) -> np.ndarray:
-    from gigaam.training.data import SpeechFiles
-
     return SpeechFiles().read(read_manifest(folder / "dev.tsv")[index])
 
 
@@ -309,3 +313,13 @@ def test_options_that_do_not_go_together(toys, overrides, message):
     build_model(toy_config("ctc")).save(first)
     with pytest.raises(ArgumentError, match=message):
         train(toys, "x", f"model.init={first}", *overrides)
+
+
+def test_documentation_names_what_there_is():
+    page = (ROOT / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
+    options = asdict(RunOptions())
+    named = re.findall(r"`(model|data|training|optimizer|loss)\.(\w+)", page)
+    assert len(named) > 10
+    assert [name for section, name in named if name not in options[section]] == []
+    told = re.findall(r"^\| `(\w+)` \|", page.partition("| configuration |")[2], flags=re.M)
+    assert sorted(told) == configurations()
