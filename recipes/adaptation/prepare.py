@@ -1,7 +1,7 @@
 """Recordings for two exercises: ``python -m recipes.adaptation.prepare DATA OUTPUT``.
 
-`voice_*`: espeak-ng whispering, as the tiny models never heard it. They learn sentences of fortunes-ru
-and are tested on the held-out sentences of festvox-ru, which no training has ever contained.
+`voice_*`: espeak-ng whispering, as the tiny models never heard it. They learn sentences of
+fortunes-ru and are tested on the held-out sentences of festvox-ru, which no training contained.
 
 `kazakh_*`: espeak-ng's Kazakh, random words of hunspell-kk. No test sentence is in the training
 set, though its words may be.

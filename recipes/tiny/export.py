@@ -1,7 +1,8 @@
 """Writes a trained network as a model directory: ``python -m recipes.tiny.export RUN DIRECTORY``.
 
 The encoder is stored in half precision; the front-end and the head stay float32, as in the v3
-files.
+files. Of a transducer's run ``--config recipes/tiny/tiny_rnnt.yaml`` gives the transducer; without
+it the CTC model made of its encoder and auxiliary head is written.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 
 from gigaam.loading import build_model
 from gigaam.training.starting_point import FINAL_NAME
-from recipes.tiny.train import DEFAULT_CONFIG, read_config
+from recipes.tiny.train import CTC_NAME, DEFAULT_CONFIG, read_config
 
 
 def main() -> None:
@@ -22,11 +23,15 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the run, with final.pt")
     parser.add_argument("directory", type=Path, help="where the model goes")
     parser.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, help="the one the run was started with"
+        "--config", type=Path, default=DEFAULT_CONFIG, help="of the model to be written"
     )
     arguments = parser.parse_args()
-    model = build_model(read_config(arguments.config).model)
-    model.load_state_dict(torch.load(arguments.run / FINAL_NAME, weights_only=True))
+    config = read_config(arguments.config).model
+    weights = arguments.run / FINAL_NAME
+    if config["model_class"] == "ctc" and (arguments.run / CTC_NAME).exists():
+        weights = arguments.run / CTC_NAME
+    model = build_model(config)
+    model.load_state_dict(torch.load(weights, weights_only=True))
     model.save(arguments.directory, encoder_dtype="float16")
     size = sum(f.stat().st_size for f in arguments.directory.iterdir() if f.is_file())
     print(f"{arguments.directory}: {size} bytes")

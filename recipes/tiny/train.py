@@ -9,7 +9,7 @@ import argparse
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from gigaam.decoder import CTCHead
 from gigaam.loading import build_model, find_model
 from gigaam.model import GigaAMASR
 from gigaam.training.augment import AugmentOptions
@@ -44,6 +45,9 @@ from gigaam.training.scoring import ErrorRates, error_rates
 from gigaam.training.starting_point import FINAL_NAME, read_weights, round_front_end, start_from
 
 logger = logging.getLogger("tiny")
+
+CTC_NAME = "final_ctc.pt"
+"""The file of a finished transducer's run with the weights of its auxiliary CTC model."""
 
 DEFAULT_CONFIG = Path(__file__).with_name("tiny_ctc.yaml")
 LOG_EVERY_STEPS = 20
@@ -234,8 +238,17 @@ def finish(trainer: Trainer, errors: CsvLog, run: Run, data: Path, files: Speech
     average = log_rates(trainer, errors, "average", evaluate(objective, run, data, files))
     if last < average:
         trainer.swap_average()
-    save_atomically(plain_state_dict(objective.model), trainer.directory / FINAL_NAME)
+    state = plain_state_dict(objective.model)
+    save_atomically(state, trainer.directory / FINAL_NAME)
+    if objective.auxiliary is not None:
+        save_atomically(with_head(state, objective.auxiliary), trainer.directory / CTC_NAME)
     logger.info("done: %s weights", "last" if last < average else "average")
+
+
+def with_head(state: Mapping[str, torch.Tensor], head: CTCHead) -> dict[str, torch.Tensor]:
+    """The weights of a CTC model made of a transducer's encoder and its auxiliary head."""
+    trunk = {name: tensor for name, tensor in state.items() if not name.startswith("head.")}
+    return trunk | {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
 
 
 def main() -> None:
