@@ -1,14 +1,15 @@
 """Text of live speech: a line for each phrase, about a second after it was spoken.
 
 Reads raw sound from the standard input: 16 kHz, one channel, 16 bits, little-endian. A phrase ends
-at a pause of half a second, or after 20 seconds at the longest pause there was. (For files, and for
-the best cuts of long recordings, there is `gigaam transcribe -`, which takes its time.)
+at a pause of half a second; after 20 seconds without one it is cut at its longest pause, if it has
+any. For files there is `gigaam transcribe`, which looks further ahead for better cuts.
 
 Needs:  pip install .  and a program that records: arecord (Linux), ffmpeg, sox
 Run:    arecord -q -t raw -f S16_LE -r 16000 | python examples/stream_to_text.py
-        ffmpeg -v error -i URL -f s16le -ac 1 -ar 16000 - | python examples/stream_to_text.py
+        ffmpeg -v error -re -i talk.mp4 -f s16le -ac 1 -ar 16000 - \
+            | python examples/stream_to_text.py
 
-Instead of URL, a microphone is `-f avfoundation -i :0` on macOS, `-f dshow -i audio=NAME` on
+Elsewhere ffmpeg records: avfoundation and dshow are its names for the microphones of macOS and
 Windows. Ctrl-C ends the recorder; what was said before is still recognised.
 """
 

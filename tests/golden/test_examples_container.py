@@ -81,6 +81,7 @@ def test_the_copied_files_suffice_for_the_wheel(number: int, tmp_path: Path) -> 
         (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
         assert "gigaam = gigaam.cli:main" in archive.read(entry_points).decode()
     assert "gigaam/assets/tiny_ctc/model.safetensors" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
     for requirements in re.findall(r"-r (\S+)", " ".join(given(stage, "RUN"))):
         assert (tmp_path / requirements).is_file()
 
@@ -114,7 +115,11 @@ def test_the_export_and_the_command_of_the_image(
 
     (entry_point,) = given(last, "ENTRYPOINT")
     places = [str(exported) if part == "/onnx" else part for part in json.loads(entry_point)[1:]]
-    environment = os.environ | {"HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
+    home = tmp_path / "home"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home)}
+    environment |= dict(setting.split("=") for setting in given(last, "ENV"))
+    environment.pop("CI", None)  # which keeps ONNX Runtime from telemetry, too
+    environment.pop("XDG_CACHE_HOME", None)
     if TORCH_FREE:
         del environment["PYTHONPATH"]
     done = subprocess.run(
@@ -125,5 +130,6 @@ def test_the_export_and_the_command_of_the_image(
         encoding="utf-8",
     )
     assert (done.returncode, done.stderr) == (0, "")
+    assert not home.exists()  # the user nobody has none
     expected = packaged_model.transcribe(example)
     assert SequenceMatcher(None, done.stdout.strip(), expected, autojunk=False).ratio() > 0.95
