@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 import gigaam
-from gigaam.audio import iter_audio
+from gigaam.audio import channel_count, iter_audio
 
 RATE = 16_000
 
@@ -47,15 +47,19 @@ def main(
     emotions = gigaam.load_model(model)
     if not isinstance(emotions, gigaam.GigaAMEmo):
         raise typer.BadParameter(f"{model} does not know emotions", param_hint="--model")
+    if channel is not None and channel >= channel_count(call):
+        raise typer.BadParameter(f"{call} has {channel_count(call)}", param_hint="--channel")
     rows = []
     for start, end, probabilities in windows(emotions, call, window, quiet_db, channel):
+        clock = f"{start // 60:3.0f}:{start % 60:04.1f}"
         if probabilities:
             best = max(probabilities, key=probabilities.__getitem__)
             bar = "#" * round(20 * probabilities[best])
-            print(f"{gigaam.format_time(start)}  {best:8}  {probabilities[best]:4.0%}  {bar}")
-            rows.append({"start": f"{start:.2f}", "end": f"{end:.2f}", **probabilities})
+            print(f"{clock}  {best:8}  {probabilities[best]:4.0%}  {bar}")
+            row = {"start": start, "end": end, **probabilities}
+            rows.append({name: f"{number:.4f}" for name, number in row.items()})
         else:
-            print(f"{gigaam.format_time(start)}  -")
+            print(f"{clock}  -")
     if csv_file is not None:
         with csv_file.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, ["start", "end", *emotions.id2name])
