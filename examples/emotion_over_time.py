@@ -48,7 +48,9 @@ def main(
     if not isinstance(emotions, gigaam.GigaAMEmo):
         raise typer.BadParameter(f"{model} does not know emotions", param_hint="--model")
     if channel is not None and channel >= channel_count(call):
-        raise typer.BadParameter(f"{call} has {channel_count(call)}", param_hint="--channel")
+        raise typer.BadParameter(
+            f"{call} has {channel_count(call)} channels", param_hint="--channel"
+        )
     rows = []
     for start, end, probabilities in windows(emotions, call, window, quiet_db, channel):
         clock = f"{start // 60:3.0f}:{start % 60:04.1f}"
