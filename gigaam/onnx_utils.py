@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
@@ -21,6 +20,7 @@ from gigaam.audio import AudioSource
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, exported_names, from_sessions
 from gigaam.onnx.runtime import open_sessions as _open_sessions
+from gigaam.onnx_engine import onnxruntime
 from gigaam.recognizer import is_one_recording
 
 __all__ = ["infer_onnx", "load_onnx", "load_onnx_sessions", "transcribe_sample"]

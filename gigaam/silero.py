@@ -19,7 +19,7 @@ from gigaam.errors import MissingDependencyError
 from gigaam.vad import Region, RegionBuilder, Samples, SpeechStream, VadOptions, checked_block
 
 if TYPE_CHECKING:
-    import onnxruntime
+    from gigaam.onnx_engine import onnxruntime
 
 __all__ = ["SileroDetector", "find_model"]
 
@@ -169,7 +169,7 @@ class _SileroStream:
 
 
 def _load_net(path: Path, threads: int) -> _Net:
-    import onnxruntime
+    from gigaam.onnx_engine import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 import yaml  # type: ignore[import-untyped]
 from omegaconf import OmegaConf
@@ -30,6 +29,7 @@ from gigaam.onnx.graphs import DecoderGraph, EmoGraph, JointGraph, encoder_graph
 from gigaam.onnx.layouts import Layout, arrange, check_layout
 from gigaam.onnx.metadata import FrontEnd, GraphMetadata
 from gigaam.onnx.precision import DType
+from gigaam.onnx_engine import onnxruntime
 
 __all__ = ["export"]
 

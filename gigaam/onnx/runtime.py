@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from gigaam.audio import AudioSource, read_audio
@@ -23,6 +22,7 @@ from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.onnx.features import log_mel
 from gigaam.onnx.metadata import GraphMetadata
+from gigaam.onnx_engine import onnxruntime
 from gigaam.recognition import SpeechRecognition
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]

@@ -207,7 +207,7 @@ def test_bash_blocks_run(
     assert tables.count("WER") >= 3
     assert "anna" in tables
     assert "macro F1" in tables
-    gigaam.load_model(folder / "mine")
+    gigaam.load_model(folder / "my_model")
     assert (folder / "report.json").stat().st_size > 1000
     assert (folder / "report.html").stat().st_size > 1000
 

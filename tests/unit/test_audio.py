@@ -201,6 +201,15 @@ def test_rates_and_channels(rate: int, channels: int) -> None:
     np.testing.assert_allclose(from_floats, from_file, atol=6 / 32768)
 
 
+@pytest.mark.parametrize("channel", [-1, 2])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_channel_that_is_not_there(channel: int, as_file: bool) -> None:
+    samples = speechlike(0.5, channels=2)
+    source, rate = (wav(samples), None) if as_file else (samples, SAMPLE_RATE)
+    with pytest.raises(AudioError, match=f"channel={channel}, but the recording has 2"):
+        iter_audio(source, input_rate=rate, channel=channel)
+
+
 def test_target_rate() -> None:
     assert read_audio(wav(MONO), sample_rate=8_000).size == len(MONO) // 2
     np.testing.assert_array_equal(read_audio(wav(MONO, 8_000), sample_rate=8_000), MONO_FLOATS)

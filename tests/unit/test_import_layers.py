@@ -31,6 +31,7 @@ TORCH_FREE = {
     "longform",
     "named_models",
     "onnx",
+    "onnx_engine",
     "onnx_utils",
     "printing",
     "progress",
