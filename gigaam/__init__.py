@@ -3,8 +3,9 @@
 Importing this package is cheap: torch and the models load on first use.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gigaam.lazy import importer
 
 if TYPE_CHECKING:
     from gigaam.chunking import ChunkingOptions
@@ -119,13 +120,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The public object of that name, imported now from the module that holds it."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'gigaam' has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = importer(__name__, _HOME_OF)
 
 
 def __dir__() -> list[str]:

@@ -17,9 +17,9 @@ from gigaam.progress import progress_display
 from gigaam.whole_file import write_whole
 
 if TYPE_CHECKING:
+    from gigaam.evaluation.evaluating import EmotionModel
     from gigaam.recognition import SpeechRecognition
     from gigaam.training import EmotionReport, RecognitionReport
-    from gigaam.training.evaluation import EmotionModel
 
 __all__ = ["evaluate_model"]
 
@@ -73,7 +73,7 @@ def evaluate_model(
         if json_file is not None:
             write_whole(json_file, _encoded(_as_json(model_name, reports)))
         if html_file is not None:
-            from gigaam.training.report_html import report_page
+            from gigaam.evaluation.report_html import report_page
 
             page = report_page(model_name, gigaam.__version__, reports, worst)
             write_whole(html_file, _encoded(page))
@@ -85,8 +85,8 @@ def evaluate_model(
 
 def _count(manifests: Sequence[str], by: str | None) -> int:
     """Utterances of all manifests; what is wrong with one shows before a model is loaded."""
+    from gigaam.evaluation.outcomes import check_column
     from gigaam.training.manifests import read_manifest
-    from gigaam.training.outcomes import check_column
 
     total = 0
     for manifest in manifests:
@@ -132,7 +132,7 @@ def _encoded(text: str) -> bytes:
 
 def _print(reports: Sequence[RecognitionReport | EmotionReport], n_worst: int) -> None:
     """Prints the reports; what failed goes to stderr and makes the exit code."""
-    from gigaam.training.report_text import report_lines
+    from gigaam.evaluation.report_text import report_lines
 
     for report in reports:
         print_lines(report_lines(report, n_worst))

@@ -13,8 +13,8 @@ from gigaam import registry
 from gigaam.errors import UnknownModelError
 
 if TYPE_CHECKING:
+    from gigaam.evaluation.evaluating import EmotionModel
     from gigaam.recognition import SpeechRecognition
-    from gigaam.training.evaluation import EmotionModel
 
 __all__ = ["load_evaluable", "load_recogniser"]
 
@@ -84,7 +84,7 @@ def _load_exported(ability: _Ability, path: Path) -> Any:
     from gigaam.onnx import load
 
     # Of several models in one directory one is named as if it were a file.
-    loaded = load(path) if path.is_dir() else load(path.parent, path.name)
+    loaded = load(path) if path.is_dir() else load(path.parent, name=path.name)
     if loaded.metadata.kind not in ability.tasks:
         raise typer.BadParameter(f"the model in {path} {ability.lack}", param_hint="--onnx")
     return loaded

@@ -1,28 +1,29 @@
-"""Training: text normalisation, data, augmentation, the loop that makes a model; evaluation.
+"""Training: manifests, text, augmentation, losses, the loops that make a model.
 
 Importing this package loads nothing heavy: `gigaam.training.text` needs only the standard library.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gigaam.lazy import importer
 
 if TYPE_CHECKING:
+    from gigaam.evaluation.emotion_report import EmotionReport
+    from gigaam.evaluation.evaluating import evaluate
+    from gigaam.evaluation.recognition_report import RecognitionReport
+    from gigaam.evaluation.scoring import error_rates
     from gigaam.training.configuration import read_options
-    from gigaam.training.emotion_report import EmotionReport
-    from gigaam.training.evaluation import evaluate
     from gigaam.training.fine_tuning import fine_tune
     from gigaam.training.manifests import Utterance, read_manifest
     from gigaam.training.options import RunOptions
-    from gigaam.training.recognition_report import RecognitionReport
-    from gigaam.training.scoring import error_rates
 
 _HOME_OF = {
-    "EmotionReport": "gigaam.training.emotion_report",
-    "RecognitionReport": "gigaam.training.recognition_report",
+    "EmotionReport": "gigaam.evaluation.emotion_report",
+    "RecognitionReport": "gigaam.evaluation.recognition_report",
     "RunOptions": "gigaam.training.options",
     "Utterance": "gigaam.training.manifests",
-    "error_rates": "gigaam.training.scoring",
-    "evaluate": "gigaam.training.evaluation",
+    "error_rates": "gigaam.evaluation.scoring",
+    "evaluate": "gigaam.evaluation.evaluating",
     "fine_tune": "gigaam.training.fine_tuning",
     "read_manifest": "gigaam.training.manifests",
     "read_options": "gigaam.training.configuration",
@@ -40,11 +41,4 @@ __all__ = [
     "read_options",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """The public object of that name, imported now from the module that holds it."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'gigaam.training' has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = importer(__name__, _HOME_OF)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from gigaam.errors import DatasetError, ModelError
+from gigaam.evaluation.scoring import tidy_text
 from gigaam.training.manifests import Utterance, read_manifest
-from gigaam.training.scoring import tidy_text
 from gigaam.training.text import normalize_text
 
 __all__ = ["Corpus", "gather", "read_texts"]

@@ -20,12 +20,12 @@ from torch.utils.data import DataLoader
 
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import ArgumentError, MissingDependencyError
+from gigaam.evaluation.evaluating import evaluate
 from gigaam.loading import build_model
 from gigaam.model import GigaAM
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.configuration import typed
 from gigaam.training.epochs import EpochLoader, Recipe
-from gigaam.training.evaluation import evaluate
 from gigaam.training.first_layer import plain_state_dict
 from gigaam.training.manifests import Utterance
 from gigaam.training.model_card import model_card

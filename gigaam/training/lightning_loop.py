@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import ArgumentError
+from gigaam.evaluation.scoring import compare
 from gigaam.model import GigaAMASR, GigaAMEmo
 from gigaam.training.data import SpeechFiles
 from gigaam.training.hearing import recognize
@@ -28,7 +29,6 @@ from gigaam.training.manifests import Utterance
 from gigaam.training.objective import EmotionObjective, Objective
 from gigaam.training.optimizer import OptimizerOptions, adamw, averaged
 from gigaam.training.options import TrainingOptions
-from gigaam.training.scoring import compare
 
 __all__ = ["DEV_ERROR", "FineTuning", "last_checkpoint", "make_trainer"]
 

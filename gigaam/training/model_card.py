@@ -11,12 +11,12 @@ import torch
 import yaml  # type: ignore[import-untyped]
 
 import gigaam
+from gigaam.evaluation.emotion_report import FIGURES, EmotionReport
+from gigaam.evaluation.recognition_report import RecognitionReport
+from gigaam.evaluation.report_text import FIGURE_NAMES, percent, percent_interval
 from gigaam.model import GigaAM, GigaAMASR
 from gigaam.training.corpus import Corpus
-from gigaam.training.emotion_report import FIGURES, EmotionReport
 from gigaam.training.options import RunOptions
-from gigaam.training.recognition_report import RecognitionReport
-from gigaam.training.report_text import FIGURE_NAMES, percent, percent_interval
 
 __all__ = ["model_card"]
 

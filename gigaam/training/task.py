@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gigaam.errors import ArgumentError, ModelError
+from gigaam.evaluation.emotion_report import EMOTION_COLUMN
 from gigaam.model import GigaAMASR, GigaAMEmo
 from gigaam.training.architecture import (
     Origin,
@@ -23,7 +24,6 @@ from gigaam.training.architecture import (
 from gigaam.training.configuration import typed
 from gigaam.training.corpus import Corpus, gather, read_texts
 from gigaam.training.data import SpeechFiles
-from gigaam.training.emotion_report import EMOTION_COLUMN
 from gigaam.training.first_layer import band_statistics, standardize_first_layer
 from gigaam.training.manifests import Utterance
 from gigaam.training.objective import EmotionObjective, LossOptions, Objective

@@ -20,6 +20,7 @@ import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from gigaam.decoder import CTCHead
+from gigaam.evaluation.scoring import ErrorRates, error_rates
 from gigaam.loading import build_model, find_model
 from gigaam.model import GigaAMASR
 from gigaam.training.augment import AugmentOptions
@@ -41,7 +42,6 @@ from gigaam.training.loop import CsvLog, Trainer, save_atomically
 from gigaam.training.manifests import Utterance, read_manifest
 from gigaam.training.objective import LossOptions, Objective
 from gigaam.training.optimizer import OptimizerOptions
-from gigaam.training.scoring import ErrorRates, error_rates
 from gigaam.training.starting_point import FINAL_NAME, read_weights, round_front_end, start_from
 
 logger = logging.getLogger("tiny")

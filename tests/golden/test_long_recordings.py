@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import gigaam
-from gigaam.training.scoring import ErrorRates, error_rates
+from gigaam.evaluation.scoring import ErrorRates, error_rates
 from tests.long_recordings import RATE, Spoken, held_out, write_long
 
 SEGMENTATION = os.environ.get("GIGAAM_TEST_SEGMENTATION")

@@ -56,3 +56,16 @@ def test_export_says_what_the_model_says(kind: str, manifest: Path, tmp_path: Pa
     if kind == "ctc":
         assert len({each["hypothesis"] for each in own["results"]}) == 4
         assert exported["raw"] == own["raw"]
+
+
+def test_one_of_several_models_in_a_directory(manifest: Path, tmp_path: Path) -> None:
+    """Named as if it were a file; the directory alone does not say which."""
+    random_emo().to_onnx(tmp_path)
+    random_asr("v3_ctc").to_onnx(tmp_path)
+    evaluate = [sys.executable, "-c", WITHOUT_TORCH, "eval", manifest, "--onnx"]
+    both = subprocess.run([*evaluate, tmp_path], capture_output=True, text=True)
+    assert both.returncode == 1
+    assert "emo, v3_ctc: say which (name=, or DIRECTORY/NAME)" in both.stderr
+    one = subprocess.run([*evaluate, tmp_path / "emo"], capture_output=True, text=True)
+    assert (one.returncode, one.stderr) == (0, "")
+    assert "accuracy" in one.stdout

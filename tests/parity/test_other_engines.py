@@ -16,12 +16,12 @@ import gigaam.onnx
 from gigaam.cli import app
 from gigaam.decoder import CTCHead
 from gigaam.errors import ArgumentError
+from gigaam.evaluation.scoring import error_rates
 from gigaam.model import GigaAM, GigaAMASR
 from gigaam.onnx import OnnxASR
 from gigaam.onnx.export import describe, export
 from gigaam.onnx.layouts import arrange, check_layout, onnx_asr_name
 from gigaam.onnx.runtime import from_sessions, open_sessions
-from gigaam.training.scoring import error_rates
 from tests.exports import export_once
 from tests.long_recordings import Spoken, held_out
 from tests.nets import random_emo, random_ssl, transducer_of

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from gigaam.errors import DatasetError
+from gigaam.evaluation.emotion_report import figures, report_emotions
+from gigaam.evaluation.outcomes import Heard
+from gigaam.evaluation.report_text import report_lines
 from gigaam.training import EmotionReport, evaluate
-from gigaam.training.emotion_report import figures, report_emotions
 from gigaam.training.manifests import Utterance
-from gigaam.training.outcomes import Heard
-from gigaam.training.report_text import report_lines
 from tests.nets import random_emo
 
 EMOTIONS = ("angry", "sad", "neutral", "positive")

@@ -11,14 +11,14 @@ import pytest
 
 from gigaam import training
 from gigaam.errors import ArgumentError, AudioFileNotFoundError, DatasetError
+from gigaam.evaluation.bootstrap import BootstrapOptions
+from gigaam.evaluation.emotion_report import report_emotions
+from gigaam.evaluation.outcomes import Heard
+from gigaam.evaluation.report_html import report_page
+from gigaam.evaluation.report_text import report_lines
+from gigaam.evaluation.scoring import Edits
 from gigaam.recognition import SpeechRecognition
 from gigaam.training import RecognitionReport, evaluate
-from gigaam.training.bootstrap import BootstrapOptions
-from gigaam.training.emotion_report import report_emotions
-from gigaam.training.outcomes import Heard
-from gigaam.training.report_html import report_page
-from gigaam.training.report_text import report_lines
-from gigaam.training.scoring import Edits
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
 RATE = 16_000
@@ -269,10 +269,13 @@ def test_names_of_the_training_package() -> None:
     assert training.__all__ == [
         "EmotionReport",
         "RecognitionReport",
+        "RunOptions",
         "Utterance",
         "error_rates",
         "evaluate",
+        "fine_tune",
         "read_manifest",
+        "read_options",
     ]
     assert all(getattr(training, name).__name__ == name for name in training.__all__)
     with pytest.raises(AttributeError, match="no attribute 'evaluat'"):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigaam.errors import MissingDependencyError
-from gigaam.training.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
-from gigaam.training.scoring import AlignedPart, Edits, compare, error_rates, tidy_text
+from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
+from gigaam.evaluation.scoring import AlignedPart, Edits, compare, error_rates, tidy_text
 
 texts = st.lists(st.sampled_from(["да", "нет", "нетто", "а"]), max_size=7).map(" ".join)
 
@@ -86,7 +86,7 @@ def test_tidy_text_keeps_case_and_punctuation() -> None:
 
 def test_missing_jiwer_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jiwer", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'gigaam\[train\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '\.\[train\]'"):
         compare(["да"], ["да"])
 
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.training.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
+from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
+from gigaam.evaluation.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
+from gigaam.evaluation.scoring import Comparison, Edits, compare, tidy_text
 from gigaam.training.manifests import Utterance
-from gigaam.training.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
-from gigaam.training.scoring import Comparison, Edits, compare, tidy_text
 from gigaam.training.text import normalize_text
 
 __all__ = ["Rate", "RecognitionReport", "RecognitionScores", "Recognized", "report_recognition"]

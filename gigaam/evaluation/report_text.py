@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from gigaam.training.bootstrap import Interval
-from gigaam.training.emotion_report import FIGURES, Classified, EmotionReport, EmotionScores
-from gigaam.training.manifests import Utterance
-from gigaam.training.outcomes import Heard
-from gigaam.training.recognition_report import (
+from gigaam.evaluation.bootstrap import Interval
+from gigaam.evaluation.emotion_report import FIGURES, Classified, EmotionReport, EmotionScores
+from gigaam.evaluation.outcomes import Heard
+from gigaam.evaluation.recognition_report import (
     Rate,
     RecognitionReport,
     RecognitionScores,
     Recognized,
 )
-from gigaam.training.scoring import AlignedPart, EditKind
+from gigaam.evaluation.scoring import AlignedPart, EditKind
+from gigaam.training.manifests import Utterance
 
 __all__ = [
     "FIGURE_NAMES",

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.errors import DatasetError
-from gigaam.training.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
+from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
+from gigaam.evaluation.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
 from gigaam.training.manifests import Utterance
-from gigaam.training.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
 
 __all__ = [
     "EMOTION_COLUMN",

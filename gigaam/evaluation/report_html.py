@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from gigaam.training.bootstrap import Interval
-from gigaam.training.emotion_report import FIGURES, EmotionReport
-from gigaam.training.outcomes import Heard, why
-from gigaam.training.recognition_report import RecognitionReport, Recognized
-from gigaam.training.report_text import (
+from gigaam.evaluation.bootstrap import Interval
+from gigaam.evaluation.emotion_report import FIGURES, EmotionReport
+from gigaam.evaluation.outcomes import Heard, why
+from gigaam.evaluation.recognition_report import RecognitionReport, Recognized
+from gigaam.evaluation.report_text import (
     FIGURE_NAMES,
     NOT_DEFINED,
     aligned_words,

@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from gigaam.audio import SAMPLE_RATE
 from gigaam.chunking import LONGEST_PASS_S
 from gigaam.errors import DatasetError
-from gigaam.recognition import SpeechRecognition
-from gigaam.training.bootstrap import DEFAULT_OPTIONS, BootstrapOptions
-from gigaam.training.emotion_report import (
+from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions
+from gigaam.evaluation.emotion_report import (
     EMOTION_COLUMN,
     EmotionReport,
     check_emotions,
     report_emotions,
 )
+from gigaam.evaluation.outcomes import Heard, check_column
+from gigaam.evaluation.recognition_report import RecognitionReport, report_recognition
+from gigaam.evaluation.scoring import require_jiwer
+from gigaam.recognition import SpeechRecognition
 from gigaam.training.excerpts import iter_excerpts
 from gigaam.training.manifests import Utterance, read_manifest
-from gigaam.training.outcomes import Heard, check_column
-from gigaam.training.recognition_report import RecognitionReport, report_recognition
-from gigaam.training.scoring import require_jiwer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,28 @@
+"""Names that are imported when they are asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+__all__ = ["importer"]
+
+
+def importer(package: str, home_of: Mapping[str, str]) -> Callable[[str], Any]:
+    """A package's ``__getattr__`` (PEP 562): gives its public objects, and keeps them there.
+
+    Args:
+        package: Its name.
+        home_of: Public names and the modules that hold them.
+    """
+
+    def get(name: str) -> Any:
+        if name not in home_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(home_of[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get
