@@ -26,9 +26,10 @@ from gigaam.errors import ArgumentError, ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx import metadata
 from gigaam.onnx.graphs import DecoderGraph, EmoGraph, JointGraph, encoder_graph
-from gigaam.onnx.layouts import Layout, arrange, check_layout
+from gigaam.onnx.layouts import ONNX_ASR_PREDICTOR, Layout, arrange, check_layout
 from gigaam.onnx.metadata import FrontEnd, GraphMetadata
 from gigaam.onnx.precision import DType
+from gigaam.onnx.widening import widened
 from gigaam.onnx_engine import onnxruntime
 
 __all__ = ["export"]
@@ -119,6 +120,8 @@ def export(
     clone = copy.deepcopy(model).to("cpu", torch.float32).eval()
     for parameter in clone.parameters():
         parameter.requires_grad_(False)
+    if layout == "onnx-asr":
+        _widen_predictor(clone)
     described = describe(clone, name)
     check_layout(described, layout)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
@@ -135,6 +138,14 @@ def export(
         for path in written:
             os.replace(path, directory / path.name)
     return [directory / path.name for path in written]
+
+
+def _widen_predictor(model: GigaAM) -> None:
+    """Gives a narrower predictor the only width that onnx-asr makes states for."""
+    if isinstance(model, GigaAMASR) and isinstance(model.head, RNNTHead):
+        _, width = ONNX_ASR_PREDICTOR
+        if model.head.decoder.pred_hidden < width:
+            model.head = widened(model.head, width).eval()
 
 
 def describe(model: GigaAM, name: str) -> GraphMetadata:

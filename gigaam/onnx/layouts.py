@@ -31,7 +31,8 @@ BLANK = "<blk>"
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 
 ONNX_ASR_PREDICTOR = (1, 320)
-"""Layers and width of the only predictor that onnx-asr makes states for."""
+"""Layers and width of the only predictor that onnx-asr makes states for; narrower ones are widened
+before they are exported (`gigaam.onnx.widening`)."""
 
 SUBSAMPLING_FACTOR = 4
 """Of every published model; onnx-asr counts a CTC graph's frames by it."""
@@ -67,7 +68,7 @@ def check_layout(described: GraphMetadata, layout: Layout) -> None:
     predictor = (described.layers, described.width)
     if (layout, described.kind) == ("onnx-asr", "rnnt") and predictor != ONNX_ASR_PREDICTOR:
         raise ArgumentError(
-            "onnx-asr opens predictors of 1 layer that is 320 wide; that of "
+            "onnx-asr opens predictors of 1 layer, up to 320 wide; that of "
             f"{described.name} has {described.layers}, {described.width} wide"
         )
 
