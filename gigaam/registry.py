@@ -211,6 +211,7 @@ _ALL = (
         approximate_bytes=2_341_300_000,
     ),
     _packaged("tiny_ctc", "ctc", 4_015_330),
+    _packaged("tiny_rnnt", "rnnt", 4_276_354),
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}

@@ -52,6 +52,14 @@ def packaged_model() -> "gigaam.GigaAMASR":
 
 
 @pytest.fixture(scope="session")
+def packaged_transducer() -> "gigaam.GigaAMASR":
+    """The packaged transducer; shared, so a test must not change it."""
+    model = gigaam.load_model("tiny_rnnt", device="cpu")
+    assert isinstance(model, gigaam.GigaAMASR)
+    return model
+
+
+@pytest.fixture(scope="session")
 def exported_model(
     packaged_model: "gigaam.GigaAMASR", tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

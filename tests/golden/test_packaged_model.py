@@ -1,4 +1,4 @@
-"""The packaged model on the packaged recording: a human voice, held out of its training."""
+"""The packaged models on the packaged recording: a human voice, held out of their training."""
 
 import os
 import shutil
@@ -21,6 +21,13 @@ MAX_CER = 0.15
 WORDS_IN_SECOND_HALF = 5
 
 
+@pytest.fixture(scope="module", params=["tiny_ctc", "tiny_rnnt"])
+def model(request: pytest.FixtureRequest) -> gigaam.GigaAMASR:
+    loaded = gigaam.load_model(request.param, device="cpu")
+    assert isinstance(loaded, gigaam.GigaAMASR)
+    return loaded
+
+
 @pytest.fixture(scope="module")
 def samples(example: Path) -> NDArray[np.float32]:
     return read_audio(example)
@@ -32,10 +39,8 @@ def reference(example_text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def recognised(
-    packaged_model: gigaam.GigaAMASR, samples: NDArray[np.float32]
-) -> gigaam.TranscriptionResult:
-    return packaged_model.transcribe(samples, word_timestamps=True, input_rate=SAMPLE_RATE)
+def recognised(model: gigaam.GigaAMASR, samples: NDArray[np.float32]) -> gigaam.TranscriptionResult:
+    return model.transcribe(samples, word_timestamps=True, input_rate=SAMPLE_RATE)
 
 
 def edits(reference: str, hypothesis: str) -> int:
@@ -53,10 +58,8 @@ def cer(reference: str, hypothesis: str) -> float:
     return edits(reference, hypothesis) / len(reference)
 
 
-def test_example_is_recognised(
-    packaged_model: gigaam.GigaAMASR, example: Path, reference: str
-) -> None:
-    text = packaged_model.transcribe(example)
+def test_example_is_recognised(model: gigaam.GigaAMASR, example: Path, reference: str) -> None:
+    text = model.transcribe(example)
     assert cer(reference, text) <= MAX_CER
     assert text.confidence > 0.5
 
@@ -74,21 +77,21 @@ def test_words_spell_the_text_in_order(
 
 
 def test_at_half_level(
-    packaged_model: gigaam.GigaAMASR, samples: NDArray[np.float32], reference: str
+    model: gigaam.GigaAMASR, samples: NDArray[np.float32], reference: str
 ) -> None:
-    text = packaged_model.transcribe(samples / 2, input_rate=SAMPLE_RATE)
+    text = model.transcribe(samples / 2, input_rate=SAMPLE_RATE)
     assert cer(reference, text) <= MAX_CER
 
 
 def test_after_silence(
-    packaged_model: gigaam.GigaAMASR,
+    model: gigaam.GigaAMASR,
     samples: NDArray[np.float32],
     recognised: gigaam.TranscriptionResult,
     reference: str,
 ) -> None:
     """The text stays, and the words come that much later."""
     silence = np.zeros(int(0.7 * SAMPLE_RATE), np.float32)
-    later = packaged_model.transcribe(
+    later = model.transcribe(
         np.concatenate([silence, samples]), word_timestamps=True, input_rate=SAMPLE_RATE
     )
     assert cer(reference, later) <= MAX_CER
@@ -98,24 +101,25 @@ def test_after_silence(
 
 
 def test_second_half_alone(
-    packaged_model: gigaam.GigaAMASR, samples: NDArray[np.float32], reference: str
+    model: gigaam.GigaAMASR, samples: NDArray[np.float32], reference: str
 ) -> None:
     """A recording that begins in the middle of the sentence gives the words that are left."""
-    left = packaged_model.transcribe(samples[len(samples) // 2 :], input_rate=SAMPLE_RATE).split()
+    left = model.transcribe(samples[len(samples) // 2 :], input_rate=SAMPLE_RATE).split()
     expected = reference.split()[-WORDS_IN_SECOND_HALF:]
     found = sum(block.size for block in SequenceMatcher(None, expected, left).get_matching_blocks())
     assert found >= 0.8 * len(expected)
 
 
 def test_from_an_empty_directory_without_a_network(
-    example: Path, recognised: gigaam.TranscriptionResult, tmp_path: Path
+    model: gigaam.GigaAMASR, example: Path, recognised: gigaam.TranscriptionResult, tmp_path: Path
 ) -> None:
     """No cache, no home, no way out: all that is needed is installed."""
     dead = "http://127.0.0.1:9"
     environment = os.environ | dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), dead)
     environment |= {"HOME": str(tmp_path), "GIGAAM_CACHE": str(tmp_path / "cache")}
     environment |= {"PYTHONPATH": str(Path(gigaam.__file__).parents[1])}  # wherever it is installed
-    command = [sys.executable, "-m", "gigaam", "transcribe", "--model", "tiny_ctc", str(example)]
+    command = [sys.executable, "-m", "gigaam", "transcribe", "--model", str(model.cfg.model_name)]
+    command.append(str(example))
     namespace = ["unshare", "-rn"]
     if (
         shutil.which("unshare")
@@ -130,7 +134,7 @@ def test_from_an_empty_directory_without_a_network(
 
 
 def test_batches_give_what_single_calls_give(
-    packaged_model: gigaam.GigaAMASR, samples: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+    model: gigaam.GigaAMASR, samples: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sixteen stretches of the recording, of different lengths, in no order."""
     rng = np.random.default_rng(1)
@@ -139,16 +143,12 @@ def test_batches_give_what_single_calls_give(
         samples[s : s + n] for s, n in zip(starts, rng.integers(800, 56_000, 16), strict=True)
     ]
     calls = []
-    forward = packaged_model.encoder.forward
-    monkeypatch.setattr(
-        packaged_model.encoder, "forward", lambda *a: calls.append(len(a[1])) or forward(*a)
-    )
-    together = packaged_model.transcribe(
-        pieces, word_timestamps=True, batch_size=8, input_rate=SAMPLE_RATE
-    )
+    forward = model.encoder.forward
+    monkeypatch.setattr(model.encoder, "forward", lambda *a: calls.append(len(a[1])) or forward(*a))
+    together = model.transcribe(pieces, word_timestamps=True, batch_size=8, input_rate=SAMPLE_RATE)
     assert len(calls) <= 4
     for piece, result in zip(pieces, together, strict=True):
-        alone = packaged_model.transcribe(piece, word_timestamps=True, input_rate=SAMPLE_RATE)
+        alone = model.transcribe(piece, word_timestamps=True, input_rate=SAMPLE_RATE)
         assert result == alone
         assert [(w.text, w.start, w.end) for w in result.words] == [
             (w.text, w.start, w.end) for w in alone.words

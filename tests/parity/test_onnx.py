@@ -28,7 +28,7 @@ from tests.publishing import small_model
 RATE = 16_000
 
 PACKAGED = "tiny_ctc"
-RECOGNISERS = ["tiny_ctc", "v3_ctc", "v2_rnnt"]
+RECOGNISERS = ["tiny_ctc", "tiny_rnnt", "v3_ctc", "v2_rnnt"]
 SLOW_RECOGNISERS = [
     *("v1_ctc", "v1_rnnt", "v2_ctc", "v3_rnnt", "v3_e2e_ctc", "v3_e2e_rnnt", "multilingual_ctc"),
 ]
@@ -43,15 +43,20 @@ Exported = Callable[[str], tuple[GigaAM, Path]]
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, packaged_model: GigaAMASR) -> Exported:
+def exported(
+    tmp_path_factory: pytest.TempPathFactory,
+    packaged_model: GigaAMASR,
+    packaged_transducer: GigaAMASR,
+) -> Exported:
     """Small models of the published layouts and the directories of their exports, each once."""
     done: dict[str, tuple[GigaAM, Path]] = {}
+    packaged = {"tiny_ctc": packaged_model, "tiny_rnnt": packaged_transducer}
 
     def get(name: str) -> tuple[GigaAM, Path]:
         if name not in done:
-            model: GigaAM = packaged_model
-            if name != PACKAGED:
-                model = small_model(name, tmp_path_factory.mktemp(f"{name}-published"))
+            model = packaged.get(name) or small_model(
+                name, tmp_path_factory.mktemp(f"{name}-published")
+            )
             before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
             directory = export_once(tmp_path_factory, name, model)
             for key, tensor in model.state_dict().items():
@@ -90,7 +95,7 @@ def test_recognisers(
     assert isinstance(model, GigaAMASR)
     runtime = gigaam.onnx.load(directory, threads=1)
     assert isinstance(runtime, OnnxASR)
-    recordings = speech if name == PACKAGED else noise
+    recordings = speech if name.startswith("tiny") else noise
     expected = model.transcribe(recordings, True, batch_size, input_rate=RATE)
     found = runtime.transcribe(recordings, True, batch_size, input_rate=RATE)
     for one, other in zip(found, expected, strict=True):

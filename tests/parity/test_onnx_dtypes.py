@@ -94,8 +94,12 @@ def test_families(name: str, dtype: DType, tmp_path: Path, rng: np.random.Genera
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_error_rate(packaged_model: GigaAMASR, tmp_path: Path, dtype: DType) -> None:
+@pytest.mark.parametrize("packaged", ["packaged_model", "packaged_transducer"])
+def test_error_rate(
+    request: pytest.FixtureRequest, tmp_path: Path, packaged: str, dtype: DType
+) -> None:
     """On the test recordings, lower precision costs less than 0.3 points."""
+    model: GigaAMASR = request.getfixturevalue(packaged)
     spoken = held_out()
     texts = [each.text for each in spoken]
 
@@ -103,9 +107,9 @@ def test_error_rate(packaged_model: GigaAMASR, tmp_path: Path, dtype: DType) -> 
         found = model.transcribe([each.samples for each in spoken], input_rate=RATE)
         return float(jiwer.cer(texts, [str(each) for each in found]))
 
-    packaged_model.to_onnx(tmp_path, dtype=dtype)
+    model.to_onnx(tmp_path, dtype=dtype)
     reduced = error_rate(gigaam.onnx.load(tmp_path, threads=1))
-    assert reduced < error_rate(packaged_model) + 0.003
+    assert reduced < error_rate(model) + 0.003
 
 
 def weights(path: Path, dtype: Any) -> list[np.ndarray]:

@@ -21,6 +21,11 @@ from tests.toy_training import toy_config
 
 ROOT = Path(__file__).parents[2]
 
+FIRST_LOSSES = {
+    "ctc": [8.4031, 8.029, 6.9078, 6.1801, 5.2926, 5.3664, 5.902, 5.1163],
+    "rnnt": [10.0684, 9.9933, 7.2512, 6.5121, 5.2132, 5.342, 4.8123, 5.0174],
+}
+
 pytestmark = [
     # Lightning's: no workers to load data, fewer batches than a logging interval, and the like.
     pytest.mark.filterwarnings("ignore::UserWarning:lightning.*"),
@@ -323,3 +328,20 @@ def test_documentation_names_what_there_is():
     assert [name for section, name in named if name not in options[section]] == []
     told = re.findall(r"^\| `(\w+)` \|", page.partition("| configuration |")[2], flags=re.M)
     assert sorted(told) == configurations()
+
+
+@pytest.mark.parametrize("kind", ["ctc", "rnnt"])
+def test_losses_of_the_first_steps(toys, monkeypatch, kind):
+    """Data, augmentation, loss and optimizer are what they were when these were noted."""
+    losses = []
+    step = FineTuning.training_step
+
+    def noting(self, batch, batch_idx):
+        loss = step(self, batch, batch_idx)
+        losses.append(float(loss.detach()))
+        return loss
+
+    monkeypatch.setattr(FineTuning, "training_step", noting)
+    (toys / "toy.yaml").write_text(yaml.safe_dump(toy_config(kind)))
+    from_nothing(toys, "first", "training.steps=8")
+    assert losses == pytest.approx(FIRST_LOSSES[kind], rel=0.01)

@@ -29,7 +29,7 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize("name", [*PUBLISHED, "tiny_ctc"])
+@pytest.mark.parametrize("name", [*PUBLISHED, "tiny_ctc", "tiny_rnnt"])
 def test_every_name_means_itself(name):
     assert registry.resolve(name).name == name
     assert registry.is_known(name)
