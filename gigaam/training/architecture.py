@@ -12,7 +12,7 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from torch import Tensor
 
-from gigaam.checkpoints import Checkpoint, read_checkpoint
+from gigaam.checkpoints import read_checkpoint
 from gigaam.configs import (
     BUILTIN_NAMES,
     builtin_config,
@@ -26,6 +26,7 @@ from gigaam.loading import build_model, find_model, with_files
 from gigaam.model import GigaAM
 from gigaam.tokenizer import Tokenizer, build_tokenizer
 from gigaam.training.options import ModelOptions
+from gigaam.training.starting_point import in_float32
 
 __all__ = [
     "Origin",
@@ -74,7 +75,7 @@ def origin(options: ModelOptions) -> Origin:
         raise ArgumentError("give model.init or model.architecture, one of the two")
     if options.init is not None:
         checkpoint = read_checkpoint(find_model(options.init, None))
-        return Origin(with_files(checkpoint.config, checkpoint), _in_float32(checkpoint))
+        return Origin(with_files(checkpoint.config, checkpoint), in_float32(checkpoint.state_dict))
     name = str(options.architecture)
     if name in BUILTIN_NAMES:
         return Origin(builtin_config(name), {})
@@ -86,14 +87,6 @@ def origin(options: ModelOptions) -> Origin:
         return Origin(plain_config(content, name), {})
     checkpoint = read_checkpoint(find_model(name, None))
     return Origin(with_files(checkpoint.config, checkpoint), {})
-
-
-def _in_float32(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Its tensors, half precision made whole."""
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in checkpoint.state_dict.items()
-    }
 
 
 def recognition_config(
@@ -113,8 +106,7 @@ def recognition_config(
     kind = options.head or old["model_class"]
     if kind not in RECOGNITION_HEADS:
         raise ArgumentError("the model has no head to train: model.head must be ctc, rnnt or emo")
-    config = {part: old[part] for part in ("sample_rate", "preprocessor", "encoder") if part in old}
-    config = {"model_class": kind, **config, "model_name": name}
+    config = _headless(old, kind, name)
     keeps_kind = kind == old["model_class"]
     if keeps_kind and options.vocabulary is None:
         return config | {"head": old["head"], "decoding": old["decoding"]}
@@ -137,14 +129,19 @@ def emotion_config(old: Mapping[str, Any], emotions: Sequence[str], name: str) -
         emotions: Those of the training set, each once.
         name: What the model is called.
     """
-    config = {part: old[part] for part in ("sample_rate", "preprocessor", "encoder") if part in old}
-    config = {"model_class": "emo", **config, "model_name": name}
+    config = _headless(old, "emo", name)
     if old["model_class"] == "emo" and set(emotions) <= set(old["id2name"].values()):
         return config | {"head": old["head"], "id2name": old["id2name"]}
     return config | {
         "head": emotion_head(config["encoder"]["d_model"], len(emotions)),
         "id2name": dict(enumerate(emotions)),
     }
+
+
+def _headless(old: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """What models over one encoder have in common."""
+    kept = {part: old[part] for part in ("sample_rate", "preprocessor", "encoder") if part in old}
+    return {"model_class": kind, **kept, "model_name": name}
 
 
 def tokenizer_of(config: Mapping[str, Any]) -> Tokenizer:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from gigaam.training.loader import Batch
 from gigaam.training.objective import Objective
-from gigaam.training.optimizer import OptimizerOptions, adamw
+from gigaam.training.optimizer import OptimizerOptions, adamw, decay_at
 
 logger = logging.getLogger(__name__)
 
@@ -139,9 +139,7 @@ class Trainer:
         return float(loss.detach()), list(torch.autograd.grad(loss, self._parameters))
 
     def _update_average(self) -> None:
-        # Young averages forget faster, or the random beginning would stay in them for long.
-        step = self.position.step
-        decay = min(self.options.ema_decay, (1 + step) / (10 + step))
+        decay = decay_at(self.position.step, self.options.ema_decay)
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self._parameters, 1 - decay)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["OptimizerOptions", "adamw", "averaged"]
+__all__ = ["OptimizerOptions", "adamw", "averaged", "decay_at"]
 
 _LAYER = re.compile(r"(?:^|\.)encoder\.layers\.(\d+)\.")
 _BELOW_LAYERS = re.compile(r"(?:^|\.)encoder\.pre_encode\.")
@@ -49,9 +49,7 @@ class OptimizerOptions:
 
 
 def averaged(average: Tensor, current: Tensor, n_averaged: Tensor | int, decay: float) -> Tensor:
-    """The exponential average of a weight after one more step.
-
-    Young averages forget faster, or the random beginning would stay in them for long.
+    """The exponential average of a weight after one more step; see `decay_at`.
 
     Args:
         average: Of the steps so far.
@@ -59,8 +57,19 @@ def averaged(average: Tensor, current: Tensor, n_averaged: Tensor | int, decay: 
         n_averaged: How many steps those are.
         decay: Part of an old average that stays.
     """
-    kept = min(decay, (1 + float(n_averaged)) / (10 + float(n_averaged)))
-    return average + (current - average) * (1 - kept)
+    return average + (current - average) * (1 - decay_at(float(n_averaged), decay))
+
+
+def decay_at(n_averaged: float, decay: float) -> float:
+    """The part of an exponential average of so many steps that stays after one more.
+
+    Young averages forget faster, or the random beginning would stay in them for long.
+
+    Args:
+        n_averaged: How many steps it is of.
+        decay: The part of an old one that stays.
+    """
+    return min(decay, (1 + n_averaged) / (10 + n_averaged))
 
 
 def adamw(module: nn.Module, options: OptimizerOptions, *, fused: bool = True) -> torch.optim.AdamW:

@@ -37,6 +37,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state: Mapping[str, Tensor] = torch.load(path / FINAL_NAME, weights_only=True)
     else:
         state = read_checkpoint(path).state_dict
+    return in_float32(state)
+
+
+def in_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, half precision made whole; counters as they are."""
     return {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
 
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from typer.testing import CliRunner, Result
 from gigaam import GigaAMASR
 from gigaam.audio import read_audio
 from gigaam.cli import app
+from tests.waves import write_wav
 
 COMMAND = [sys.executable, "-m", "gigaam", "transcribe", "--model", "tiny_ctc"]
 
@@ -26,14 +26,6 @@ COMMAND = [sys.executable, "-m", "gigaam", "transcribe", "--model", "tiny_ctc"]
 def run(*arguments: object) -> Result:
     command = ["transcribe", "--model", "tiny_ctc", *map(str, arguments)]
     return CliRunner().invoke(app, command)
-
-
-def write(path: Path, *channels: np.ndarray) -> Path:
-    samples = np.round(np.stack(channels, axis=1) * 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setparams((len(channels), 2, 16_000, 0, "NONE", ""))
-        file.writeframes(samples.tobytes())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +38,7 @@ def long(speech: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight times the packaged sentence with pauses: about a minute."""
     path = tmp_path_factory.mktemp("long") / "long.wav"
     pause = np.zeros(24_000, np.float32)
-    return write(path, np.concatenate([pause, *([speech, pause] * 8)]))
+    return write_wav(path, np.concatenate([pause, *([speech, pause] * 8)]))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +102,7 @@ def test_a_folder_to_files_of_all_formats(
 def test_channels_are_split(speech: np.ndarray, sentence: str, tmp_path: Path) -> None:
     late = np.pad(speech, (len(speech), 0))
     early = np.pad(speech, (0, len(speech)))
-    path = write(tmp_path / "call.wav", late, early)
+    path = write_wav(tmp_path / "call.wav", late, early)
     result = run(path, "--channels", "split", "--json")
     segments = json.loads(result.stdout)["segments"]
     assert [segment["channel"] for segment in segments] == [1, 0]

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from difflib import SequenceMatcher
@@ -27,6 +26,7 @@ import gigaam
 from gigaam.audio import read_audio
 from tests.long_recordings import held_out
 from tests.nets import random_emo
+from tests.waves import pcm, write_wav
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -61,19 +61,6 @@ def is_close(found: str, expected: str) -> bool:
     return SequenceMatcher(None, found, expected, autojunk=False).ratio() > 0.9
 
 
-def pcm(samples: np.ndarray) -> bytes:
-    """Float samples as raw 16-bit ones."""
-    return np.round(samples * 32767).astype("<i2").tobytes()
-
-
-def write(path: Path, *channels: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setparams((len(channels), 2, 16_000, 0, "NONE", ""))
-        file.writeframes(pcm(np.stack(channels, axis=1)))
-    return path
-
-
 @pytest.fixture(scope="module")
 def speech(example: Path) -> np.ndarray:
     return read_audio(example)
@@ -83,7 +70,7 @@ def speech(example: Path) -> np.ndarray:
 def talk(speech: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packaged sentence five times, with pauses: over 30 seconds."""
     path = tmp_path_factory.mktemp("talk") / "talk.wav"
-    return write(path, np.concatenate([PAUSE, *([speech, PAUSE] * 5)]))
+    return write_wav(path, np.concatenate([PAUSE, *([speech, PAUSE] * 5)]))
 
 
 def words_of(text: str) -> list[str]:
@@ -192,11 +179,11 @@ def test_textgrid_of_words_that_overlap() -> None:
 def test_nearest_neighbours_are_of_the_same_voice(tmp_path: Path) -> None:
     recordings = [each.samples / 32768 for each in held_out() if len(each.samples) > 40_000]
     men, women = recordings[:6], recordings[-6:]
-    query = write(tmp_path / "query.wav", women.pop())
+    query = write_wav(tmp_path / "query.wav", women.pop())
     folder = tmp_path / "calls"
     for name, voices in (("man", men), ("woman", women)):
         for number, samples in enumerate(voices):
-            write(folder / name / f"{number}.wav", samples)
+            write_wav(folder / name / f"{number}.wav", samples)
     (folder / "broken.wav").write_text("no recording")
     done = run("nearest_neighbours.py", folder, query, "--top", len(women) + 1)
     assert re.search(r"^left out: .*broken\.wav", done.stderr, re.MULTILINE)
@@ -214,7 +201,7 @@ def test_emotion_over_time(speech: np.ndarray, tmp_path: Path) -> None:
     spoken = speech[16_000:72_000]
     agent = np.concatenate([spoken[:48_000], np.zeros(48_000), spoken])
     client = np.resize(speech, len(agent))
-    call = write(tmp_path / "call.wav", client, agent)
+    call = write_wav(tmp_path / "call.wav", client, agent)
     table = tmp_path / "call.csv"
     options = ["--model", tmp_path / "emo", "--window", 3, "--channel", 1, "--csv", table]
     printed = run("emotion_over_time.py", call, *options).stdout.splitlines()
