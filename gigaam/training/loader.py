@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -48,6 +48,7 @@ class Batch:
         labels: int64 [B, U], zero-padded.
         label_lengths: int64 [B].
         masks: what to hide of each example's log-mel.
+        seed: of what else is random in a step with this batch.
     """
 
     wav: Tensor
@@ -55,6 +56,7 @@ class Batch:
     labels: Tensor
     label_lengths: Tensor
     masks: tuple[SpectrogramMasks, ...]
+    seed: int = 0
 
     @property
     def audio_s(self) -> float:
@@ -63,12 +65,12 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(
-            self.wav.to(device, non_blocking=True),
-            self.lengths.to(device, non_blocking=True),
-            self.labels.to(device, non_blocking=True),
-            self.label_lengths.to(device, non_blocking=True),
-            self.masks,
+        return replace(
+            self,
+            wav=self.wav.to(device, non_blocking=True),
+            lengths=self.lengths.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+            label_lengths=self.label_lengths.to(device, non_blocking=True),
         )
 
     def split(self, parts: int) -> list[Batch]:
@@ -81,6 +83,7 @@ class Batch:
                 self.labels[first:end, : int(self.label_lengths[first:end].max())],
                 self.label_lengths[first:end],
                 self.masks[first:end],
+                self.seed + first,
             )
             for first, end in pairwise(ends)
             if end > first
@@ -130,7 +133,8 @@ class BatchMaker:
         wav, lengths = pad(waveforms, np.float32)
         spelt = [np.array(self._encode(draw.text), np.int64) for draw in examples]
         labels, label_lengths = pad(spelt, np.int64)
-        return Batch(wav, lengths, labels, label_lengths, masks)
+        chance = np.random.default_rng([self._seed, self._pass, draws[0].number, 1])  # 1: its own
+        return Batch(wav, lengths, labels, label_lengths, masks, int(chance.integers(2**31)))
 
     def _readable(self, draws: Sequence[Draw]) -> Iterator[tuple[Draw, Example]]:
         for draw in draws:

@@ -16,6 +16,7 @@ from gigaam.decoder import CTCHead
 from gigaam.errors import ArgumentError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.training.augment import SpectrogramMasks
+from gigaam.training.dropout import add_dropout, dropping
 from gigaam.training.loader import Batch
 from gigaam.training.losses import LATTICE_ELEMENTS, CTCLoss, loss_of
 
@@ -40,13 +41,18 @@ class Objective(nn.Module):
     Args:
         model: what is trained; its head's type says which loss.
         options: of the loss.
+        dropout: part of what every module of the encoder's layers adds that is lost in training.
     """
 
-    def __init__(self, model: GigaAMASR, options: LossOptions | None = None) -> None:
+    def __init__(
+        self, model: GigaAMASR, options: LossOptions | None = None, *, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         options = options or LossOptions()
         if options.auxiliary_ctc and isinstance(model.head, CTCHead):
             raise ArgumentError("auxiliary_ctc is for transducers: this model has a CTC head")
+        if dropout:
+            add_dropout(model.encoder, dropout)
         self.model = model
         self._loss = loss_of(model.head, options.lattice_elements)
         self._auxiliary_weight = options.auxiliary_ctc
@@ -61,7 +67,8 @@ class Objective(nn.Module):
             batch: The examples.
             freeze_encoder: Leave the encoder without gradients.
         """
-        encoded, lengths = encode(self.model, batch, freeze_encoder)
+        with dropping(batch.seed):
+            encoded, lengths = encode(self.model, batch, freeze_encoder)
         target = (encoded, lengths, batch.labels, batch.label_lengths)
         with torch.autocast(encoded.device.type, enabled=False):
             loss = self._loss(*target)

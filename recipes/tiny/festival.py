@@ -113,16 +113,21 @@ def check_recordings(recordings: Sequence[str], held_out: Set[str]) -> None:
 
 
 def write_split(
-    directory: Path, lines: Sequence[Line], held_out: Set[str], hours: float, processes: int
+    directory: Path,
+    name: str,
+    lines: Sequence[Line],
+    held_out: Set[str],
+    hours: float,
+    processes: int,
 ) -> None:
-    """Writes `synth_festival` and `synth_festival_units.txt`, the recordings used per utterance.
+    """Writes the table `name`, and `name_units.txt`, the recordings used per utterance.
 
     The voice is read from `directory / "voices"`; the result does not depend on `processes`.
     """
     batches = [lines[i : i + BATCH] for i in range(0, len(lines), BATCH)]
     with (
-        SplitWriter(directory, "synth_festival") as writer,
-        (directory / "synth_festival_units.txt").open("w", encoding="utf-8") as units,
+        SplitWriter(directory, name) as writer,
+        (directory / f"{name}_units.txt").open("w", encoding="utf-8") as units,
         multiprocessing.Pool(processes) as pool,
     ):
         for spoken in _flatten(pool.imap(partial(speak, root=directory), batches)):

@@ -1,6 +1,6 @@
 """Prepares the data of `tiny_ctc`: `python -m recipes.tiny.prepare OUTPUT [PART …]`.
 
-Parts are `real`, `espeak` and `festival`: all of them unless some are named. Every part can be made
+Parts are `real`, `espeak`, `festival` and `games`: all of them unless some are named. Every part can be made
 again; the same packages give the same files.
 """
 
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.tiny import clean_voice, espeak, festival, festvox, prompts
+from recipes.tiny import clean_voice, espeak, festival, festvox, games, prompts
 from recipes.tiny.manifest import read_rows
-from recipes.tiny.sentences import HeldOutTexts, read_sentences
+from recipes.tiny.sentences import HeldOutTexts, Line, read_sentences, usable_sentences
 
-PARTS = ("real", "espeak", "festival")
+PARTS = ("real", "espeak", "festival", "games")
 SEED = 2
-ESPEAK_HOURS, FESTIVAL_HOURS = 8.0, 24.0
+ESPEAK_HOURS, FESTIVAL_HOURS, GAMES_HOURS = 8.0, 24.0, 20.0
 
 
 def held_out_texts() -> HeldOutTexts:
@@ -38,12 +39,27 @@ def prepare_espeak(output: Path, hours: float, processes: int) -> None:
 
 def prepare_festival(output: Path, hours: float, processes: int) -> None:
     """Writes the clean voice under `voices` and `synth_festival` with it."""
-    held_out = held_out_texts()
-    sentences = read_sentences(held_out)
     recordings = festvox.held_out_recordings(festvox.read_sentences())
     clean_voice.copy_voice(festvox.VOICE, output / festival.VOICE_PATH, recordings)
-    lines = festival.plan(sentences, held_out, SEED)
-    festival.write_split(output, lines, recordings, hours, processes)
+    speak(output, "synth_festival", read_sentences(held_out_texts()), hours, processes)
+
+
+def prepare_games(output: Path, hours: float, processes: int) -> None:
+    """Writes `synth_games` with the clean voice of `prepare_festival`."""
+    packages = output / "games"
+    if not packages.exists():
+        games.unpack(packages)
+    sentences = usable_sentences(games.read_paragraphs(packages), held_out_texts())
+    speak(output, "synth_games", sentences, hours, processes)
+
+
+def speak(
+    output: Path, name: str, sentences: Sequence[Line], hours: float, processes: int
+) -> None:
+    """Writes a table of what festival makes of sentences."""
+    lines = festival.plan(sentences, held_out_texts(), SEED)
+    recordings = festvox.held_out_recordings(festvox.read_sentences())
+    festival.write_split(output, name, lines, recordings, hours, processes)
 
 
 def check_separation(output: Path) -> None:
@@ -87,6 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--espeak-hours", type=float, default=ESPEAK_HOURS)
     parser.add_argument("--festival-hours", type=float, default=FESTIVAL_HOURS)
+    parser.add_argument("--games-hours", type=float, default=GAMES_HOURS)
     chosen = parser.parse_args(arguments)
     parts = chosen.parts or PARTS
     if not set(parts) <= set(PARTS):
@@ -99,6 +116,8 @@ def main(arguments: list[str] | None = None) -> None:
         prepare_espeak(chosen.output, chosen.espeak_hours, chosen.processes)
     if "festival" in parts:
         prepare_festival(chosen.output, chosen.festival_hours, chosen.processes)
+    if "games" in parts:
+        prepare_games(chosen.output, chosen.games_hours, chosen.processes)
     check_separation(chosen.output)
     sys.stdout.write(describe(chosen.output) + "\n")
 

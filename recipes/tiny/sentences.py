@@ -1,4 +1,4 @@
-"""What the synthetic voices read: sentences of fortunes-ru and short phrases cut from them.
+"""What the synthetic voices read: sentences of printed texts and short phrases cut from them.
 
 `HeldOutTexts` is the guard: no text of dev or test may occur in a text synthesised for training.
 """
@@ -69,9 +69,9 @@ def parse_fortunes(file: str) -> Iterator[str]:
             yield " ".join(spoken)
 
 
-def split_sentences(fortune: str) -> Iterator[Line]:
-    """The sentences of a fortune that can be read aloud exactly as they are spelt."""
-    for piece in _SENTENCE_END.split(fortune):
+def split_sentences(paragraph: str) -> Iterator[Line]:
+    """The sentences of a paragraph that can be read aloud exactly as they are spelt."""
+    for piece in _SENTENCE_END.split(paragraph):
         sentence = piece.strip(' -—–"«»')
         if _ABBREVIATION.search(sentence) or _READ_ALOUD.search(sentence):
             continue
@@ -88,13 +88,18 @@ def _is_spelt_word(word: str) -> bool:
 
 def read_sentences(held_out: HeldOutTexts, fortunes: Path = FORTUNES) -> list[Line]:
     """All distinct usable sentences of fortunes-ru without held-out texts, in a fixed order."""
+    files = sorted(fortunes.iterdir())
+    texts = [f for f in files if f.suffix not in (".dat", ".u8") and f.is_file()]
+    paragraphs = (p for f in texts for p in parse_fortunes(f.read_text(encoding="utf-8")))
+    return usable_sentences(paragraphs, held_out)
+
+
+def usable_sentences(paragraphs: Iterable[str], held_out: HeldOutTexts) -> list[Line]:
+    """All distinct sentences of some texts that can be read aloud and contain no held-out text."""
     distinct: dict[str, Line] = {}
-    for path in sorted(fortunes.iterdir()):
-        if path.suffix in (".dat", ".u8") or not path.is_file():
-            continue
-        for fortune in parse_fortunes(path.read_text(encoding="utf-8")):
-            for line in split_sentences(fortune):
-                distinct.setdefault(line.transcription, line)
+    for paragraph in paragraphs:
+        for line in split_sentences(paragraph):
+            distinct.setdefault(line.transcription, line)
     return [line for line in distinct.values() if held_out.find_in(line.transcription) is None]
 
 

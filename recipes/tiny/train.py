@@ -65,6 +65,7 @@ class Run:
     augmentation: AugmentOptions
     optimizer: OptimizerOptions
     loss: LossOptions
+    dropout: float
 
 
 def read_config(path: Path) -> Run:
@@ -79,6 +80,7 @@ def read_config(path: Path) -> Run:
         augmentation=AugmentOptions(**content["augmentation"]),
         optimizer=OptimizerOptions(**content["optimizer"]),
         loss=LossOptions(**content.get("loss", {})),
+        dropout=content.get("dropout", 0.0),
     )
 
 
@@ -135,7 +137,7 @@ def build_objective(
     assert isinstance(model, GigaAMASR)
     round_front_end(model.preprocessor)
     standardize_first_layer(model, *band_statistics(model.preprocessor, recordings))
-    objective = Objective(model, run.loss)
+    objective = Objective(model, run.loss, dropout=run.dropout)
     if init is not None:
         start_from(objective, read_weights(init))
     return objective
