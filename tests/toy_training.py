@@ -8,6 +8,7 @@ import torch
 from gigaam.loading import build_model
 from gigaam.model import GigaAMASR
 from gigaam.training.augment import SpectrogramMasks
+from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import standardize_first_layer
 from gigaam.training.loader import Batch
 from gigaam.training.objective import LossOptions, Objective
@@ -66,12 +67,15 @@ def toy_model(kind: str) -> GigaAMASR:
     return model
 
 
-def toy_objective(kind: str, auxiliary_ctc: float = 0.0, seed: int = 0) -> Objective:
+def toy_objective(
+    kind: str, auxiliary_ctc: float = 0.0, seed: int = 0, dropout: float = 0.0
+) -> Objective:
     """What a run begins with."""
     torch.manual_seed(seed)
     model = toy_model(kind)
     round_front_end(model.preprocessor)
     standardize_first_layer(model, torch.full((16,), -6.0), torch.full((16,), 3.0))
+    add_dropout(model.encoder, dropout)
     return Objective(model, LossOptions(auxiliary_ctc))
 
 
@@ -84,4 +88,4 @@ def tones(seed: int = 0) -> Batch:
     wav += 0.01 * torch.randn(wav.shape, generator=generator)
     none = SpectrogramMasks((), ())
     lengths = torch.full((4,), EXAMPLE_SAMPLES)
-    return Batch(wav, lengths, labels, torch.full((4,), 3), (none,) * 4)
+    return Batch(wav, lengths, labels, torch.full((4,), 3), (none,) * 4, seed)

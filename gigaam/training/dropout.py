@@ -7,7 +7,7 @@ not disturb each other and a resumed run drops what the uninterrupted one would 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gigaam.encoder import ConformerEncoder
+from gigaam.encoder import ConformerEncoder, ConformerLayer
 
-__all__ = ["add_dropout", "dropping"]
+__all__ = ["add_dropout", "dropping", "dropping_again"]
 
-_SEED: ContextVar[int] = ContextVar("seed of the batch at work")
+_SEED: ContextVar[int | None] = ContextVar("seed of the batch at work", default=None)
 
 
 def add_dropout(encoder: ConformerEncoder, rate: float) -> None:
@@ -29,21 +29,22 @@ def add_dropout(encoder: ConformerEncoder, rate: float) -> None:
         encoder: Whose layers.
         rate: The part that is lost.
     """
-    branches = [
-        branch
-        for layer in encoder.layers
-        for branch in (layer.feed_forward1, layer.self_attn, layer.conv, layer.feed_forward2)
-    ]
+    if not rate:
+        return
+    branches: list[nn.Module] = []
+    for layer in encoder.layers:
+        assert isinstance(layer, ConformerLayer)
+        branches += [layer.feed_forward1, layer.self_attn, layer.conv, layer.feed_forward2]
     for place, branch in enumerate(branches):
         branch.register_forward_hook(partial(_drop, rate, place))
 
 
 @contextmanager
-def dropping(seed: int) -> Iterator[None]:
+def dropping(seed: int | None) -> Iterator[None]:
     """Where encoders with dropout drop; outside they compute what they do without it.
 
     Args:
-        seed: Of the batch; the same drops the same.
+        seed: Of the batch; the same drops the same. None drops nothing.
     """
     token = _SEED.set(seed)
     try:
@@ -52,8 +53,13 @@ def dropping(seed: int) -> Iterator[None]:
         _SEED.reset(token)
 
 
+def dropping_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """For activation checkpointing: where a layer computes, and where it does so once more."""
+    return nullcontext(), dropping(_SEED.get())
+
+
 def _drop(rate: float, place: int, _module: nn.Module, _inputs: Any, x: Tensor) -> Tensor:
-    seed = _SEED.get(None)
+    seed = _SEED.get()
     if seed is None:
         return x
     chance = torch.Generator(x.device).manual_seed((seed << 10) + place)

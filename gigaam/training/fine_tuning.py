@@ -25,6 +25,7 @@ from gigaam.loading import build_model
 from gigaam.model import GigaAM
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.configuration import typed
+from gigaam.training.dropout import dropping_again
 from gigaam.training.epochs import EpochLoader, Recipe
 from gigaam.training.first_layer import plain_state_dict
 from gigaam.training.manifests import Utterance
@@ -134,7 +135,9 @@ def _claim(folder: Path, options: RunOptions) -> None:
 def _checkpoint_activations(encoder: ConformerEncoder) -> None:
     """Makes the layers compute anew, going backward, what they computed going forward."""
     for layer in encoder.layers:
-        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+        layer.forward = partial(
+            checkpoint, layer.forward, use_reentrant=False, context_fn=dropping_again
+        )
 
 
 def _training_batches(task: Task, options: RunOptions, trainer: Trainer) -> EpochLoader:

@@ -16,7 +16,7 @@ from gigaam.decoder import CTCHead
 from gigaam.errors import ArgumentError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.training.augment import SpectrogramMasks
-from gigaam.training.dropout import add_dropout, dropping
+from gigaam.training.dropout import dropping
 from gigaam.training.loader import Batch
 from gigaam.training.losses import LATTICE_ELEMENTS, CTCLoss, loss_of
 
@@ -41,18 +41,13 @@ class Objective(nn.Module):
     Args:
         model: what is trained; its head's type says which loss.
         options: of the loss.
-        dropout: part of what every module of the encoder's layers adds that is lost in training.
     """
 
-    def __init__(
-        self, model: GigaAMASR, options: LossOptions | None = None, *, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, model: GigaAMASR, options: LossOptions | None = None) -> None:
         super().__init__()
         options = options or LossOptions()
         if options.auxiliary_ctc and isinstance(model.head, CTCHead):
             raise ArgumentError("auxiliary_ctc is for transducers: this model has a CTC head")
-        if dropout:
-            add_dropout(model.encoder, dropout)
         self.model = model
         self._loss = loss_of(model.head, options.lattice_elements)
         self._auxiliary_weight = options.auxiliary_ctc
@@ -67,8 +62,7 @@ class Objective(nn.Module):
             batch: The examples.
             freeze_encoder: Leave the encoder without gradients.
         """
-        with dropping(batch.seed):
-            encoded, lengths = encode(self.model, batch, freeze_encoder)
+        encoded, lengths = encode(self.model, batch, freeze_encoder)
         target = (encoded, lengths, batch.labels, batch.label_lengths)
         with torch.autocast(encoded.device.type, enabled=False):
             loss = self._loss(*target)
@@ -109,7 +103,8 @@ def encode(model: GigaAM, batch: Batch, freeze_encoder: bool) -> tuple[Tensor, T
     with torch.no_grad(), torch.autocast(batch.wav.device.type, enabled=False):
         features, frames = model.preprocessor(batch.wav, batch.lengths)
         hide(features, frames, batch.masks)
-    with torch.set_grad_enabled(torch.is_grad_enabled() and not freeze_encoder):
+    learns = torch.is_grad_enabled() and not freeze_encoder
+    with torch.set_grad_enabled(learns), dropping(batch.seed):
         encoded, lengths = model.encoder(features, frames)
     return encoded.float(), lengths
 

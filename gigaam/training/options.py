@@ -76,6 +76,8 @@ class TrainingOptions:
             `steps` freeze it for good.
         accumulate: Batches per change.
         precision: "32", "bf16" or "fp16" (GPUs only): what the encoder computes in.
+        dropout: Part of what the modules of the encoder's layers add that is lost in training:
+            against learning a small set by heart.
         checkpoint_activations: Compute the encoder's layers twice instead of keeping what they
             computed: half the memory, a third more time.
         eval_every: Changes between looks at the development set.
@@ -89,6 +91,7 @@ class TrainingOptions:
     freeze_encoder_steps: int = 0
     accumulate: int = 1
     precision: str = "32"
+    dropout: float = 0.0
     checkpoint_activations: bool = False
     eval_every: int = 200
     save_every: int = 100

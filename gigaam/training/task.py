@@ -24,6 +24,7 @@ from gigaam.training.architecture import (
 from gigaam.training.configuration import typed
 from gigaam.training.corpus import Corpus, gather, read_texts
 from gigaam.training.data import SpeechFiles
+from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import band_statistics, standardize_first_layer
 from gigaam.training.manifests import Utterance
 from gigaam.training.objective import EmotionObjective, LossOptions, Objective
@@ -126,6 +127,7 @@ def first_objective(task: Task, options: RunOptions) -> Objective | EmotionObjec
         chosen = utterances[:: -(-len(utterances) // _STATISTICS_UTTERANCES)]
         statistics = band_statistics(model.preprocessor, (files.read(u) for u in chosen))
         standardize_first_layer(model, *statistics)
+    add_dropout(model.encoder, options.training.dropout)
     if isinstance(model, GigaAMEmo):
         return EmotionObjective(model)
     assert isinstance(model, GigaAMASR)

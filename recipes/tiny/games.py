@@ -10,31 +10,34 @@ import gettext
 import html
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+_CAMPAIGNS = (
+    "did", "dm", "dw", "ei", "httt", "l", "low", "nr",
+    "sof", "sota", "sotbe", "thot", "trow", "tsg", "ttb", "utbs",
+)  # fmt: skip
 PACKAGES = (
     "freeciv-data",
     "wesnoth-1.16-data",
-    *(
-        f"wesnoth-1.16-{campaign}"
-        for campaign in "did dm dw ei httt l low nr sof sota sotbe thot trow tsg ttb utbs".split()
-    ),
+    *(f"wesnoth-1.16-{campaign}" for campaign in _CAMPAIGNS),
 )
 _MARKUP = re.compile(r"<[^>]*>")
 
 
 def unpack(directory: Path) -> None:
-    """Fetches the packages with apt and unpacks their Russian catalogues under `directory`."""
-    directory.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["apt-get", "download", *PACKAGES], check=True, cwd=directory)
-    for package in sorted(directory.glob("*.deb")):
-        archive = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
-        wanted = ["--wildcards", "*/ru/LC_MESSAGES/*.mo"]
-        subprocess.run(["tar", "-x", *wanted], check=True, cwd=directory, stdin=archive.stdout)
-        if archive.wait():
-            raise OSError(f"{package} cannot be unpacked")
-        package.unlink()
+    """Fetches the packages with apt and unpacks their Russian catalogues into `directory`."""
+    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
+        subprocess.run(["apt-get", "download", *PACKAGES], check=True, cwd=scratch)
+        catalogues = Path(scratch, "catalogues")
+        catalogues.mkdir()
+        for package in sorted(Path(scratch).glob("*.deb")):
+            command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+            archive = subprocess.run(command, check=True, capture_output=True).stdout
+            wanted = ["--wildcards", "*/ru/LC_MESSAGES/*.mo"]
+            subprocess.run(["tar", "-x", *wanted], check=True, cwd=catalogues, input=archive)
+        catalogues.rename(directory)
 
 
 def read_paragraphs(directory: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Prepares the data of `tiny_ctc`: `python -m recipes.tiny.prepare OUTPUT [PART …]`.
 
-Parts are `real`, `espeak`, `festival` and `games`: all of them unless some are named. Every part can be made
-again; the same packages give the same files.
+Parts are `real`, `espeak`, `festival` and `games`: all of them unless some are named. Every
+part can be made again; the same packages give the same files.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def prepare_games(output: Path, hours: float, processes: int) -> None:
     speak(output, "synth_games", sentences, hours, processes)
 
 
-def speak(
-    output: Path, name: str, sentences: Sequence[Line], hours: float, processes: int
-) -> None:
+def speak(output: Path, name: str, sentences: Sequence[Line], hours: float, processes: int) -> None:
     """Writes a table of what festival makes of sentences."""
     lines = festival.plan(sentences, held_out_texts(), SEED)
     recordings = festvox.held_out_recordings(festvox.read_sentences())

@@ -31,6 +31,7 @@ from gigaam.training.data import (
     SpeechFiles,
     plan_pass,
 )
+from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import (
     band_statistics,
     plain_state_dict,
@@ -137,7 +138,8 @@ def build_objective(
     assert isinstance(model, GigaAMASR)
     round_front_end(model.preprocessor)
     standardize_first_layer(model, *band_statistics(model.preprocessor, recordings))
-    objective = Objective(model, run.loss, dropout=run.dropout)
+    add_dropout(model.encoder, run.dropout)
+    objective = Objective(model, run.loss)
     if init is not None:
         start_from(objective, read_weights(init))
     return objective

@@ -1,6 +1,7 @@
 """Split rules, parsers and guards of the tiny recipe, on fixtures: no Debian package is needed."""
 
 import random
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.tiny import clean_voice, festival, festvox, manifest, prepare, prompts, sentences
+from recipes.tiny import (
+    clean_voice,
+    festival,
+    festvox,
+    games,
+    manifest,
+    prepare,
+    prompts,
+    sentences,
+)
 
 CATALOGUE = """\
 EST_File index
@@ -122,6 +132,18 @@ class TestManifest:
         assert not (tmp_path / "train_x.wav").exists()
 
 
+def catalogue(messages: dict[str, str]) -> bytes:
+    """A compiled message catalogue (GNU gettext's .mo)."""
+    texts = [text.encode() for column in (messages.keys(), messages.values()) for text in column]
+    first = 28 + 8 * len(texts)
+    table, content = b"", b""
+    for text in texts:
+        table += struct.pack("<II", len(text), first + len(content))
+        content += text + b"\0"
+    header = (0x950412DE, 0, len(messages), 28, 28 + 8 * len(messages), 0, 0)
+    return struct.pack("<7I", *header) + table + content
+
+
 class TestSentences:
     def test_attributions_and_line_breaks_go(self) -> None:
         file = "Женщина - это\nкроссворд.\n\t\t-- Геннадий Малкин\n%\n\t-- Никто\n%\nДа!\r\n%\n"
@@ -151,6 +173,16 @@ class TestSentences:
         (tmp_path / "a.dat").write_bytes(b"\xff\x00")
         lines = sentences.read_sentences(sentences.HeldOutTexts(["минут"]), tmp_path)
         assert [line.text for line in lines] == ["Ночь тиха.", "Пустыня внемлет."]
+
+    def test_catalogues_of_translations_are_read_line_by_line(self, tmp_path: Path) -> None:
+        messages = {
+            "": "Content-Type: text/plain; charset=UTF-8\n",
+            "Go!": "<b>Вперёд</b>,&nbsp;друзья!\nНе отставать.",
+        }
+        path = tmp_path / "usr" / "ru" / "LC_MESSAGES" / "tale.mo"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(catalogue(messages))
+        assert list(games.read_paragraphs(tmp_path)) == ["Вперёд , друзья!", "Не отставать."]
 
     @given(st.integers())
     def test_phrases_keep_the_rules(self, seed: int) -> None:

@@ -39,7 +39,7 @@ def kind(request) -> str:
 
 def make_trainer(directory: Path, kind: str = "ctc", budget_s: float = 1000.0) -> Trainer:
     return Trainer(
-        toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0),
+        toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0, dropout=0.02),
         OptimizerOptions(peak_lr=1e-2, warmup=0.0, ema_decay=0.9),
         budget_s=budget_s,
         directory=directory,
@@ -145,7 +145,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(tmp_path, kind):
     gradients = []
     for parts in (1, 3):
         trainer = Trainer(
-            toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0),
+            toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0, dropout=0.02),
             OptimizerOptions(),
             budget_s=10,
             directory=tmp_path,
