@@ -46,10 +46,11 @@ def in_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def start_from(objective: Objective, weights: Mapping[str, Tensor]) -> None:
-    """Takes over another model's encoder, and its CTC head as the auxiliary one.
+    """Takes over another model's encoder, and its head: a CTC head also as the auxiliary one.
 
-    Tensors are taken where name and shape match. The first layer's are converted if it is a
-    standardized one, so that the encoder computes what it computed in the other model.
+    Both models must have the same tokens. Tensors are taken where name and shape match. The first
+    layer's are converted if it is a standardized one, so that the encoder computes what it computed
+    in the other model.
 
     Args:
         objective: What is to be trained.
@@ -65,6 +66,8 @@ def start_from(objective: Objective, weights: Mapping[str, Tensor]) -> None:
             "no tensor of the other model's encoder has the name and shape of one of this model's"
         )
     logger.info("%d of %d tensors of the encoder taken", taken, len(model.encoder.state_dict()))
+    if _take(model.head, weights, "head."):
+        logger.info("the head is the other model's")
     if objective.auxiliary is not None and _take(objective.auxiliary, weights, "head."):
         logger.info("the auxiliary head is the other model's")
 

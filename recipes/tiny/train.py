@@ -131,7 +131,7 @@ def build_objective(
     Args:
         run: What is trained.
         recordings: Some of those it learns from, float32 [n] each.
-        init: A model directory or a finished run whose encoder is taken over.
+        init: A model directory or a finished run whose encoder and heads are taken over.
     """
     torch.manual_seed(run.seed)
     model = build_model(run.model)
@@ -142,6 +142,8 @@ def build_objective(
     objective = Objective(model, run.loss)
     if init is not None:
         start_from(objective, read_weights(init))
+        if (init / CTC_NAME).exists():
+            start_from(objective, torch.load(init / CTC_NAME, weights_only=True))
     return objective
 
 
@@ -265,7 +267,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="which model, and how")
     parser.add_argument(
         "--init",
-        help="name or directory of a model, or folder of a run, whose encoder to start from",
+        help="name or directory of a model, or folder of a run, to start from",
     )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

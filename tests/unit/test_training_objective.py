@@ -107,12 +107,14 @@ def test_a_run_starts_with_the_encoder_of_a_saved_model(tmp_path):
     torch.testing.assert_close(objective.auxiliary(encoded), other.head(encoded))
 
 
-def test_a_run_starts_with_the_encoder_of_another_run(tmp_path):
+def test_a_run_starts_with_the_encoder_and_the_head_of_another_run(tmp_path):
     other = toy_objective("rnnt", seed=1).model
     save_atomically(plain_state_dict(other), tmp_path / FINAL_NAME)
     objective = toy_objective("rnnt")
     start_from(objective, read_weights(tmp_path))
     assert_same_encodings(other, objective.model)
+    for name, tensor in other.head.state_dict().items():
+        assert torch.equal(objective.model.head.state_dict()[name], tensor)
 
 
 def test_layers_that_the_other_model_lacks_stay_as_they_are():
