@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TokenizerNotFoundError,
         UnknownModelError,
         UnsafeCheckpointError,
+        WrongTaskError,
     )
     from gigaam.formats import TextOptions
     from gigaam.loading import load_model
@@ -66,6 +67,7 @@ _HOMES = {
         "TokenizerNotFoundError",
         "UnknownModelError",
         "UnsafeCheckpointError",
+        "WrongTaskError",
     ),
     "gigaam.formats": ("TextOptions",),
     "gigaam.loading": ("load_model",),
@@ -113,6 +115,7 @@ __all__ = [
     "UnsafeCheckpointError",
     "VadOptions",
     "Word",
+    "WrongTaskError",
     "__version__",
     "format_time",
     "load_audio",

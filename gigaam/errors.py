@@ -6,7 +6,8 @@
     │   ├── AudioFileNotFoundError     (FileNotFoundError) no such recording
     │   └── AudioTooLongError                              over the limit of a single pass
     ├── ModelError                     (ValueError)        the model cannot do what was asked
-    │   └── UnknownModelError                              no such name, file or directory
+    │   ├── UnknownModelError                              no such name, file or directory
+    │   └── WrongTaskError             (AttributeError)    it is a model for another task
     ├── CheckpointError                (ValueError)        a model file is not what it should be
     │   ├── UnsafeCheckpointError                          … and would have to run code to load
     │   └── TokenizerNotFoundError     (FileNotFoundError) … or lacks its SentencePiece model
@@ -48,6 +49,10 @@ class ModelError(GigaAMError, ValueError):
 
 class UnknownModelError(ModelError):
     """The name is neither a published model nor an existing file or directory."""
+
+
+class WrongTaskError(ModelError, AttributeError):
+    """The model is for another task: it has no such method."""
 
 
 class CheckpointError(GigaAMError, ValueError):

@@ -19,7 +19,7 @@ from gigaam.audio import AudioSource, read_audio
 from gigaam.decoder import CTCHead, RNNTHead, TorchTransducer
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.encoder import ConformerEncoder
-from gigaam.errors import CheckpointError, GigaAMError
+from gigaam.errors import CheckpointError, GigaAMError, WrongTaskError
 from gigaam.preprocess import FeatureExtractor
 from gigaam.recognition import SpeechRecognition
 
@@ -37,6 +37,15 @@ PARTS: dict[str, Callable[..., Any]] = {
 }
 """What a config may build, by the class name that ends its ``_target_``: configs of Hugging Face
 files name the same classes in other modules."""
+
+
+TASKS = {
+    "transcribe": "speech recognition",
+    "transcribe_longform": "speech recognition",
+    "iter_longform": "speech recognition",
+    "get_probs": "emotions",
+}
+"""What a model must be for to have a method that others lack."""
 
 
 def build_part(config: Mapping[str, Any]) -> Any:
@@ -83,6 +92,15 @@ class GigaAM(nn.Module):
         self.cfg = OmegaConf.create(dict(config))
         self.preprocessor: FeatureExtractor = build_part(config["preprocessor"])
         self.encoder: ConformerEncoder = build_part(config["encoder"])
+
+    def __getattr__(self, name: str) -> Tensor | nn.Module:
+        """Parts of the model; for methods that it lacks, which models have them."""
+        if name in TASKS:
+            kind = self.cfg.get("model_class", "ssl")
+            raise WrongTaskError(
+                f"a model of class {kind!r} has no {name}: that takes a model for {TASKS[name]}"
+            )
+        return super().__getattr__(name)
 
     @property
     def device(self) -> torch.device:

@@ -12,7 +12,7 @@ import torch
 
 import gigaam
 from gigaam.configs import builtin_config
-from gigaam.errors import CheckpointError, ModelError, UnknownModelError
+from gigaam.errors import CheckpointError, ModelError, UnknownModelError, WrongTaskError
 from gigaam.loading import build_model
 from gigaam.model import build_part
 from tests.nets import random_asr, random_emo, random_ssl
@@ -74,6 +74,18 @@ def test_ssl_and_emotion_models_save_and_load(tmp_path: Path, noise: np.ndarray)
     assert probabilities == pytest.approx(emo.get_probs(noise, input_rate=RATE))
     assert list(probabilities) == ["angry", "sad", "neutral", "positive"]
     assert sum(probabilities.values()) == pytest.approx(1.0)
+
+
+def test_methods_for_another_task_say_so() -> None:
+    ssl, asr, emo = random_ssl("v2_ssl"), random_asr("v3_ctc"), random_emo()
+    for model, method in [(ssl, "transcribe"), (emo, "transcribe_longform"), (ssl, "get_probs")]:
+        assert not hasattr(model, method)
+        with pytest.raises(WrongTaskError, match=f"'{model.cfg.model_class}' has no {method}: "):
+            getattr(model, method)
+    with pytest.raises(WrongTaskError, match="a model for emotions"):
+        asr.get_probs("speech.wav")
+    with pytest.raises(AttributeError, match="no attribute 'transcirbe'"):
+        asr.transcirbe("speech.wav")
 
 
 def test_emotion_ignores_padding(noise: np.ndarray) -> None:

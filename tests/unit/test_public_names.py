@@ -38,6 +38,7 @@ PUBLIC = [
     "UnsafeCheckpointError",
     "VadOptions",
     "Word",
+    "WrongTaskError",
     "__version__",
     "format_time",
     "load_audio",
