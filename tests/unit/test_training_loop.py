@@ -37,9 +37,11 @@ def kind(request) -> str:
     return request.param
 
 
-def make_trainer(directory: Path, kind: str = "ctc", budget_s: float = 1000.0) -> Trainer:
+def make_trainer(
+    directory: Path, kind: str = "ctc", budget_s: float = 1000.0, dropout: float = 0.0
+) -> Trainer:
     return Trainer(
-        toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0, dropout=0.02),
+        toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0, dropout=dropout),
         OptimizerOptions(peak_lr=1e-2, warmup=0.0, ema_decay=0.9),
         budget_s=budget_s,
         directory=directory,
@@ -87,14 +89,14 @@ def write_wav(path: Path, batch: Batch) -> list[Utterance]:
 
 
 def test_resumed_run_takes_the_steps_of_an_uninterrupted_one(tmp_path, kind):
-    whole = make_trainer(tmp_path, kind)
+    whole = make_trainer(tmp_path, kind, dropout=0.02)
     plan = {"seed": 1, "number": 2, "progress": 0.5, "sizes": {"a": 3}}
     whole.position.pass_plan = plan
     for i in range(3):
         whole.step(tones(i))
     whole.save()
     expected = [whole.step(tones(i))["loss"] for i in range(3, 6)]
-    resumed = make_trainer(tmp_path, kind)
+    resumed = make_trainer(tmp_path, kind, dropout=0.02)
     assert resumed.resume()
     assert resumed.position.step == resumed.position.batch == 3
     assert resumed.position.pass_plan == plan
@@ -145,7 +147,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(tmp_path, kind):
     gradients = []
     for parts in (1, 3):
         trainer = Trainer(
-            toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0, dropout=0.02),
+            toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0, dropout=dropout),
             OptimizerOptions(),
             budget_s=10,
             directory=tmp_path,
