@@ -147,7 +147,7 @@ def test_parts_of_a_batch_give_the_gradients_of_the_whole(tmp_path, kind):
     gradients = []
     for parts in (1, 3):
         trainer = Trainer(
-            toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0, dropout=dropout),
+            toy_objective(kind, auxiliary_ctc=0.3 if kind == "rnnt" else 0.0),
             OptimizerOptions(),
             budget_s=10,
             directory=tmp_path,
