@@ -63,5 +63,5 @@ def _drop(rate: float, place: int, _module: nn.Module, _inputs: Any, x: Tensor) 
     if seed is None:
         return x
     chance = torch.Generator(x.device).manual_seed((seed << 10) + place)
-    kept = torch.empty_like(x, requires_grad=False).bernoulli_(1 - rate, generator=chance)
+    kept = torch.empty_like(x).bernoulli_(1 - rate, generator=chance)
     return x * kept.div_(1 - rate)

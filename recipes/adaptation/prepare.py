@@ -18,7 +18,7 @@ from pathlib import Path
 from gigaam.training import read_manifest
 from recipes.tiny.espeak import VARIANTS, say
 from recipes.tiny.manifest import SplitWriter
-from recipes.tiny.sentences import HeldOutTexts, read_sentences
+from recipes.tiny.sentences import HeldOutTexts, read_fortunes, usable_sentences
 
 SEED = 20
 VOICE = "whisper"
@@ -39,7 +39,7 @@ def prepare_voice(data: Path, output: Path) -> None:
         for utterance in read_manifest(data / f"{name}.tsv")
     ]
     chance = random.Random(SEED)
-    lines = read_sentences(HeldOutTexts(held_out))
+    lines = usable_sentences(read_fortunes(), HeldOutTexts(held_out))
     chosen = [line.transcription for line in chance.sample(lines, TRAIN_SENTENCES + DEV_SENTENCES)]
     for name, texts in {
         "train": chosen[:TRAIN_SENTENCES],

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from recipes.tiny import clean_voice, espeak, festival, festvox, games, prompts
 from recipes.tiny.manifest import read_rows
-from recipes.tiny.sentences import HeldOutTexts, Line, read_sentences, usable_sentences
+from recipes.tiny.sentences import HeldOutTexts, read_fortunes, usable_sentences
 
 PARTS = ("real", "espeak", "festival", "games")
 SEED = 2
@@ -31,7 +31,9 @@ def held_out_texts() -> HeldOutTexts:
 def prepare_espeak(output: Path, hours: float, processes: int) -> None:
     """Writes `synth_espeak`."""
     held_out = held_out_texts()
-    sentences = read_sentences(held_out)[::2]  # the other voice, closer to a human one, reads all
+    sentences = usable_sentences(read_fortunes(), held_out)[
+        ::2
+    ]  # the other voice, closer to a human one, reads all
     prompt_texts = [p.text for p in prompts.read_prompts() if p.split == "train"]
     jobs = espeak.plan(sentences, prompt_texts, held_out, SEED)
     espeak.write_split(output, "synth_espeak", jobs, hours, processes)
@@ -41,7 +43,7 @@ def prepare_festival(output: Path, hours: float, processes: int) -> None:
     """Writes the clean voice under `voices` and `synth_festival` with it."""
     recordings = festvox.held_out_recordings(festvox.read_sentences())
     clean_voice.copy_voice(festvox.VOICE, output / festival.VOICE_PATH, recordings)
-    speak(output, "synth_festival", read_sentences(held_out_texts()), hours, processes)
+    speak(output, "synth_festival", read_fortunes(), hours, processes)
 
 
 def prepare_games(output: Path, hours: float, processes: int) -> None:
@@ -49,13 +51,13 @@ def prepare_games(output: Path, hours: float, processes: int) -> None:
     packages = output / "games"
     if not packages.exists():
         games.unpack(packages)
-    sentences = usable_sentences(games.read_paragraphs(packages), held_out_texts())
-    speak(output, "synth_games", sentences, hours, processes)
+    speak(output, "synth_games", games.read_paragraphs(packages), hours, processes)
 
 
-def speak(output: Path, name: str, sentences: Sequence[Line], hours: float, processes: int) -> None:
-    """Writes a table of what festival makes of sentences."""
-    lines = festival.plan(sentences, held_out_texts(), SEED)
+def speak(output: Path, name: str, paragraphs: Iterable[str], hours: float, processes: int) -> None:
+    """Writes a table of what festival makes of the usable sentences of some texts."""
+    held_out = held_out_texts()
+    lines = festival.plan(usable_sentences(paragraphs, held_out), held_out, SEED)
     recordings = festvox.held_out_recordings(festvox.read_sentences())
     festival.write_split(output, name, lines, recordings, hours, processes)
 

@@ -86,12 +86,11 @@ def _is_spelt_word(word: str) -> bool:
     return word in _SHORT_WORDS if len(word) == 1 else not _VOWELS.isdisjoint(word)
 
 
-def read_sentences(held_out: HeldOutTexts, fortunes: Path = FORTUNES) -> list[Line]:
-    """All distinct usable sentences of fortunes-ru without held-out texts, in a fixed order."""
-    files = sorted(fortunes.iterdir())
-    texts = [f for f in files if f.suffix not in (".dat", ".u8") and f.is_file()]
-    paragraphs = (p for f in texts for p in parse_fortunes(f.read_text(encoding="utf-8")))
-    return usable_sentences(paragraphs, held_out)
+def read_fortunes(fortunes: Path = FORTUNES) -> Iterator[str]:
+    """The fortunes of fortunes-ru, in a fixed order."""
+    for path in sorted(fortunes.iterdir()):
+        if path.suffix not in (".dat", ".u8") and path.is_file():
+            yield from parse_fortunes(path.read_text(encoding="utf-8"))
 
 
 def usable_sentences(paragraphs: Iterable[str], held_out: HeldOutTexts) -> list[Line]:

@@ -19,8 +19,6 @@ MAX_CER = 0.15
 """Of this sentence: 0.10 was seen, and other processors' rounding may change a character or two."""
 
 WORDS_IN_SECOND_HALF = 5
-HEARD_OF_SECOND_HALF = {"tiny_ctc": 4, "tiny_rnnt": 3}
-"""The transducer, whose predictor knows no sentence that begins like this, hears one word less."""
 
 
 @pytest.fixture(scope="module", params=["tiny_ctc", "tiny_rnnt"])
@@ -109,7 +107,7 @@ def test_second_half_alone(
     left = model.transcribe(samples[len(samples) // 2 :], input_rate=SAMPLE_RATE).split()
     expected = reference.split()[-WORDS_IN_SECOND_HALF:]
     found = sum(block.size for block in SequenceMatcher(None, expected, left).get_matching_blocks())
-    assert found >= HEARD_OF_SECOND_HALF[model.cfg.model_name]
+    assert found >= 0.8 * len(expected)
 
 
 def test_from_an_empty_directory_without_a_network(

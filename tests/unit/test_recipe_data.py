@@ -171,7 +171,9 @@ class TestSentences:
         (tmp_path / "a").write_text("Ночь тиха.\n%\nПять минут покоя.\n%\n", encoding="utf-8")
         (tmp_path / "b").write_text("Ночь — тиха!\n%\nПустыня внемлет.\n%\n", encoding="utf-8")
         (tmp_path / "a.dat").write_bytes(b"\xff\x00")
-        lines = sentences.read_sentences(sentences.HeldOutTexts(["минут"]), tmp_path)
+        lines = sentences.usable_sentences(
+            sentences.read_fortunes(tmp_path), sentences.HeldOutTexts(["минут"])
+        )
         assert [line.text for line in lines] == ["Ночь тиха.", "Пустыня внемлет."]
 
     def test_catalogues_of_translations_are_read_line_by_line(self, tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 """The loop: it learns, keeps its schedule by the clock, and goes on from a checkpoint."""
 
 import math
-import wave
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -19,6 +17,7 @@ from gigaam.training.loop import Trainer
 from gigaam.training.manifests import Utterance
 from gigaam.training.optimizer import OptimizerOptions
 from tests.toy_training import LETTERS, tones, toy_config, toy_objective
+from tests.waves import write_wav
 
 
 class Clock:
@@ -64,7 +63,7 @@ def test_loss_falls_on_a_toy_set_and_the_model_spells_it(tmp_path, kind):
     with torch.inference_mode():
         assert float(trainer.objective(batch)) / 12 < 0.2 * losses[0]
 
-    utterances = write_wav(tmp_path / "tones.wav", batch)
+    utterances = written(tmp_path / "tones.wav", batch)
     model = trainer.objective.model
     assert recognize(model, utterances, SpeechFiles(), batch_s=2.0) == spelt(batch)
     assert model.training
@@ -77,13 +76,9 @@ def test_loss_falls_on_a_toy_set_and_the_model_spells_it(tmp_path, kind):
     assert loaded.transcribe(list(batch.wav.numpy()), input_rate=16_000) == spelt(batch)
 
 
-def write_wav(path: Path, batch: Batch) -> list[Utterance]:
+def written(path: Path, batch: Batch) -> list[Utterance]:
     """The examples, one after another in a file."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes((batch.wav.numpy() * 32767).astype(np.int16).tobytes())
+    write_wav(path, batch.wav.numpy().ravel())
     n = batch.wav.size(1)
     return [Utterance(path, i * n, n, text) for i, text in enumerate(spelt(batch))]
 
