@@ -1,7 +1,9 @@
-"""Recordings for two exercises: ``python -m recipes.adaptation.prepare DATA OUTPUT``.
+"""Recordings for three exercises: ``python -m recipes.adaptation.prepare DATA OUTPUT``.
 
-`voice_*`: espeak-ng whispering, as the tiny models never heard it. They learn sentences of
+`whisper_*`: espeak-ng whispering, as the tiny models never heard it. They learn sentences of
 fortunes-ru and are tested on the held-out sentences of festvox-ru, which no training contained.
+
+`accent_*`: the same sentences read by espeak-ng's Tatar voice, by the rules of that language.
 
 `kazakh_*`: espeak-ng's Kazakh, random words of hunspell-kk. No test sentence is in the training
 set, though its words may be.
@@ -21,7 +23,7 @@ from recipes.tiny.manifest import SplitWriter
 from recipes.tiny.sentences import HeldOutTexts, read_fortunes, usable_sentences
 
 SEED = 20
-VOICE = "whisper"
+WHISPER, ACCENT = "ru+whisper", "tt"
 TRAIN_SENTENCES, DEV_SENTENCES = 400, 40
 KAZAKH_WORDS = Path("/usr/share/hunspell/kk_KZ.dic")
 KAZAKH_SENTENCES = {"train": 1200, "dev": 40, "test": 100}
@@ -30,9 +32,9 @@ SPEED = (120, 200)  # words per minute
 _KAZAKH_WORD = re.compile(r"[аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя]{3,12}")
 
 
-def prepare_voice(data: Path, output: Path) -> None:
-    """The tables `voice_train`, `voice_dev` and `voice_test`."""
-    assert VOICE not in VARIANTS
+def prepare_voice(data: Path, output: Path, name: str, voice: str) -> None:
+    """The tables `NAME_train`, `NAME_dev` and `NAME_test` of a voice."""
+    assert voice.removeprefix("ru+") not in VARIANTS
     held_out = [
         utterance.text
         for name in ("dev_festvox", "test_festvox")
@@ -41,12 +43,12 @@ def prepare_voice(data: Path, output: Path) -> None:
     chance = random.Random(SEED)
     lines = usable_sentences(read_fortunes(), HeldOutTexts(held_out))
     chosen = [line.transcription for line in chance.sample(lines, TRAIN_SENTENCES + DEV_SENTENCES)]
-    for name, texts in {
+    for part, texts in {
         "train": chosen[:TRAIN_SENTENCES],
         "dev": chosen[TRAIN_SENTENCES:],
         "test": held_out,
     }.items():
-        write(output, f"voice_{name}", texts, f"ru+{VOICE}", chance)
+        write(output, f"{name}_{part}", texts, voice, chance)
 
 
 def prepare_kazakh(output: Path) -> None:
@@ -83,7 +85,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="what recipes.tiny.prepare made")
     parser.add_argument("output", type=Path, help="directory for the WAV files and tables")
     arguments = parser.parse_args()
-    prepare_voice(arguments.data, arguments.output)
+    prepare_voice(arguments.data, arguments.output, "whisper", WHISPER)
+    prepare_voice(arguments.data, arguments.output, "accent", ACCENT)
     prepare_kazakh(arguments.output)
 
 

@@ -1,7 +1,7 @@
-"""Prepares the data of `tiny_ctc`: `python -m recipes.tiny.prepare OUTPUT [PART …]`.
+"""Prepares the data of the tiny models: `python -m recipes.tiny.prepare OUTPUT [PART …]`.
 
-Parts are `real`, `espeak`, `festival` and `games`: all of them unless some are named. Every
-part can be made again; the same packages give the same files.
+Parts are `real`, `espeak`, `festival`, `games` and `words`: all of them unless some are named.
+Every part can be made again; the same packages give the same files.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from recipes.tiny import clean_voice, espeak, festival, festvox, games, prompts
+from recipes.tiny import clean_voice, espeak, festival, festvox, games, prompts, words
 from recipes.tiny.manifest import read_rows
 from recipes.tiny.sentences import HeldOutTexts, read_fortunes, usable_sentences
 
-PARTS = ("real", "espeak", "festival", "games")
 SEED = 2
-ESPEAK_HOURS, FESTIVAL_HOURS, GAMES_HOURS = 8.0, 24.0, 20.0
 
 
 def held_out_texts() -> HeldOutTexts:
@@ -54,12 +52,26 @@ def prepare_games(output: Path, hours: float, processes: int) -> None:
     speak(output, "synth_games", games.read_paragraphs(packages), hours, processes)
 
 
+def prepare_words(output: Path, hours: float, processes: int) -> None:
+    """Writes `synth_words` with the clean voice of `prepare_festival`."""
+    speak(output, "synth_words", words.read_lines(SEED), hours, processes)
+
+
 def speak(output: Path, name: str, paragraphs: Iterable[str], hours: float, processes: int) -> None:
     """Writes a table of what festival makes of the usable sentences of some texts."""
     held_out = held_out_texts()
     lines = festival.plan(usable_sentences(paragraphs, held_out), held_out, SEED)
     recordings = festvox.held_out_recordings(festvox.read_sentences())
     festival.write_split(output, name, lines, recordings, hours, processes)
+
+
+SYNTHETIC = {
+    "espeak": (prepare_espeak, 8.0),
+    "festival": (prepare_festival, 24.0),
+    "games": (prepare_games, 20.0),
+    "words": (prepare_words, 50.0),
+}
+PARTS = ("real", *SYNTHETIC)
 
 
 def check_separation(output: Path) -> None:
@@ -101,9 +113,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("output", type=Path, help="directory for the WAV files and tables")
     parser.add_argument("parts", nargs="*", metavar="PART", help=" | ".join(PARTS))
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--espeak-hours", type=float, default=ESPEAK_HOURS)
-    parser.add_argument("--festival-hours", type=float, default=FESTIVAL_HOURS)
-    parser.add_argument("--games-hours", type=float, default=GAMES_HOURS)
+    for part, (_, hours) in SYNTHETIC.items():
+        parser.add_argument(f"--{part}-hours", type=float, default=hours)
     chosen = parser.parse_args(arguments)
     parts = chosen.parts or PARTS
     if not set(parts) <= set(PARTS):
@@ -112,12 +123,9 @@ def main(arguments: list[str] | None = None) -> None:
         festvox.write_splits(chosen.output)
         festvox.write_example(chosen.output)
         prompts.write_splits(chosen.output)
-    if "espeak" in parts:
-        prepare_espeak(chosen.output, chosen.espeak_hours, chosen.processes)
-    if "festival" in parts:
-        prepare_festival(chosen.output, chosen.festival_hours, chosen.processes)
-    if "games" in parts:
-        prepare_games(chosen.output, chosen.games_hours, chosen.processes)
+    for part, (prepare, _) in SYNTHETIC.items():
+        if part in parts:
+            prepare(chosen.output, getattr(chosen, f"{part}_hours"), chosen.processes)
     check_separation(chosen.output)
     sys.stdout.write(describe(chosen.output) + "\n")
 

@@ -8,6 +8,7 @@ folder=$1 first=${2:-120} second=${3:-120}
 
 apt-get install -y festvox-ru asterisk-core-sounds-ru asterisk-core-sounds-ru-g722 \
     fortunes-ru espeak-ng festival
+pip install wordfreq
 python -m recipes.tiny.prepare "$folder/data"
 
 export OMP_NUM_THREADS=1

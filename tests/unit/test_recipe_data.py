@@ -18,6 +18,7 @@ from recipes.tiny import (
     prepare,
     prompts,
     sentences,
+    words,
 )
 
 CATALOGUE = """\
@@ -185,6 +186,16 @@ class TestSentences:
         path.parent.mkdir(parents=True)
         path.write_bytes(catalogue(messages))
         assert list(games.read_paragraphs(tmp_path)) == ["Вперёд , друзья!", "Не отставать."]
+
+    def test_frequent_words_come_once_each_in_lines(self) -> None:
+        lines = [line.split() for line in words.read_lines(1)]
+        spoken = [word for line in lines for word in line]
+        assert len(spoken) == len(set(spoken)) > 200_000
+        assert {"гармоничной", "поезд", "ещё"} <= set(spoken)
+        assert {len(line) for line in lines[:-1]} == set(range(3, 10))
+        assert not {"вгтрк", "google"} & set(spoken)
+        assert lines == [line.split() for line in words.read_lines(1)]
+        assert lines != [line.split() for line in words.read_lines(2)]
 
     @given(st.integers())
     def test_phrases_keep_the_rules(self, seed: int) -> None:
