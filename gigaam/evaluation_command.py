@@ -85,8 +85,8 @@ def evaluate_model(
 
 def _count(manifests: Sequence[str], by: str | None) -> int:
     """Utterances of all manifests; what is wrong with one shows before a model is loaded."""
+    from gigaam.dataset.manifests import read_manifest
     from gigaam.evaluation.outcomes import check_column
-    from gigaam.training.manifests import read_manifest
 
     total = 0
     for manifest in manifests:

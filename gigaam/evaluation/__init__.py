@@ -1,4 +1,4 @@
 """Evaluation: what a model makes of a manifest's recordings, counted, with intervals, as reports.
 
-Nothing in it needs torch. `gigaam.training` has its public names, too.
+Nothing in it needs torch.
 """

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError
 from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
 from gigaam.evaluation.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
-from gigaam.training.manifests import Utterance
 
 __all__ = [
     "EMOTION_COLUMN",

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.chunking import LONGEST_PASS_S
+from gigaam.dataset.excerpts import iter_excerpts
+from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.errors import DatasetError
 from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions
 from gigaam.evaluation.emotion_report import (
@@ -25,8 +27,6 @@ from gigaam.evaluation.outcomes import Heard, check_column
 from gigaam.evaluation.recognition_report import RecognitionReport, report_recognition
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.recognition import SpeechRecognition
-from gigaam.training.excerpts import iter_excerpts
-from gigaam.training.manifests import Utterance, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def evaluate(
     Args:
         model: A recogniser, for a manifest with transcriptions, or an emotion model, for one with
             a column ``emotion``; of torch or exported.
-        manifest: A ``.tsv`` or ``.jsonl`` file, see `gigaam.training.manifests`.
+        manifest: A ``.tsv`` or ``.jsonl`` file, see `gigaam.dataset.manifests`.
         by: A further column, by whose values results are also told apart.
         batch_size: Recordings per pass of the encoder.
         intervals: How the intervals of 95 % are found.

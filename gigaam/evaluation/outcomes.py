@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.errors import ArgumentError, GigaAMError
-from gigaam.training.manifests import Utterance
 
 __all__ = [
     "Heard",

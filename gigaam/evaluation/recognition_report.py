@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.dataset.manifests import Utterance
+from gigaam.dataset.text import normalize_text
 from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
 from gigaam.evaluation.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
 from gigaam.evaluation.scoring import Comparison, Edits, compare, tidy_text
-from gigaam.training.manifests import Utterance
-from gigaam.training.text import normalize_text
 
 __all__ = ["Rate", "RecognitionReport", "RecognitionScores", "Recognized", "report_recognition"]
 
@@ -48,7 +48,7 @@ class RecognitionScores:
     Attributes:
         utterances: How many were recognised.
         duration_s: Their length in all, in seconds.
-        raw_wer: Of words, both sides normalised (`gigaam.training.text.normalize_text`).
+        raw_wer: Of words, both sides normalised (`gigaam.dataset.text.normalize_text`).
         raw_cer: Of characters, both sides normalised.
         end_to_end_wer: Of words with their case and punctuation.
         end_to_end_cer: Of characters with case and punctuation.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.evaluation.bootstrap import Interval
 from gigaam.evaluation.emotion_report import FIGURES, Classified, EmotionReport, EmotionScores
 from gigaam.evaluation.outcomes import Heard
@@ -15,7 +16,6 @@ from gigaam.evaluation.recognition_report import (
     Recognized,
 )
 from gigaam.evaluation.scoring import AlignedPart, EditKind
-from gigaam.training.manifests import Utterance
 
 __all__ = [
     "FIGURE_NAMES",

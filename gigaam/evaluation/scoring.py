@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
+from gigaam.dataset.text import normalize_text
 from gigaam.errors import MissingDependencyError
-from gigaam.training.text import normalize_text
 
 __all__ = [
     "AlignedPart",

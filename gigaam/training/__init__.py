@@ -1,6 +1,7 @@
-"""Training: manifests, text, augmentation, losses, the loops that make a model.
+"""Training: data, augmentation, losses, the loops that make a model.
 
-Importing this package loads nothing heavy: `gigaam.training.text` needs only the standard library.
+Importing this package loads nothing heavy. It has the public names of `gigaam.dataset` and
+`gigaam.evaluation`, too.
 """
 
 from typing import TYPE_CHECKING
@@ -8,24 +9,24 @@ from typing import TYPE_CHECKING
 from gigaam.lazy import importer
 
 if TYPE_CHECKING:
+    from gigaam.dataset.manifests import Utterance, read_manifest
     from gigaam.evaluation.emotion_report import EmotionReport
     from gigaam.evaluation.evaluating import evaluate
     from gigaam.evaluation.recognition_report import RecognitionReport
     from gigaam.evaluation.scoring import error_rates
     from gigaam.training.configuration import read_options
     from gigaam.training.fine_tuning import fine_tune
-    from gigaam.training.manifests import Utterance, read_manifest
     from gigaam.training.options import RunOptions
 
 _HOME_OF = {
     "EmotionReport": "gigaam.evaluation.emotion_report",
     "RecognitionReport": "gigaam.evaluation.recognition_report",
     "RunOptions": "gigaam.training.options",
-    "Utterance": "gigaam.training.manifests",
+    "Utterance": "gigaam.dataset.manifests",
     "error_rates": "gigaam.evaluation.scoring",
     "evaluate": "gigaam.evaluation.evaluating",
     "fine_tune": "gigaam.training.fine_tuning",
-    "read_manifest": "gigaam.training.manifests",
+    "read_manifest": "gigaam.dataset.manifests",
     "read_options": "gigaam.training.configuration",
 }
 

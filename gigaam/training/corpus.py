@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from gigaam.dataset.manifests import Utterance, read_manifest
+from gigaam.dataset.text import normalize_text
 from gigaam.errors import DatasetError, ModelError
 from gigaam.evaluation.scoring import tidy_text
-from gigaam.training.manifests import Utterance, read_manifest
-from gigaam.training.text import normalize_text
 
 __all__ = ["Corpus", "gather", "read_texts"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE
-from gigaam.training.excerpts import iter_excerpts
-from gigaam.training.manifests import Utterance
+from gigaam.dataset.excerpts import iter_excerpts
+from gigaam.dataset.manifests import Utterance
 
 
 class SpeechFiles:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.data import Draw, SpeechFiles
 from gigaam.training.loader import Batch, BatchMaker
-from gigaam.training.manifests import Utterance
 from gigaam.training.sampler import BucketSampler
 
 __all__ = ["EpochLoader", "Recipe"]

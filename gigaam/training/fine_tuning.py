@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import ArgumentError, MissingDependencyError
 from gigaam.evaluation.evaluating import evaluate
@@ -28,7 +29,6 @@ from gigaam.training.configuration import typed
 from gigaam.training.dropout import dropping_again
 from gigaam.training.epochs import EpochLoader, Recipe
 from gigaam.training.first_layer import plain_state_dict
-from gigaam.training.manifests import Utterance
 from gigaam.training.model_card import model_card
 from gigaam.training.optimizer import OptimizerOptions
 from gigaam.training.options import RunOptions

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.model import GigaAMASR
 from gigaam.training.data import SpeechFiles
-from gigaam.training.manifests import Utterance
 
 
 def recognize(

@@ -19,13 +19,13 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from gigaam.audio import SAMPLE_RATE
+from gigaam.dataset.manifests import Utterance
 from gigaam.errors import ArgumentError
 from gigaam.evaluation.scoring import compare
 from gigaam.model import GigaAMASR, GigaAMEmo
 from gigaam.training.data import SpeechFiles
 from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch
-from gigaam.training.manifests import Utterance
 from gigaam.training.objective import EmotionObjective, Objective
 from gigaam.training.optimizer import OptimizerOptions, adamw, averaged
 from gigaam.training.options import TrainingOptions

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gigaam.audio import SAMPLE_RATE
+from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError, GigaAMError
 from gigaam.training.augment import (
     AugmentOptions,
@@ -26,7 +27,6 @@ from gigaam.training.augment import (
     draw_masks,
 )
 from gigaam.training.data import Draw, SpeechFiles
-from gigaam.training.manifests import Utterance
 
 logger = logging.getLogger(__name__)
 

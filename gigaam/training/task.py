@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.errors import ArgumentError, ModelError
 from gigaam.evaluation.emotion_report import EMOTION_COLUMN
 from gigaam.model import GigaAMASR, GigaAMEmo
@@ -26,7 +27,6 @@ from gigaam.training.corpus import Corpus, gather, read_texts
 from gigaam.training.data import SpeechFiles
 from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import band_statistics, standardize_first_layer
-from gigaam.training.manifests import Utterance
 from gigaam.training.objective import EmotionObjective, LossOptions, Objective
 from gigaam.training.options import RunOptions
 from gigaam.training.starting_point import round_front_end

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.training.text import normalize_text
+from gigaam.dataset.text import normalize_text
 from recipes.tiny.manifest import SAMPLE_RATE, SplitWriter, read_wav
 from recipes.tiny.sentences import HeldOutTexts, Line, sample_phrase
 

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gigaam.training.text import is_russian, normalize_text
+from gigaam.dataset.text import is_russian, normalize_text
 from recipes.tiny.manifest import SplitWriter, read_wav
 
 VOICE = Path("/usr/share/festival/voices/russian/msu_ru_nsh_clunits")

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.training.text import is_russian, normalize_text
+from gigaam.dataset.text import is_russian, normalize_text
 from recipes.tiny.manifest import SAMPLE_RATE, SplitWriter
 
 TEXTS = Path("/usr/share/doc/asterisk-core-sounds-ru/core-sounds-ru.txt.gz")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gigaam.training.text import is_russian, normalize_text
+from gigaam.dataset.text import is_russian, normalize_text
 
 FORTUNES = Path("/usr/share/games/fortunes/ru")
 SENTENCE_WORDS = range(2, 19)

@@ -19,6 +19,7 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.decoder import CTCHead
 from gigaam.evaluation.scoring import ErrorRates, error_rates
 from gigaam.loading import build_model, find_model
@@ -40,7 +41,6 @@ from gigaam.training.first_layer import (
 from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch, BatchMaker, prefetch
 from gigaam.training.loop import CsvLog, Trainer, save_atomically
-from gigaam.training.manifests import Utterance, read_manifest
 from gigaam.training.objective import LossOptions, Objective
 from gigaam.training.optimizer import OptimizerOptions
 from gigaam.training.starting_point import FINAL_NAME, read_weights, round_front_end, start_from

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import gigaam
 from gigaam.audio import SAMPLE_RATE, read_audio
-from gigaam.training.text import normalize_text
+from gigaam.dataset.text import normalize_text
 
 MAX_CER = 0.15
 """Of this sentence: 0.10 was seen, and other processors' rounding may change a character or two."""

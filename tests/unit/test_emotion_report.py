@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError
 from gigaam.evaluation.emotion_report import figures, report_emotions
 from gigaam.evaluation.outcomes import Heard
 from gigaam.evaluation.report_text import report_lines
 from gigaam.training import EmotionReport, evaluate
-from gigaam.training.manifests import Utterance
 from tests.nets import random_emo
 
 EMOTIONS = ("angry", "sad", "neutral", "positive")

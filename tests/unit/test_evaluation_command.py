@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import gigaam
 from gigaam.cli import app
-from gigaam.training.text import normalize_text
+from gigaam.dataset.text import normalize_text
 from tests.nets import random_emo, random_ssl
 
 RATE = 16_000

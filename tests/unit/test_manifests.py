@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gigaam.audio import SAMPLE_RATE
+from gigaam.dataset.excerpts import iter_excerpts
+from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.errors import AudioDecodingError, AudioFileNotFoundError, DatasetError
-from gigaam.training.excerpts import iter_excerpts
-from gigaam.training.manifests import Utterance, read_manifest
 
 TABLE = (
     "path\tduration\ttranscription\toffset\tspeaker\tmood\n"

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from gigaam.dataset.text import RUSSIAN_CHARACTERS
 from gigaam.decoder import CTCHead, RNNTHead
 from gigaam.loading import build_model
-from gigaam.training.text import RUSSIAN_CHARACTERS
 from recipes.tiny.train import DEFAULT_CONFIG, read_config
 
 RNNT_CONFIG = DEFAULT_CONFIG.with_name("tiny_rnnt.yaml")

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.audio import SAMPLE_RATE
+from gigaam.dataset.manifests import Utterance, read_manifest
+from gigaam.dataset.text import RUSSIAN_CHARACTERS
 from gigaam.errors import AudioError, DatasetError
 from gigaam.tokenizer import CharTokenizer
 from gigaam.training.augment import AugmentOptions
@@ -23,8 +25,6 @@ from gigaam.training.data import (
     plan_pass,
 )
 from gigaam.training.loader import BatchMaker, prefetch
-from gigaam.training.manifests import Utterance, read_manifest
-from gigaam.training.text import RUSSIAN_CHARACTERS
 
 
 def some_utterances(n: int, seed: int = 0, path: str = "x.wav") -> list[Utterance]:

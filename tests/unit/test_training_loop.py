@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gigaam.dataset.manifests import Utterance
 from gigaam.loading import build_model, load_model
 from gigaam.model import GigaAMASR
 from gigaam.training.augment import SpectrogramMasks
@@ -14,7 +15,6 @@ from gigaam.training.first_layer import plain_state_dict
 from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch
 from gigaam.training.loop import Trainer
-from gigaam.training.manifests import Utterance
 from gigaam.training.optimizer import OptimizerOptions
 from tests.toy_training import LETTERS, tones, toy_config, toy_objective
 from tests.waves import write_wav

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigaam.training.text import RUSSIAN_CHARACTERS, is_russian, normalize_text
+from gigaam.dataset.text import RUSSIAN_CHARACTERS, is_russian, normalize_text
 
 
 @pytest.mark.parametrize(
