@@ -23,7 +23,7 @@ from recipes.tiny.manifest import SplitWriter
 from recipes.tiny.sentences import HeldOutTexts, read_fortunes, usable_sentences
 
 SEED = 20
-WHISPER, ACCENT = "ru+whisper", "tt"
+VOICES = {"whisper": "ru+whisper", "accent": "tt"}
 TRAIN_SENTENCES, DEV_SENTENCES = 400, 40
 KAZAKH_WORDS = Path("/usr/share/hunspell/kk_KZ.dic")
 KAZAKH_SENTENCES = {"train": 1200, "dev": 40, "test": 100}
@@ -32,23 +32,25 @@ SPEED = (120, 200)  # words per minute
 _KAZAKH_WORD = re.compile(r"[аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя]{3,12}")
 
 
-def prepare_voice(data: Path, output: Path, name: str, voice: str) -> None:
-    """The tables `NAME_train`, `NAME_dev` and `NAME_test` of a voice."""
-    assert voice.removeprefix("ru+") not in VARIANTS
+def prepare_voices(data: Path, output: Path) -> None:
+    """The tables `NAME_train`, `NAME_dev` and `NAME_test` of every voice, which read the same."""
     held_out = [
         utterance.text
         for name in ("dev_festvox", "test_festvox")
         for utterance in read_manifest(data / f"{name}.tsv")
     ]
-    chance = random.Random(SEED)
     lines = usable_sentences(read_fortunes(), HeldOutTexts(held_out))
-    chosen = [line.transcription for line in chance.sample(lines, TRAIN_SENTENCES + DEV_SENTENCES)]
-    for part, texts in {
-        "train": chosen[:TRAIN_SENTENCES],
-        "dev": chosen[TRAIN_SENTENCES:],
-        "test": held_out,
-    }.items():
-        write(output, f"{name}_{part}", texts, voice, chance)
+    for name, voice in VOICES.items():
+        assert voice.removeprefix("ru+") not in VARIANTS
+        chance = random.Random(SEED)
+        sample = chance.sample(lines, TRAIN_SENTENCES + DEV_SENTENCES)
+        chosen = [line.transcription for line in sample]
+        for part, texts in {
+            "train": chosen[:TRAIN_SENTENCES],
+            "dev": chosen[TRAIN_SENTENCES:],
+            "test": held_out,
+        }.items():
+            write(output, f"{name}_{part}", texts, voice, chance)
 
 
 def prepare_kazakh(output: Path) -> None:
@@ -85,8 +87,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="what recipes.tiny.prepare made")
     parser.add_argument("output", type=Path, help="directory for the WAV files and tables")
     arguments = parser.parse_args()
-    prepare_voice(arguments.data, arguments.output, "whisper", WHISPER)
-    prepare_voice(arguments.data, arguments.output, "accent", ACCENT)
+    prepare_voices(arguments.data, arguments.output)
     prepare_kazakh(arguments.output)
 
 

@@ -71,6 +71,7 @@ SYNTHETIC = {
     "games": (prepare_games, 20.0),
     "words": (prepare_words, 50.0),
 }
+"""What writes each table of synthetic speech, and how many hours of it unless others are named."""
 PARTS = ("real", *SYNTHETIC)
 
 
