@@ -19,7 +19,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 import av
 import numpy as np
-from av.stream import Discard
 from numpy.typing import NDArray
 
 from gigaam.errors import AudioDecodingError, AudioError, AudioFileNotFoundError, AudioWarning
@@ -38,6 +37,11 @@ _MPEG2_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _COPY_BYTES = 1 << 20
 _SPOOL_BYTES = 64 << 20  # a longer stream goes to disk, if it has to be kept at all
 _UNKNOWN_RIFF_SIZE = 0x7FFF_0000  # sox writes a little less than 2 GiB, ffmpeg 4 GiB - 1
+
+# Tags of old files are in old encodings, which PyAV refuses by default before its release 19.
+_TAGS_IN_OLD_ENCODINGS: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 
 _PROTOCOLS = "file,pipe"
 # Formats that name other files or addresses. Those that open devices are left out by a flag.
@@ -191,14 +195,17 @@ class Recording:
 
     def _open(self) -> InputContainer:
         options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _allowed_formats()}
-        try:  # old tags are in old encodings, hence "replace"
-            return av.open(self._file, "r", container_options=options, metadata_errors="replace")
+        try:
+            container: InputContainer = av.open(
+                self._file, "r", container_options=options, **_TAGS_IN_OLD_ENCODINGS
+            )
         except av.ArgumentError as error:  # the answer to a format outside the list
             raise AudioDecodingError(
                 f"{self._name}: playlists, and other formats that only name files, are not read"
             ) from error
         except av.FFmpegError as error:
             raise self._undecodable(error) from error
+        return container
 
     def _first_audio(self) -> AudioStream:
         streams = self._container.streams
@@ -210,7 +217,7 @@ class Recording:
         audio.codec_context.thread_count = 1  # audio gains nothing, and callers have threads
         for stream in streams:
             if stream is not audio:
-                stream.discard = Discard.all
+                stream.discard = av.stream.Discard.all
         return audio
 
     def _stated_s(self) -> float | None:

@@ -287,11 +287,13 @@ def _sync_directory(directory: Path) -> None:
 @contextmanager
 def _progress_bar(name: str, wanted: bool | None) -> "Iterator[OnProgress]":
     """A callback that draws a bar on stderr, or does nothing."""
-    from rich import progress as bars  # not needed for a model in the cache
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    if not (on_terminal if wanted is None else wanted):
+        yield lambda done, total: None
+        return
+    from rich import progress as bars
     from rich.console import Console
 
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    shown = on_terminal if wanted is None else wanted
     columns = (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),
@@ -300,8 +302,6 @@ def _progress_bar(name: str, wanted: bool | None) -> "Iterator[OnProgress]":
         bars.TimeRemainingColumn(),
     )
     console = Console(stderr=True)  # stdout is left to the results, and to its owner
-    with bars.Progress(
-        *columns, console=console, redirect_stdout=False, disable=not shown
-    ) as display:
+    with bars.Progress(*columns, console=console, redirect_stdout=False) as display:
         task = display.add_task(name, total=None)
         yield lambda done, total: display.update(task, completed=done, total=total)

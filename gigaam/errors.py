@@ -17,7 +17,7 @@
     │   └── ChecksumError              (AssertionError)    … or is not the published file
     ├── DatasetError                   (ValueError)        training data is not what it should be
     ├── ArgumentError                  (ValueError)        a parameter of a call is out of its range
-    └── MissingDependencyError         (ImportError)       an optional package is not installed
+    └── MissingDependencyError         (ImportError)       a package is not installed, or too old
 
 Each leaf is also the builtin that code written for the published package catches.
 """
@@ -92,7 +92,7 @@ class ArgumentError(GigaAMError, ValueError):
 
 
 class MissingDependencyError(GigaAMError, ImportError):
-    """An optional dependency is needed; the message names the extra that brings it."""
+    """A package is missing or too old; the message says how to install it."""
 
 
 class AudioWarning(UserWarning):

@@ -118,7 +118,7 @@ class SrtWriter(Writer):
         def prefix_length(channel: int | None) -> int:
             return len(_bracketed_speaker(channel, self._options.speakers))
 
-        cues = lay_out(_spoken_segments(result), self._options, prefix_length=prefix_length)
+        cues = lay_out(_segments(result), self._options, prefix_length=prefix_length)
         return "\n".join(self._block(number, cue) for number, cue in enumerate(cues, start=1))
 
     def _block(self, number: int, cue: Cue) -> str:
@@ -142,7 +142,7 @@ class VttWriter(Writer):
 
     def render(self, result: Transcript) -> str:
         """The header and the cues, a blank line between them."""
-        cues = lay_out(_spoken_segments(result), self._options)
+        cues = lay_out(_segments(result), self._options)
         return "\n".join(["WEBVTT\n", *map(self._block, cues)])
 
     def _block(self, cue: Cue) -> str:

@@ -22,6 +22,9 @@ from gigaam.encoder import ConformerEncoder
 from gigaam.errors import CheckpointError, GigaAMError, WrongTaskError
 from gigaam.preprocess import FeatureExtractor
 from gigaam.recognition import SpeechRecognition
+from gigaam.requirements import require
+
+require(torch)
 
 PARTS: dict[str, Callable[..., Any]] = {
     part.__name__: part

@@ -10,4 +10,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
+from gigaam.requirements import require
+
+require(onnxruntime)
+
 __all__ = ["onnxruntime"]

@@ -13,8 +13,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.requirements import require
+
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
+
+require(av)
+require(np)
 
 FRAME_SAMPLES = 65_536  # queued before the filter graph runs: each run costs a Python exception
 

@@ -121,9 +121,11 @@ def lay_out(
         options: The limits.
         prefix_length: Characters that the writer puts before the first line of a channel's speech.
     """
+    # Cues that begin together keep the order of their segments, whatever order those came in.
+    in_order = sorted(segments, key=lambda segment: milliseconds(segment.start))
     cues = [
         cue
-        for segment in segments
+        for segment in in_order
         for cue in _segment_cues(segment, options, prefix_length(segment.channel))
     ]
     cues.sort(key=lambda cue: cue.start_ms)

@@ -13,8 +13,13 @@ import gigaam
 # The nets of the tests are too small to gain from threads, and several processes run tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("gigaam", deadline=None)
+# The default run is the same every time. "random" looks further: with --hypothesis-profile=random,
+# which CI and scripts/check run as a step of its own. How long an example takes says more about the
+# machine than about the code.
+settings.register_profile("gigaam", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "random", deadline=None, derandomize=False, print_blob=True, max_examples=500
+)
 settings.load_profile("gigaam")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so the processes that

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.preprocess import FeatureExtractor, mel_matrix
+from tests.examples import examples
 
 CENTRED = {"features": 64}
 UNCENTRED = {"features": 64, "n_fft": 320, "win_length": 320, "hop_length": 160, "center": False}
@@ -99,7 +100,7 @@ def test_silence_is_the_floor(config: dict) -> None:
     torch.testing.assert_close(features, torch.full_like(features, math.log(1e-9)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.integers(1, 2000), min_size=1, max_size=5),
     st.sampled_from([CENTRED, UNCENTRED]),

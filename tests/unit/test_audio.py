@@ -31,6 +31,7 @@ from gigaam.errors import (
     AudioFileNotFoundError,
     AudioWarning,
 )
+from tests.examples import examples
 
 # ---------------------------------------------------------------------------- recordings
 
@@ -244,7 +245,7 @@ def test_eight_threads() -> None:
 # ---------------------------------------------------------------------------- blocks, duration
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(block_s=st.floats(0.002, 3), rate=st.sampled_from([8_000, 16_000, 44_100]))
 def test_blocks_join_to_the_whole(block_s: float, rate: int) -> None:
     data = wav(MONO, rate)
@@ -310,7 +311,7 @@ FLOATS = arrays.arrays(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(FLOATS, st.sampled_from([8_000, 16_000, 48_000]))
 def test_both_layouts_mean_the_same(samples: np.ndarray, rate: int) -> None:
     before = samples.copy()

@@ -17,6 +17,7 @@ from gigaam.training.augment import (
     room_response,
     telephone_band,
 )
+from tests.examples import examples
 
 
 def tone(hz: float, seconds: float = 0.5) -> np.ndarray:
@@ -47,7 +48,7 @@ def test_speed_moves_the_pitch():
 
 
 @given(st.floats(0, 30), st.integers(0, 2**32))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_noise_has_the_asked_ratio(snr_db, seed):
     wav = tone(300)
     noise = pink_noise(np.random.default_rng(seed), len(wav))
@@ -77,7 +78,7 @@ def test_room_keeps_the_direct_sound_in_place():
 
 
 @given(st.integers(0, 2**32), st.integers(1, 4000))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_augment_depends_on_its_generator_alone(seed, n):
     wav = tone(440)[:n]
     before = wav.copy()

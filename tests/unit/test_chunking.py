@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gigaam.chunking import Chunk, ChunkingOptions, ChunkPlan, plan_chunks
 from gigaam.errors import ArgumentError
+from tests.examples import examples
 
 RATE = 16_000
 NO_CONTEXT = ChunkingOptions(context_s=0.0)
@@ -232,7 +233,7 @@ options_drawn = st.builds(
 levels_drawn = st.none() | st.lists(st.sampled_from([-20, -35, -70]), min_size=1).map(level_track)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(recordings(), options_drawn, levels_drawn)
 @example(([], 0), ChunkingOptions(), None)
 @example(([Region(0, 6000 * RATE)], 6000 * RATE), ChunkingOptions(), None)
@@ -267,7 +268,7 @@ def test_each_sample_of_speech_is_in_one_core(recording, options, levels):
             assert chunk.core_end - chunk.core_start <= longest
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(recordings(), options_drawn, levels_drawn, st.integers(0, 1000))
 def test_the_plan_is_the_same_however_regions_arrive(recording, options, levels, seed):
     random = Random(seed)
@@ -305,7 +306,7 @@ def test_the_plan_is_the_same_however_regions_arrive(recording, options, levels,
     assert chunks + planned == whole
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(recordings(), options_drawn, levels_drawn)
 def test_a_bounded_stretch_is_needed_at_a_time(recording, options, levels):
     regions, n_samples = recording

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from gigaam.configs import BUILTIN_NAMES, builtin_config, plain_config
 from gigaam.errors import CheckpointError, UnknownModelError, UnsafeCheckpointError
+from tests.examples import examples
 from tests.published import NAMES, published_config
 
 
@@ -89,7 +90,7 @@ _trees = st.dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)  # omegaconf is slow
+@settings(max_examples=examples(30), deadline=None)  # omegaconf is slow
 @given(_trees)
 def test_plain_data_and_its_omegaconf_form_come_out_as_they_went_in(tree: dict[str, Any]) -> None:
     for form in (tree, OrderedDict(tree), OmegaConf.create(tree)):

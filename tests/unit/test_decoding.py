@@ -13,6 +13,7 @@ from gigaam.decoding import (
     mean_probability,
 )
 from gigaam.errors import ArgumentError, CheckpointError, GigaAMError, ModelError
+from tests.examples import examples
 from tests.numpy_transducer import NumpyTransducer
 
 ABC = ["a", "b", "c"]
@@ -109,7 +110,7 @@ def test_ctc_without_recordings_or_frames():
 # RNN-T
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     lengths=st.lists(st.integers(0, 17), min_size=1, max_size=6),
     blank_bias=st.sampled_from([-20.0, 0.0, 4.0, 6.0, 8.0]),

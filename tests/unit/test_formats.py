@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import srt
 import webvtt
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gigaam import formats
@@ -165,8 +165,22 @@ def test_table_goes_into_pandas() -> None:
 ANY_WORD = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)
 
 
+def before_the_beginning(start: float, count: int) -> Segment:
+    """A segment whose words run backwards from its start, to before the recording."""
+    times = [start - (index + 1) / 10 for index in range(count)]
+    return Segment("0 " * count, start, start, [Word("0", time, time, 0.5) for time in times])
+
+
 @settings(deadline=None)
 @given(segments_of(ANY_WORD))
+@example(
+    [
+        before_the_beginning(0.0, 13),
+        Segment("", 0.0, 0.0),
+        before_the_beginning(0.0625, 16),  # all its cues begin at 0, though it begins later …
+        Segment("0", 0.0, 1.0),  # … than this one
+    ]
+)
 def test_parsers_read_back_what_was_written(segments: list[Segment]) -> None:
     cues = lay_out(segments, SubtitleOptions())
     times = [(cue.start_ms, cue.end_ms) for cue in cues]

@@ -42,6 +42,7 @@ TORCH_FREE = {
     "recognition",
     "recognizer",
     "registry",
+    "requirements",
     "resampling",
     "stitching",
     "tape",

@@ -1,12 +1,17 @@
 """What the project's own documents promise: versions agree, names exist."""
 
 import re
+import subprocess
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
 import gigaam
 from gigaam import registry
+from gigaam.errors import MissingDependencyError
+from gigaam.requirements import OLDEST, require
 
 ROOT = Path(__file__).parents[2]
 READMES = ["README.md", "README_ru.md"]
@@ -54,13 +59,55 @@ def test_readme_has_the_command_without_torch(readme: str) -> None:
     assert (ROOT / "requirements-onnx.txt").exists()
 
 
+def dependencies() -> set[str]:
+    """What pyproject.toml says that the package needs."""
+    declared = re.search(r"^dependencies = \[\n(.*?)^\]", read("pyproject.toml"), re.M | re.S)
+    assert declared is not None
+    return set(re.findall(r'^    "(.+?)"', declared[1], re.M))
+
+
 def test_requirements_without_torch_are_among_those_with_it() -> None:
     lines = read("requirements-onnx.txt").splitlines()
     wanted = {line for line in lines if not line.startswith("#")}
-    declared = re.search(r"^dependencies = \[\n(.*?)^\]", read("pyproject.toml"), re.M | re.S)
-    assert declared is not None
-    assert wanted <= set(re.findall(r'"(.+?)"', declared[1]))
+    assert wanted <= dependencies()
     assert len(wanted) >= 5
+
+
+def test_every_dependency_has_a_lower_bound_and_av_an_upper_one() -> None:
+    assert {line for line in dependencies() if not re.match(r"[\w.-]+>=\d", line)} == set()
+    assert {re.split("[>=]", line)[0] for line in dependencies() if "<" in line} == {"av"}
+
+
+def test_what_is_refused_as_too_old_is_what_the_project_declares() -> None:
+    bounds = dict(line.split(",")[0].split(">=") for line in dependencies())
+    assert {name: bounds[name] for name in OLDEST} == OLDEST
+
+
+@pytest.mark.parametrize("name", OLDEST)
+def test_old_packages_are_refused_by_name(name: str) -> None:
+    package = types.ModuleType(name)
+    for fit in (OLDEST[name], f"{OLDEST[name]}.1", f"{OLDEST[name]}.0+cpu", "99.0rc1"):
+        package.__version__ = fit  # type: ignore[attr-defined]
+        require(package)
+    for unfit in ("0.9", "1.2.3+cpu", f"{OLDEST[name].split('.')[0]}.0a1"):
+        package.__version__ = unfit  # type: ignore[attr-defined]
+        if not OLDEST[name].startswith(unfit[:3]):
+            with pytest.raises(MissingDependencyError, match=rf"{name} .* newer, but {unfit[:3]}"):
+                require(package)
+
+
+def test_import_against_an_old_package_says_which_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "av").mkdir()
+    (tmp_path / "av" / "__init__.py").write_text('__version__ = "17.0.1"')
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import gigaam.audio"
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT
+    )
+    assert run.returncode == 1
+    last = run.stderr.splitlines()[-1]
+    assert last.endswith(
+        "gigaam needs av 17.1 or newer, but 17.0.1 is installed: pip install 'av>=17.1'"
+    )
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -26,6 +26,7 @@ from gigaam.errors import (
 )
 from gigaam.recognizer import Recognizer
 from gigaam.types import TranscriptionResult
+from tests.examples import examples
 
 RATE = 16_000
 LETTERS = " абвгдежзийклмнопрст"
@@ -167,7 +168,7 @@ def test_a_list_of_one_is_a_list():
     assert recognizer().transcribe([speak("да")], input_rate=RATE) == ["да"]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     st.lists(st.text(LETTERS[1:], min_size=1, max_size=8), max_size=40),
     st.integers(1, 9),

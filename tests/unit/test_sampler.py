@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gigaam.errors import ArgumentError
 from gigaam.training.sampler import BucketSampler
+from tests.examples import examples
 
 durations = st.lists(st.floats(0.1, 30), min_size=1, max_size=200)
 
@@ -16,7 +17,7 @@ def all_batches(sampler_of_rank, world_size: int, epoch: int) -> list[list[int]]
     return [batch for rank in range(world_size) for batch in sampler_of_rank(rank).epoch(epoch)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(durations, st.floats(5, 300), st.integers(1, 30), st.integers(0, 5))
 def test_every_utterance_comes_once_within_the_limit(durations_s, batch_s, buckets, epoch):
     sampler = BucketSampler(durations_s, batch_s, buckets)
@@ -28,7 +29,7 @@ def test_every_utterance_comes_once_within_the_limit(durations_s, batch_s, bucke
         assert len(batch) == 1 or longest_s * len(batch) <= batch_s
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(durations, st.integers(1, 5), st.integers(0, 5))
 def test_processes_share_an_epoch(durations_s, world_size, epoch):
     """As many batches for each, all utterances, and no more repeats than make them equal."""

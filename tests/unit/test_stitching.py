@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gigaam.chunking import Chunk
 from gigaam.stitching import Stitcher, find_seam, join_words
 from gigaam.types import TranscriptionResult, Word
+from tests.examples import examples
 
 RATE = 16_000
 
@@ -84,7 +85,7 @@ def test_sides_without_words():
     assert joined([], words("в г", 10.5), (9.0, 11.0)) == "в г"
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     st.lists(
         st.sampled_from(["да", "нет", "ну", "и", "вот", "так", "Вот,", "ёлка"]),
@@ -136,7 +137,7 @@ any_words = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(any_words, any_words)
 def test_joined_words_are_in_order_whatever_was_heard(left_drawn, right_drawn):
     def placed(drawn, start):

@@ -25,6 +25,7 @@ from gigaam.training.data import (
     plan_pass,
 )
 from gigaam.training.loader import BatchMaker, prefetch
+from tests.examples import examples
 
 
 def some_utterances(n: int, seed: int = 0, path: str = "x.wav") -> list[Utterance]:
@@ -95,7 +96,7 @@ def test_recording_that_ends_too_soon_is_an_error(manifest):
 
 
 @given(st.integers(0, 1000), st.integers(1, 5), st.floats(15, 120))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_batches_hold_every_example_once_and_keep_to_the_limit(seed, number, batch_s):
     manifests = {"a": some_utterances(60), "b": some_utterances(30, seed=1)}
     sources = {"a": Source((1.0, 1.0)), "b": Source((2.5, 2.5), join=0.8)}

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from gigaam.decoder import CTCHead, RNNTHead
 from gigaam.errors import ArgumentError
 from gigaam.training.losses import CTCLoss, RNNTLoss, loss_of
+from tests.examples import examples
 
 D, V = 6, 4
 BLANK = V - 1
@@ -119,7 +120,7 @@ sizes = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4)), min_size=1, ma
 
 
 @given(sizes, st.integers(0, 1000))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_rnnt_is_the_sum_over_all_paths(sizes, seed):
     batch = random_batch(*map(list, zip(*sizes, strict=True)), seed=seed)
     check(RNNTLoss, random_rnnt(seed), lattice_by_enumeration, batch)
@@ -196,7 +197,7 @@ def test_saying_nothing_costs_the_blanks():
 
 
 @given(sizes.map(lambda pairs: [(t, min(u, t // 2)) for t, u in pairs]), st.integers(0, 1000))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_ctc_is_the_sum_over_all_paths(sizes, seed):
     batch = random_batch(*map(list, zip(*sizes, strict=True)), seed=seed)
     check(CTCLoss, random_ctc(seed), ctc_by_enumeration, batch)

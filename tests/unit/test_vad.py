@@ -26,6 +26,7 @@ from gigaam.vad import (
     SpeechDetector,
     VadOptions,
 )
+from tests.examples import examples
 
 Samples = NDArray[np.float32]
 
@@ -205,7 +206,7 @@ def test_silero_finds_the_speech_between_noise_and_silence(
 
 
 @given(cuts=st.lists(st.integers(0, 230_000), max_size=5))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_cutting_never_changes_the_regions(
     cuts: list[int], silero: SileroDetector, talk: Samples
 ) -> None:
