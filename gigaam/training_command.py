@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gigaam.errors import GigaAMError
 from gigaam.printing import complain
 
+if TYPE_CHECKING:
+    from gigaam.training.options import RunOptions
+
 __all__ = ["train_model"]
+
+_INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
 
 def train_model(
@@ -25,26 +32,60 @@ def train_model(
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...",
-            help="Options, such as model.init=v3_ctc data.train=[train.tsv] out=my_model.",
+            help="Options, such as model.init=v3_ctc data.train=train.tsv data.dev=dev.tsv "
+            "out=my_model training.steps=200. Quote lists: 'data.train=[a.tsv,b.tsv]'.",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Say nothing but warnings and errors.")
+    ] = False,
 ) -> None:
     """Fine-tune a model on the recordings of a manifest; needs the extra "train".
 
     The folder "out" is then a model directory, with a card, logs (CSV, TensorBoard) and
-    checkpoints. A run that was cut short goes on when the same command is given again.
+    checkpoints. A run that was cut short, or stopped by Ctrl-C, goes on when the same command is
+    given again. All options: docs/fine-tuning.md.
     """
-    from gigaam.training.configuration import read_options
-    from gigaam.training.fine_tuning import fine_tune
-
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("gigaam").setLevel(logging.WARNING if quiet else logging.INFO)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # it talks of itself
+    command = ["gigaam", "train", config, *(overrides or []), *(["--quiet"] if quiet else [])]
+    _log_to_stderr(logging.WARNING if quiet else logging.INFO)
     try:
+        from gigaam.training.configuration import read_options
+        from gigaam.training.fine_tuning import fine_tune
+
         options = read_options(config, overrides or [])
         fine_tune(options, progress=not quiet)
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as stop:
+        complain(f"{str(stop) or 'stopped'}; to go on:\n  {shlex.join(command)}")
+        raise typer.Exit(_INTERRUPTED) from stop
+    if not quiet:
+        complain(_what_next(options))
     typer.echo(options.out)
+
+
+class _Stderr(logging.Handler):
+    """Shows messages as all others of the command are, above the progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows one."""
+        kind = "warning: " if record.levelno == logging.WARNING else ""
+        complain(kind + record.getMessage())
+
+
+def _log_to_stderr(level: int) -> None:
+    logger = logging.getLogger("gigaam")
+    logger.handlers, logger.propagate = [_Stderr()], False
+    logger.setLevel(level)
+
+
+def _what_next(options: RunOptions) -> str:
+    """The commands that one may want after a run."""
+    commands: list[Sequence[str]] = [["gigaam", "eval", options.out, "test.tsv"]]
+    if options.data.test:
+        commands = []
+    if (options.model.head or "") != "emo":
+        commands.insert(0, ["gigaam", "transcribe", "--model", options.out, "FILE"])
+    lines = [f"{options.out} is ready; its card is {options.out}/README.md. To go on:"]
+    return "\n  ".join([*lines, *(shlex.join(command) for command in commands)])

@@ -63,21 +63,30 @@ class _Recording:
 
     def excerpt(self, utterance: Utterance) -> Waveform | Exception:
         """The samples of an utterance that begins no sooner than those before."""
-        first, end = utterance.first_sample, utterance.first_sample + utterance.n_samples
+        first = utterance.first_sample
+        end = None if utterance.to_end else first + utterance.n_samples
         self._tape.forget(first)
-        while self._tape.end < end and (block := self._next_block()) is not None:
+        while end is None or self._tape.end < end:
+            block = self._next_block()
+            if block is None:
+                break
             self._tape.append(block)
             self._tape.forget(first)
-        available = min(end, self._tape.end)
-        if available == end:
+        available = self._tape.end
+        if end is not None and available >= end:
             return self._tape.cut(first, end)
         if self._failure is not None:
             return self._failure
-        if available > first and end - available <= _TOLERANCE_S * SAMPLE_RATE:
+        if available > first and (end is None or end - available <= _TOLERANCE_S * SAMPLE_RATE):
             return self._tape.cut(first, available)
+        place = (
+            f"begins at {first / SAMPLE_RATE:.2f}"
+            if end is None
+            else (f"ends at {end / SAMPLE_RATE:.2f}")
+        )
         return DatasetError(
-            f"the recording ends at {self._tape.end / SAMPLE_RATE:.2f} s, in the manifest this "
-            f"utterance ends at {end / SAMPLE_RATE:.2f} s"
+            f"the recording ends at {available / SAMPLE_RATE:.2f} s, in the manifest this "
+            f"utterance {place} s"
         )
 
     def _next_block(self) -> Waveform | None:

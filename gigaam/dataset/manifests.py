@@ -1,7 +1,10 @@
 """Manifests: which stretch of which recording says what, a table or JSON, a line per utterance.
 
-Columns: ``path`` (relative to the manifest), ``duration`` and, where the utterance does not begin
-with its file, ``offset`` (both in seconds), ``transcription``; any others are kept as they are.
+Columns: ``path`` (relative to the manifest), ``transcription``, and where the utterance is not all
+of its file, ``offset`` and ``duration`` (both in seconds); any others are kept as they are.
+
+An utterance without a duration goes on to the end of its file, wherever that is. How long that is
+to be says the file's header, which may be wrong: it is only asked where a plan is made.
 """
 
 from __future__ import annotations
@@ -13,13 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gigaam.audio import SAMPLE_RATE
-from gigaam.errors import DatasetError
+from gigaam.audio import SAMPLE_RATE, duration_s
+from gigaam.errors import AudioError, DatasetError
 
 __all__ = ["Utterance", "read_manifest"]
 
-_STRETCH_COLUMNS = ("path", "duration")
-_OWN_COLUMNS = {*_STRETCH_COLUMNS, "offset", "transcription"}
+_OWN_COLUMNS = {"path", "duration", "offset", "transcription"}
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,12 @@ class Utterance:
     Attributes:
         path: The recording.
         first_sample: Where the utterance begins in it, at 16 kHz.
-        n_samples: How long it is, at 16 kHz.
+        n_samples: How long it is, at 16 kHz; of one that goes `to_end` what the file's header
+            says, 0 if it does not or the file cannot be opened.
         text: Transcription as the manifest has it, empty if it has none.
         columns: All other columns of the manifest, by their names.
         line: Number of the manifest's line, from 1; 0 if it is not from one.
+        to_end: Whether it goes on to the end of its file, since the manifest has no duration.
     """
 
     path: Path
@@ -41,6 +45,7 @@ class Utterance:
     text: str
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     line: int = field(default=0, compare=False)
+    to_end: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -68,7 +73,7 @@ def read_manifest(
 
     Args:
         path: The manifest.
-        required: Columns that must be there besides ``path`` and ``duration``.
+        required: Columns that must be there besides ``path``.
 
     Raises:
         DatasetError: The manifest cannot be read, or a line of it is not what it should be; the
@@ -78,7 +83,7 @@ def read_manifest(
     read = _READERS.get(path.suffix.lower())
     if read is None:
         raise DatasetError(f"{path}: a manifest is a .tsv or a .jsonl file")
-    needed = (*_STRETCH_COLUMNS, *required)
+    needed = ("path", *required)
     return [_utterance(row) for row in read(path, needed)]
 
 
@@ -107,37 +112,48 @@ class _Row:
             raise self.error(f"{name} is {_shown(value)}, not a text")
         return value or ""
 
-    def seconds(self, name: str, default: float | None = None) -> float:
-        """The value of a column of seconds, 0 or more."""
+    def samples(self, name: str) -> int | None:
+        """The value of a column of seconds, 0 or more, at 16 kHz; None if it is not there."""
         value = self.cells.get(name)
-        if value in (None, "") and default is not None:
-            return default
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
         try:
             # In JSON a number is written as one; true is none, though Python would take it.
-            seconds = math.nan if isinstance(value, bool) or value is None else float(value)
+            seconds = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             seconds = math.nan
         if not (math.isfinite(seconds) and seconds >= 0):
             raise self.error(f"{name} is {_shown(value)}, not a number of seconds")
-        return seconds
+        return round(seconds * SAMPLE_RATE)
 
 
 def _utterance(row: _Row) -> Utterance:
     name = row.text("path")
     if not name:
         raise row.error("the path is empty")
-    n_samples = round(row.seconds("duration") * SAMPLE_RATE)
-    if n_samples < 1:
+    n_samples = row.samples("duration")
+    if n_samples == 0:
         raise row.error("the duration is 0")
+    path, first = row.manifest.parent / name, row.samples("offset") or 0
     further = {key: value for key, value in row.cells.items() if key not in _OWN_COLUMNS}
     return Utterance(
-        path=row.manifest.parent / name,
-        first_sample=round(row.seconds("offset", default=0.0) * SAMPLE_RATE),
-        n_samples=n_samples,
+        path=path,
+        first_sample=first,
+        n_samples=_stated_samples(path, first) if n_samples is None else n_samples,
         text=row.text("transcription"),
         columns={key: _shown(value) for key, value in further.items() if value is not None},
         line=row.line,
+        to_end=n_samples is None,
     )
+
+
+def _stated_samples(path: Path, first: int) -> int:
+    """What a file's header says there is from a sample on; 0 if it says nothing of the kind."""
+    try:
+        stated_s = duration_s(path)
+    except AudioError:
+        return 0  # whoever reads it says what is wrong
+    return 0 if stated_s is None else max(0, round(stated_s * SAMPLE_RATE) - first)
 
 
 def _shown(value: Any) -> str:

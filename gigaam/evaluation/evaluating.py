@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
@@ -125,10 +126,15 @@ class _Notes(Generic[T]):
     """
 
     def __init__(self, utterances: Sequence[Utterance], on_done: OnDone) -> None:
-        self._utterances = utterances
+        self._utterances = list(utterances)
         self._on_done = on_done
         self._outcomes: dict[int, T | Exception] = {}
         self._elapsed_s = 0.0
+
+    def measure(self, index: int, n_samples: int) -> None:
+        """Takes down how long an utterance is, should only its file have known."""
+        if self._utterances[index].to_end:
+            self._utterances[index] = replace(self._utterances[index], n_samples=n_samples)
 
     def take(self, index: int, outcome: T | Exception) -> None:
         """Takes a result or a failure."""
@@ -179,7 +185,9 @@ def _recognize(
     for index, samples in iter_excerpts(utterances):
         if isinstance(samples, Exception):
             notes.take(index, samples)
-        elif len(samples) > LONGEST_PASS_S * SAMPLE_RATE:
+            continue
+        notes.measure(index, len(samples))
+        if len(samples) > LONGEST_PASS_S * SAMPLE_RATE:
             with notes.model_at_work():
                 outcome = _longform(model, samples, batch_size)
             notes.take(index, outcome)
@@ -214,6 +222,7 @@ def _classify(
         if isinstance(samples, Exception):
             outcome = samples
         else:
+            notes.measure(index, len(samples))
             with notes.model_at_work():
                 outcome = _probabilities(model, samples)
         if not checked and not isinstance(outcome, Exception):

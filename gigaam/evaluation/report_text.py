@@ -54,7 +54,7 @@ def report_lines(report: RecognitionReport | EmotionReport, n_worst: int) -> Ite
 
 def summary(heard: Heard[object]) -> str:
     """How much was heard, how fast, and what failed."""
-    parts = [f"{len(heard.results)} utterances", f"{_clock(heard.duration_s)} of sound"]
+    parts = [f"{len(heard.results)} utterances", f"{clock(heard.duration_s)} of sound"]
     if heard.results:
         parts.append(f"{heard.rtfx:.1f}× real time")
     if heard.failures:
@@ -64,7 +64,7 @@ def summary(heard: Heard[object]) -> str:
 
 def place(utterance: Utterance) -> str:
     """Where an utterance is: its file and, where it does not begin with it, its time."""
-    offset = f" at {_clock(utterance.offset_s)}" if utterance.first_sample else ""
+    offset = f" at {clock(utterance.offset_s)}" if utterance.first_sample else ""
     return f"{utterance.path}{offset}"
 
 
@@ -95,7 +95,8 @@ def aligned_words(alignment: Sequence[AlignedPart]) -> Iterator[tuple[EditKind, 
             yield part.kind, said, heard
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A length of time, as ``M:SS.s`` or ``H:MM:SS.s``."""
     minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

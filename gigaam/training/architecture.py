@@ -167,9 +167,14 @@ def first_model(config: Mapping[str, Any], start: Origin) -> GigaAM:
             tensor.copy_(old)
         else:
             fresh.append(name)
-    if start.weights:
-        logger.info("%d of %d tensors are new: %s", len(fresh), len(state), ", ".join(fresh) or "-")
+    if start.weights and fresh:
+        logger.info("%d of %d tensors begin at random: %s", len(fresh), len(state), _named(fresh))
     return model
+
+
+def _named(tensors: Sequence[str]) -> str:
+    """What parts of the model some tensors are of."""
+    return ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in tensors))
 
 
 def _common_rows(new: Mapping[str, Any], old: Mapping[str, Any]) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,13 @@ from gigaam.training.options import RunOptions
 __all__ = ["configurations", "read_options", "typed"]
 
 _FOLDER = Path(__file__).with_name("configs")
+
+_MANIFESTS = ("data.train", "data.dev", "data.test")
+_TEXTS = {
+    *_MANIFESTS,
+    *("out", "model.init", "model.architecture", "model.vocabulary", "model.name"),
+}
+"""Options whose values, mostly paths, are taken as they stand, whatever Hydra's grammar says."""
 
 T = TypeVar("T")
 
@@ -28,7 +37,8 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
     Args:
         config: A configuration of the package (see `configurations`) or a YAML file, whose
             ``defaults`` may name one of the package.
-        overrides: Such as ``optimizer.peak_lr=1e-4``, in Hydra's grammar.
+        overrides: Such as ``optimizer.peak_lr=1e-4``, in Hydra's grammar; a path needs no quotes,
+            and one manifest no brackets.
 
     Raises:
         ArgumentError: There is no such configuration, or an option is none or of a wrong type; the
@@ -56,11 +66,12 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
             "hydra": {"searchpath": [f"file://{_FOLDER}"]},
         },
     )
+    given = [_in_hydra_grammar(override) for override in overrides]
     if GlobalHydra.instance().is_initialized():
         GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(path.parent.absolute()), version_base="1.3"):
-            composed = compose("gigaam_run", list(overrides))
+            composed = compose("gigaam_run", given)
         options = OmegaConf.to_object(composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise ArgumentError(f"{config}: {_chain(error)}") from error
@@ -85,6 +96,62 @@ def typed(kind: type[T], section: str, values: dict[str, Any]) -> T:
             f"{section} has no option {', '.join(unknown)}; there are: {', '.join(known)}"
         )
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _in_hydra_grammar(override: str) -> str:
+    """A ``key=value`` of the command line for Hydra, its key one that there is."""
+    key, separator, value = override.partition("=")
+    name = key.strip().lstrip("+~")
+    if not separator or not name:
+        raise ArgumentError(f"{override!r} is no option: they are KEY=VALUE, as in out=my_model")
+    known = _names(asdict(RunOptions()))
+    if name not in known and not any(each.startswith(f"{name}.") for each in known):
+        raise ArgumentError(f"there is no option {name!r}{_suggestion(name, known)}")
+    if name not in _TEXTS or value in ("", "null"):
+        return override
+    if value.startswith("["):
+        return f"{key}={_quoted_list(value)}"
+    if name in _MANIFESTS and "," in value and not Path(value).exists():
+        raise ArgumentError(f"several manifests are given as '{name}=[{value}]'")
+    return f"{key}={_quoted(value)}"
+
+
+def _names(section: dict[str, Any], prefix: str = "") -> list[str]:
+    """The names of all options, as they are given on the command line."""
+    names: list[str] = []
+    for key, value in section.items():
+        name = f"{prefix}{key}"
+        names += _names(value, f"{name}.") if isinstance(value, dict) else [name]
+    return names
+
+
+def _suggestion(name: str, known: Sequence[str]) -> str:
+    """The names that one may have meant."""
+    last = {each.rpartition(".")[2]: each for each in known}
+    near = [last[each] for each in get_close_matches(name.rpartition(".")[2], last, 2, 0.75)]
+    near = list(dict.fromkeys([*get_close_matches(name, known, 2, 0.75), *near]))
+    if near:
+        return f": did you mean {' or '.join(near)}?"
+    section = name.partition(".")[0]
+    siblings = [each for each in known if each.startswith(f"{section}.")] or known
+    return f"; there are: {', '.join(siblings)}"
+
+
+def _quoted(value: str) -> str:
+    """A value as it stands, unless it is quoted."""
+    if value[0] in "'\"":
+        return value
+    # A backslash is one, but before a quote, where it takes the quote's meaning away.
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", value))
+    return f"'{escaped}'"
+
+
+def _quoted_list(value: str) -> str:
+    """A list whose elements are taken as they stand, unless any is quoted."""
+    inner = value.strip()[1:-1]
+    if not value.strip().endswith("]") or "'" in inner or '"' in inner:
+        return value
+    return f"[{','.join(_quoted(each.strip()) for each in inner.split(',') if each.strip())}]"
 
 
 def _chain(error: BaseException) -> str:

@@ -11,11 +11,14 @@ from itertools import pairwise
 from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.dataset.text import normalize_text
 from gigaam.errors import DatasetError, ModelError
+from gigaam.evaluation.report_text import place
 from gigaam.evaluation.scoring import tidy_text
 
-__all__ = ["Corpus", "gather", "read_texts"]
+__all__ = ["Corpus", "Limits", "gather", "read_texts", "readable"]
 
 logger = logging.getLogger(__name__)
+
+_SHOWN_PLACES, _SHOWN_TEXT = 3, 60
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class Corpus:
     left_out: Counter[str]
 
     @property
-    def hours(self) -> float:
-        """Their length."""
-        return sum(utterance.duration_s for utterance in self.utterances) / 3600
+    def duration_s(self) -> float:
+        """Their length, in seconds."""
+        return sum(utterance.duration_s for utterance in self.utterances)
 
 
 def read_texts(manifests: Sequence[str], column: str, normalize: bool) -> list[Utterance]:
@@ -54,53 +57,115 @@ def read_texts(manifests: Sequence[str], column: str, normalize: bool) -> list[U
     return [replace(u, text=clean(u.text)) for u in utterances]
 
 
-def gather(
-    utterances: Sequence[Utterance],
-    *,
-    encode: Callable[[str], Sequence[int]],
-    max_s: float,
-    max_labels_per_s: float,
-) -> Corpus:
-    """What can be learnt from.
+@dataclass(frozen=True)
+class Limits:
+    """What an utterance may be.
 
-    Args:
-        utterances: All there are.
+    Attributes:
         encode: Gives the labels of a text.
         max_s: Longer utterances are left out.
         max_labels_per_s: Those with more labels are left out: CTC has but one per frame.
+        column: What the manifest calls the text.
+        silence: Whether those without a text stay, as recordings in which nobody speaks.
+    """
+
+    encode: Callable[[str], Sequence[int]]
+    max_s: float
+    max_labels_per_s: float
+    column: str = "transcription"
+    silence: bool = False
+
+    def obstacle(self, utterance: Utterance) -> str | None:
+        """Why nothing can be learnt from an utterance, if so."""
+        if why := unusable(utterance, self.column, self.silence):
+            return why
+        if utterance.duration_s > self.max_s:
+            return f"longer than {self.max_s:g} s"
+        try:
+            labels = self.encode(utterance.text)
+        except ModelError:
+            return "characters outside the vocabulary"
+        repeats = sum(left == right for left, right in pairwise(labels))
+        if len(labels) + repeats > self.max_labels_per_s * utterance.duration_s:
+            return "more text than the sound has room for"
+        return None
+
+
+def gather(utterances: Sequence[Utterance], limits: Limits) -> Corpus:
+    """What can be learnt from; what cannot is told, with the first places.
+
+    Args:
+        utterances: All there are.
+        limits: What they may be.
 
     Raises:
         DatasetError: Nothing is left.
     """
+    corpus = _sorted_out(utterances, limits.obstacle, "train")
+    if not corpus.utterances:
+        raise DatasetError(f"there is nothing to learn from: {_reasons(corpus)}")
+    silent = [utterance for utterance in corpus.utterances if not utterance.text]
+    if silent:
+        logger.info("learnt as silence: %d utterances: %s", len(silent), _places(silent))
+    return corpus
+
+
+def readable(utterances: Sequence[Utterance], column: str, silence: bool) -> Sequence[Utterance]:
+    """Those of a development set by which a model can be judged; others are told.
+
+    Args:
+        utterances: All there are.
+        column: What the manifest calls the text.
+        silence: Whether those without a text count, as recordings in which nobody speaks.
+
+    Raises:
+        DatasetError: Nothing is left.
+    """
+    corpus = _sorted_out(utterances, lambda utterance: unusable(utterance, column, silence), "dev")
+    if utterances and not corpus.utterances:
+        raise DatasetError(f"the development set has nothing to judge by: {_reasons(corpus)}")
+    return corpus.utterances
+
+
+def unusable(utterance: Utterance, column: str, silence: bool) -> str | None:
+    """What an utterance lacks for any use, if so."""
+    if not (utterance.text or silence):
+        return f"no {column}"
+    if not utterance.path.exists():
+        return "no such file"
+    if not utterance.n_samples:
+        return "no duration in the manifest, nor in the file's header"
+    return None
+
+
+def _sorted_out(
+    utterances: Sequence[Utterance], obstacle: Callable[[Utterance], str | None], name: str
+) -> Corpus:
+    """The utterances without an obstacle; a warning for each kind of the others."""
     kept: list[Utterance] = []
-    left_out: Counter[str] = Counter()
+    left_out: dict[str, list[Utterance]] = {}
     for utterance in utterances:
-        why = _obstacle(utterance, encode, max_s, max_labels_per_s)
+        why = obstacle(utterance)
         if why is None:
             kept.append(utterance)
-            continue
-        if not left_out[why]:
-            logger.warning("left out: %s: %s (%r)", utterance.path, why, utterance.text)
-        left_out[why] += 1
-    if not kept:
-        raise DatasetError(f"there is nothing to learn from: {dict(left_out) or 'no utterances'}")
-    return Corpus(kept, left_out)
+        else:
+            left_out.setdefault(why, []).append(utterance)
+    for why, which in left_out.items():
+        logger.warning(
+            "data.%s: %d of %d utterances are left out, %s: %s",
+            name, len(which), len(utterances), why, _places(which),
+        )  # fmt: skip
+    return Corpus(kept, Counter({why: len(which) for why, which in left_out.items()}))
 
 
-def _obstacle(
-    utterance: Utterance,
-    encode: Callable[[str], Sequence[int]],
-    max_s: float,
-    max_labels_per_s: float,
-) -> str | None:
-    """Why nothing can be learnt from an utterance, if so."""
-    if utterance.duration_s > max_s:
-        return f"longer than {max_s:g} s"
-    try:
-        labels = encode(utterance.text)
-    except ModelError:
-        return "characters outside the vocabulary"
-    repeats = sum(left == right for left, right in pairwise(labels))
-    if len(labels) + repeats > max_labels_per_s * utterance.duration_s:
-        return "more text than the sound has room for"
-    return None
+def _reasons(corpus: Corpus) -> str:
+    return "; ".join(f"{why}: {n}" for why, n in corpus.left_out.most_common()) or "no utterances"
+
+
+def _places(utterances: Sequence[Utterance]) -> str:
+    """Where the first of some utterances are."""
+    shown = [
+        place(utterance) + (f" ({utterance.text[:_SHOWN_TEXT]!r})" if utterance.text else "")
+        for utterance in utterances[:_SHOWN_PLACES]
+    ]
+    return ", ".join(shown) + (", …" if len(utterances) > _SHOWN_PLACES else "")

@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 from gigaam.audio import SAMPLE_RATE
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import Utterance
+from gigaam.errors import DatasetError
+
+_HEADER_TOLERANCE_S = 1.0
+"""So much longer or shorter than its header says a recording may be: batches are planned by it."""
 
 
 class SpeechFiles:
@@ -35,7 +39,8 @@ class SpeechFiles:
 
         Raises:
             AudioError: The recording cannot be read.
-            DatasetError: It ends too soon.
+            DatasetError: It ends too soon, or is not as long as its header says and the manifest
+                has no duration.
         """
         if utterance.path not in self._maps:
             self._maps[utterance.path] = _map_wav(utterance.path)
@@ -45,11 +50,22 @@ class SpeechFiles:
             ((_, samples),) = iter_excerpts([utterance])
             if isinstance(samples, Exception):
                 raise samples
+            if utterance.to_end:
+                _check_header(utterance, len(samples))
             return samples
         return np.divide(recording[utterance.first_sample : stop], 32768, dtype=np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_maps": {}}  # another process maps the files itself
+
+
+def _check_header(utterance: Utterance, n_samples: int) -> None:
+    """Sees that an utterance is about as long as the plan has it."""
+    if abs(n_samples - utterance.n_samples) > _HEADER_TOLERANCE_S * SAMPLE_RATE:
+        raise DatasetError(
+            f"{n_samples / SAMPLE_RATE:.2f} s long, but {utterance.duration_s:.2f} s by the header "
+            "of the file: write the duration into the manifest"
+        )
 
 
 def _map_wav(path: Path) -> NDArray[np.int16] | None:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from gigaam.dataset.manifests import Utterance
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.data import Draw, SpeechFiles
+from gigaam.training.interruption import ignore_interrupts
 from gigaam.training.loader import Batch, BatchMaker
 from gigaam.training.sampler import BucketSampler
 
@@ -95,6 +96,7 @@ class EpochLoader:
             batch_size=None,
             sampler=self._sampler.epoch(epoch)[first:],
             num_workers=self._workers,
+            worker_init_fn=ignore_interrupts,
             generator=torch.Generator(),  # or it would draw from the generator of all
         )
         for done, batch in enumerate(batches, start=first + 1):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import (
-    ModelCheckpoint,
-    RichProgressBar,
-    WeightAveraging,
-)
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -29,14 +29,12 @@ from gigaam.training.loader import Batch
 from gigaam.training.objective import EmotionObjective, Objective
 from gigaam.training.optimizer import OptimizerOptions, adamw, averaged
 from gigaam.training.options import TrainingOptions
+from gigaam.training.run_checkpoints import DEV_ERROR
 
-__all__ = ["DEV_ERROR", "FineTuning", "last_checkpoint", "make_trainer"]
+__all__ = ["FineTuning", "lightning_hushed", "make_trainer"]
 
 _PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _LOG_EVERY_STEPS = 10
-
-DEV_ERROR = "dev/error"
-"""What the best weights have least of: the part of characters, or of emotions, that are wrong."""
 
 
 class FineTuning(LightningModule):
@@ -87,7 +85,7 @@ class FineTuning(LightningModule):
         frozen = self.global_step < self._freeze_encoder_steps
         loss: Tensor = self.objective(batch, freeze_encoder=frozen)
         loss = loss / batch.label_lengths.sum().clamp(min=1)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.lengths))
+        self.log("train/loss", loss, batch_size=len(batch.lengths))
         self.log("train/lr", self._options.lr_at(self.global_step / self._steps))
         self.log("train/audio_s", batch.audio_s, batch_size=len(batch.lengths))
         return loss
@@ -127,7 +125,7 @@ class FineTuning(LightningModule):
         """Logs the part that is wrong, over all processes."""
         counts = torch.tensor(self._wrong_and_all, dtype=torch.float32, device=self.device)
         wrong, total = self.trainer.strategy.reduce(counts, reduce_op="sum")
-        self.log(DEV_ERROR, wrong / total.clamp(min=1), prog_bar=True, rank_zero_only=False)
+        self.log(DEV_ERROR, wrong / total.clamp(min=1), rank_zero_only=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what ``load_model`` needs to open the checkpoint."""
@@ -143,19 +141,19 @@ def make_trainer(
     optimizer: OptimizerOptions,
     *,
     has_dev: bool,
-    progress: bool,
+    callbacks: Sequence[Callback],
 ) -> Trainer:
-    """Lightning's trainer, which leaves logs and checkpoints in a folder.
+    """Lightning's trainer, which leaves logs in a folder.
 
     Args:
         folder: The run's.
         training: How long, on what, and when to look up.
         optimizer: What of it is the trainer's: clipping, averaging.
         has_dev: Whether there is a development set, by which the best weights are kept.
-        progress: Whether to show a bar.
+        callbacks: What else happens meanwhile, after weights are averaged.
 
     Raises:
-        ArgumentError: There is no such precision.
+        ArgumentError: There is no such precision, accelerator or strategy here.
     """
     if training.precision not in _PRECISIONS:
         raise ArgumentError(
@@ -165,62 +163,56 @@ def make_trainer(
     strategy = training.strategy
     if training.devices > 1 and strategy in ("auto", "ddp") and training.freeze_encoder_steps:
         strategy = "ddp_find_unused_parameters_true"  # a frozen encoder has no gradients to share
-    eval_every = training.eval_every * training.accumulate
-    return Trainer(
-        accelerator=training.accelerator,
-        devices=training.devices,
-        strategy=strategy,
-        precision=_PRECISIONS[training.precision],  # type: ignore[arg-type]
-        max_steps=training.steps,
-        accumulate_grad_batches=training.accumulate,
-        gradient_clip_val=optimizer.clip,
-        val_check_interval=eval_every if has_dev else None,
-        check_val_every_n_epoch=None if has_dev else 1,
-        num_sanity_val_steps=0,
-        log_every_n_steps=_LOG_EVERY_STEPS,
-        logger=[CSVLogger(folder / "logs", name="csv"), TensorBoardLogger(folder / "logs", "tb")],
-        callbacks=_callbacks(folder, training, optimizer, has_dev, progress),
-        default_root_dir=folder,
-        use_distributed_sampler=False,  # ours knows of the others
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-    )
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """Where a run's last checkpoint is."""
-    return folder / "checkpoints" / "last.ckpt"
-
-
-def _callbacks(
-    folder: Path,
-    training: TrainingOptions,
-    optimizer: OptimizerOptions,
-    has_dev: bool,
-    progress: bool,
-) -> list[Callback]:
-    checkpoints = last_checkpoint(folder).parent
-    callbacks: list[Callback] = []
+    averaging: list[Callback] = []
     if optimizer.ema_decay:
         average = partial(averaged, decay=optimizer.ema_decay)
-        callbacks.append(WeightAveraging(avg_fn=average, use_buffers=False))
-    if has_dev:
-        callbacks.append(
-            ModelCheckpoint(
-                checkpoints, "best", monitor=DEV_ERROR, mode="min", enable_version_counter=False
-            )
+        averaging.append(WeightAveraging(avg_fn=average, use_buffers=False))
+    eval_every = training.looks_every * training.accumulate
+    try:
+        return Trainer(
+            accelerator=training.accelerator,
+            devices=training.devices,
+            strategy=strategy,
+            precision=_PRECISIONS[training.precision],  # type: ignore[arg-type]
+            max_steps=training.steps,
+            accumulate_grad_batches=training.accumulate,
+            gradient_clip_val=optimizer.clip,
+            val_check_interval=eval_every if has_dev else None,
+            check_val_every_n_epoch=None if has_dev else 1,
+            num_sanity_val_steps=0,
+            log_every_n_steps=_LOG_EVERY_STEPS,
+            logger=[
+                CSVLogger(folder / "logs", name="csv"),
+                TensorBoardLogger(folder / "logs", "tb"),
+            ],
+            callbacks=[*averaging, *callbacks],
+            default_root_dir=folder,
+            use_distributed_sampler=False,  # ours knows of the others
+            enable_checkpointing=False,  # a callback's task
+            enable_progress_bar=False,  # another's
+            enable_model_summary=False,
         )
-    callbacks.append(
-        ModelCheckpoint(
-            checkpoints,
-            "last",
-            every_n_train_steps=training.save_every,
-            enable_version_counter=False,
-        )
-    )
-    if progress:
-        callbacks.append(RichProgressBar())
-    return callbacks
+    except (MisconfigurationException, ValueError) as error:
+        raise ArgumentError(
+            f"training.accelerator={training.accelerator}, devices={training.devices}, "
+            f"strategy={training.strategy}: {error}"
+        ) from error
+
+
+@contextmanager
+def lightning_hushed() -> Iterator[None]:
+    """Lets Lightning say nothing of itself and of how it is used; errors pass."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [each.level for each in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\b|torch\.utils\._pytree")
+        for each in loggers:
+            each.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for each, level in zip(loggers, levels, strict=True):
+                each.setLevel(level)
 
 
 def _mistakes(

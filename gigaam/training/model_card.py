@@ -18,7 +18,7 @@ from gigaam.model import GigaAM, GigaAMASR
 from gigaam.training.corpus import Corpus
 from gigaam.training.options import RunOptions
 
-__all__ = ["model_card"]
+__all__ = ["figures", "model_card"]
 
 
 def model_card(
@@ -66,7 +66,8 @@ def _origin(options: RunOptions) -> str:
 
 def _data(options: RunOptions, corpus: Corpus) -> str:
     manifests = ", ".join(f"`{manifest}`" for manifest in options.data.train)
-    used = f"{len(corpus.utterances)} utterances, {corpus.hours:.2f} h, of {manifests}."
+    hours = corpus.duration_s / 3600
+    used = f"{len(corpus.utterances)} utterances, {hours:.2f} h, of {manifests}."
     if not corpus.left_out:
         return used
     reasons = "; ".join(f"{why}: {n}" for why, n in corpus.left_out.most_common())
@@ -74,8 +75,7 @@ def _data(options: RunOptions, corpus: Corpus) -> str:
 
 
 def _table(reports: Sequence[RecognitionReport | EmotionReport]) -> str:
-    recognises = isinstance(reports[0], RecognitionReport)
-    names = ["CER", "WER"] if recognises else [FIGURE_NAMES[name] for name in FIGURES]
+    names = [name for name, _ in figures(reports[0])]
     rows = [["set", "utterances", *names], ["---", *["---:"] * (len(names) + 1)]]
     rows += [_row(report) for report in reports]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -83,10 +83,20 @@ def _table(reports: Sequence[RecognitionReport | EmotionReport]) -> str:
 
 
 def _row(report: RecognitionReport | EmotionReport) -> list[str]:
-    if isinstance(report, RecognitionReport):
-        rates = (report.scores.raw_cer, report.scores.raw_wer)
-        figures = [(rate.edits.rate, rate.interval) for rate in rates]
-    else:
-        figures = list(zip(report.scores.values, report.scores.intervals, strict=True))
-    cells = [f"{percent(value)} ({percent_interval(interval)})" for value, interval in figures]
+    cells = [figure for _, figure in figures(report)]
     return [f"`{Path(report.manifest).name}`", str(report.scores.utterances), *cells]
+
+
+def figures(report: RecognitionReport | EmotionReport) -> list[tuple[str, str]]:
+    """What a card says of a set: names of figures and, with their intervals, the figures."""
+    if isinstance(report, RecognitionReport):
+        names = ["CER", "WER"]
+        rates = (report.scores.raw_cer, report.scores.raw_wer)
+        values = [(rate.edits.rate, rate.interval) for rate in rates]
+    else:
+        names = [FIGURE_NAMES[name] for name in FIGURES]
+        values = list(zip(report.scores.values, report.scores.intervals, strict=True))
+    return [
+        (name, f"{percent(value)} ({percent_interval(interval)})")
+        for name, (value, interval) in zip(names, values, strict=True)
+    ]

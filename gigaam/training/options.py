@@ -5,9 +5,12 @@ The defaults adapt a recogniser to new recordings; `gigaam.training.configuratio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from os import PathLike, fspath
 from typing import Any
 
+from gigaam.errors import ArgumentError
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.objective import LossOptions
 from gigaam.training.optimizer import OptimizerOptions
@@ -45,9 +48,12 @@ class DataOptions:
     """What it learns from.
 
     Attributes:
-        train: Manifests.
-        dev: Manifests by which the best weights are chosen.
-        test: Manifests read once, at the end, for the card.
+        train: Manifests: a list, or the path of one.
+        dev: Those by which the best weights are chosen.
+        test: Those read once, at the end, for the card.
+        silence: Whether utterances without a transcription, or whose transcription is punctuation
+            alone, are recordings in which nobody speaks, to be learnt as such. Else they are left
+            out: most are speech that nobody has written down yet.
         batch_s: Seconds of sound per batch and device, padding included.
         max_s: Longer utterances are left out.
         normalize: Lower-case texts and free them of punctuation; None does so for vocabularies
@@ -56,14 +62,32 @@ class DataOptions:
         workers: Processes that prepare batches on each device; 0 prepares them in the main one.
     """
 
-    train: list[str] = field(default_factory=list)
-    dev: list[str] = field(default_factory=list)
-    test: list[str] = field(default_factory=list)
+    train: Any = field(default_factory=list)
+    dev: Any = field(default_factory=list)
+    test: Any = field(default_factory=list)
+    silence: bool = False
     batch_s: float = 120.0
     max_s: float = 25.0
     normalize: bool | None = None
     speed: tuple[float, float] = (0.9, 1.1)
     workers: int = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Takes a single manifest for a list of one."""
+        super().__setattr__(name, _manifests(name, value) if name in _MANIFESTS else value)
+
+
+_MANIFESTS = ("train", "dev", "test")
+_LOOKS = 10  # at the development set, unless training.eval_every says otherwise
+
+
+def _manifests(name: str, value: Any) -> list[str]:
+    """What was given for a list of manifests, as one."""
+    given: Sequence[Any] = [value] if isinstance(value, (str, PathLike)) else value or []
+    try:
+        return [fspath(path) for path in given]
+    except TypeError as error:
+        raise ArgumentError(f"data.{name} must be paths of manifests, not {value!r}") from error
 
 
 @dataclass
@@ -80,8 +104,9 @@ class TrainingOptions:
             against learning a small set by heart.
         checkpoint_activations: Compute the encoder's layers twice instead of keeping what they
             computed: half the memory, a third more time.
-        eval_every: Changes between looks at the development set.
-        save_every: Changes between checkpoints to go on from.
+        eval_every: Changes between looks at the development set; None looks ten times.
+        save_every: Changes between checkpoints to go on from; a run that is stopped by Ctrl-C
+            makes one, too.
         accelerator: "cpu", "gpu" or "auto".
         devices: How many; several train with `strategy`.
         strategy: One of Lightning's: "auto", "ddp", "fsdp" …
@@ -93,11 +118,16 @@ class TrainingOptions:
     precision: str = "32"
     dropout: float = 0.0
     checkpoint_activations: bool = False
-    eval_every: int = 200
+    eval_every: int | None = None
     save_every: int = 100
     accelerator: str = "auto"
     devices: int = 1
     strategy: str = "auto"
+
+    @property
+    def looks_every(self) -> int:
+        """Changes between looks at the development set."""
+        return self.eval_every or -(-self.steps // _LOOKS)
 
 
 @dataclass

@@ -13,7 +13,9 @@ import torch
 from gigaam.dataset.manifests import Utterance
 from gigaam.errors import ArgumentError, ModelError
 from gigaam.evaluation.emotion_report import EMOTION_COLUMN
+from gigaam.evaluation.report_text import clock
 from gigaam.model import GigaAMASR, GigaAMEmo
+from gigaam.tokenizer import Tokenizer
 from gigaam.training.architecture import (
     Origin,
     emotion_config,
@@ -23,7 +25,7 @@ from gigaam.training.architecture import (
     tokenizer_of,
 )
 from gigaam.training.configuration import typed
-from gigaam.training.corpus import Corpus, gather, read_texts
+from gigaam.training.corpus import Corpus, Limits, gather, read_texts, readable
 from gigaam.training.data import SpeechFiles
 from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import band_statistics, standardize_first_layer
@@ -49,6 +51,7 @@ class Task:
         encode: Gives the labels of a text.
         corpus: What it learns from.
         dev: What it is watched on.
+        measure: What it does wrong there.
     """
 
     start: Origin
@@ -56,6 +59,7 @@ class Task:
     encode: Callable[[str], Sequence[int]]
     corpus: Corpus
     dev: Sequence[Utterance]
+    measure: str
 
 
 @dataclass(frozen=True)
@@ -70,33 +74,47 @@ class _EmotionLabels:
         return [self.numbers[emotion]]
 
 
+@dataclass(frozen=True)
+class _Spelling:
+    """The labels of a text."""
+
+    tokenizer: Tokenizer
+
+    def __call__(self, text: str) -> list[int]:
+        labels = self.tokenizer.encode(text)
+        if any(map(self.tokenizer.stands_alone, labels)):  # <unk>: nobody wants to read that
+            raise ModelError(f"the vocabulary cannot spell {text!r}")
+        return labels
+
+
 def prepare(options: RunOptions) -> Task:
     """Manifests and the model's config, each made to fit the other."""
     data, start = options.data, origin(options.model)
     name = options.model.name or Path(options.out).name
     if not data.train:
-        raise ArgumentError("data.train names no manifest")
+        raise ArgumentError("data.train names no manifest: give one, as in data.train=train.tsv")
     if (options.model.head or start.config["model_class"]) == "emo":
-        train = read_texts(data.train, EMOTION_COLUMN, normalize=False)
-        config = emotion_config(start.config, sorted({u.text for u in train}), name)
+        column, silence, labels_per_s = EMOTION_COLUMN, False, float("inf")
+        measure = "wrong emotions on dev"
+        train = read_texts(data.train, column, normalize=False)
+        emotions = sorted({u.text for u in train} - {""})
+        config = emotion_config(start.config, emotions, name)
         encode: Callable[[str], Sequence[int]] = _EmotionLabels(
             {emotion: number for number, emotion in config["id2name"].items()}
         )
-        dev = read_texts(data.dev, EMOTION_COLUMN, normalize=False)
-        labels_per_s = float("inf")
+        dev = read_texts(data.dev, column, normalize=False)
     else:
+        column, silence, measure = "transcription", data.silence, "CER on dev"
         normalize = _normalizes(options, start)
-        train = read_texts(data.train, "transcription", normalize)
+        train = read_texts(data.train, column, normalize)
         config = recognition_config(start.config, options.model, [u.text for u in train], name)
-        encode = tokenizer_of(config).encode
-        dev = read_texts(data.dev, "transcription", normalize)
+        encode = _Spelling(tokenizer_of(config))
+        dev = read_texts(data.dev, column, normalize)
         labels_per_s = _labels_per_s(config) / max(data.speed)
-    corpus = gather(train, encode=encode, max_s=data.max_s, max_labels_per_s=labels_per_s)
-    logger.info(
-        "%d utterances, %.2f h; left out: %s",
-        len(corpus.utterances), corpus.hours, dict(corpus.left_out) or "none",
-    )  # fmt: skip
-    return Task(start, config, encode, corpus, dev)
+    corpus = gather(train, Limits(encode, data.max_s, labels_per_s, column, silence))
+    n, length = len(corpus.utterances), clock(corpus.duration_s)
+    logger.info("learning from %d utterances, %s of sound", n, length)
+    return Task(start, config, encode, corpus, readable(dev, column, silence), measure)
 
 
 def _normalizes(options: RunOptions, start: Origin) -> bool:
