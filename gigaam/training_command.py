@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,13 +48,13 @@ def train_model(
     given again. All options: docs/fine-tuning.md.
     """
     command = ["gigaam", "train", config, *(overrides or []), *(["--quiet"] if quiet else [])]
-    _log_to_stderr(logging.WARNING if quiet else logging.INFO)
     try:
-        from gigaam.training.configuration import read_options
-        from gigaam.training.fine_tuning import fine_tune
+        with _messages_on_stderr(logging.WARNING if quiet else logging.INFO):
+            from gigaam.training.configuration import read_options
+            from gigaam.training.fine_tuning import fine_tune
 
-        options = read_options(config, overrides or [])
-        fine_tune(options, progress=not quiet)
+            options = read_options(config, overrides or [])
+            fine_tune(options, progress=not quiet)
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
@@ -74,10 +75,18 @@ class _Stderr(logging.Handler):
         complain(kind + record.getMessage())
 
 
-def _log_to_stderr(level: int) -> None:
-    logger = logging.getLogger("gigaam")
-    logger.handlers, logger.propagate = [_Stderr()], False
+@contextmanager
+def _messages_on_stderr(level: int) -> Iterator[None]:
+    """Shows what the library logs."""
+    logger, handler = logging.getLogger("gigaam"), _Stderr()
+    previous = logger.level
+    logger.addHandler(handler)
     logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(previous)
 
 
 def _what_next(options: RunOptions) -> str:

@@ -90,12 +90,19 @@ def typed(kind: type[T], section: str, values: dict[str, Any]) -> T:
     Raises:
         ArgumentError: It holds an option that there is not.
     """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if unknown := sorted(values.keys() - set(known)):
         raise ArgumentError(
             f"{section} has no option {', '.join(unknown)}; there are: {', '.join(known)}"
         )
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    try:
+        checked: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(kind), values))
+    except OmegaConfBaseException as error:
+        raise ArgumentError(f"{section}.{error.full_key}: {_chain(error)}") from error
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in checked.items()})
 
 
 def _in_hydra_grammar(override: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gigaam.errors import ArgumentError
+
 __all__ = ["OptimizerOptions", "adamw", "averaged", "decay_at"]
 
 _LAYER = re.compile(r"(?:^|\.)encoder\.layers\.(\d+)\.")
@@ -38,6 +40,12 @@ class OptimizerOptions:
     clip: float = 1.0
     ema_decay: float = 0.999
     layer_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.peak_lr > 0:
+            raise ArgumentError(f"optimizer.peak_lr must be above 0, not {self.peak_lr}")
+        if not 0 <= self.warmup < 1:
+            raise ArgumentError(f"optimizer.warmup must be from 0 to below 1, not {self.warmup}")
 
     def lr_at(self, progress: float) -> float:
         """Learning rate when `progress` (0 to 1) of the training is done: warm-up, cosine."""

@@ -15,7 +15,7 @@ from gigaam.training.augment import AugmentOptions
 from gigaam.training.objective import LossOptions
 from gigaam.training.optimizer import OptimizerOptions
 
-__all__ = ["DataOptions", "ModelOptions", "RunOptions", "TrainingOptions"]
+__all__ = ["DataOptions", "ModelOptions", "RunOptions", "TrainingOptions", "check_ranges"]
 
 
 @dataclass
@@ -153,3 +153,33 @@ class RunOptions:
     optimizer: dict[str, Any] = field(default_factory=lambda: asdict(OptimizerOptions()))
     augmentation: dict[str, Any] = field(default_factory=lambda: asdict(AugmentOptions()))
     loss: dict[str, Any] = field(default_factory=lambda: asdict(LossOptions()))
+
+
+_AT_LEAST_ONE = ("steps", "accumulate", "eval_every", "save_every", "devices")
+
+
+def check_ranges(options: RunOptions) -> None:
+    """Sees that numbers are what they can be.
+
+    Raises:
+        ArgumentError: One is not; the message names it.
+    """
+    training, data = options.training, options.data
+    for name in _AT_LEAST_ONE:
+        value = getattr(training, name)
+        _require(value is None or value >= 1, f"training.{name}", "1 or more", value)
+    _require(
+        training.freeze_encoder_steps >= 0,
+        *("training.freeze_encoder_steps", "0 or more", training.freeze_encoder_steps),
+    )
+    _require(0 <= training.dropout < 1, "training.dropout", "from 0 to below 1", training.dropout)
+    _require(data.batch_s > 0, "data.batch_s", "above 0", data.batch_s)
+    _require(data.max_s > 0, "data.max_s", "above 0", data.max_s)
+    _require(data.workers >= 0, "data.workers", "0 or more", data.workers)
+    factors = len(data.speed) == 2 and min(data.speed) > 0
+    _require(factors, "data.speed", "two factors above 0, as in [0.9,1.1]", list(data.speed))
+
+
+def _require(holds: bool, name: str, range_: str, value: Any) -> None:
+    if not holds:
+        raise ArgumentError(f"{name} must be {range_}, not {value}")

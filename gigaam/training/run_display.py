@@ -43,7 +43,7 @@ class RunDisplay(Callback):
 
     def say(self, line: str) -> None:
         """Shows a line, above the bar if there is one."""
-        if self.shown:
+        if self.shown and sys.stderr:
             print(line, file=sys.stderr, flush=True)
 
     def stopping(self) -> None:

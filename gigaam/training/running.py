@@ -50,6 +50,7 @@ class Run:
         self._task, self._options = task, options
         training, checkpoints = options.training, Path(options.out) / "checkpoints"
         optimizer = typed(OptimizerOptions, "optimizer", options.optimizer)
+        self._augmentation = typed(AugmentOptions, "augmentation", options.augmentation)
         self._module = FineTuning(
             first_objective(task, options),
             optimizer,
@@ -116,7 +117,7 @@ class Run:
         recipe = Recipe(
             utterances=utterances,
             encode=self._task.encode,
-            augmentation=typed(AugmentOptions, "augmentation", self._options.augmentation),
+            augmentation=self._augmentation,
             speed=(min(data.speed), max(data.speed)),
             n_bins=self._task.config["preprocessor"].get("features", 64),
             seed=self._options.seed,

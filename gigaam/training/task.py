@@ -30,7 +30,7 @@ from gigaam.training.data import SpeechFiles
 from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import band_statistics, standardize_first_layer
 from gigaam.training.objective import EmotionObjective, LossOptions, Objective
-from gigaam.training.options import RunOptions
+from gigaam.training.options import RunOptions, check_ranges
 from gigaam.training.starting_point import round_front_end
 
 __all__ = ["Task", "first_objective", "prepare"]
@@ -89,6 +89,7 @@ class _Spelling:
 
 def prepare(options: RunOptions) -> Task:
     """Manifests and the model's config, each made to fit the other."""
+    check_ranges(options)
     data, start = options.data, origin(options.model)
     name = options.model.name or Path(options.out).name
     if not data.train:

@@ -4,6 +4,7 @@ import json
 import wave
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from gigaam.audio import SAMPLE_RATE
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.errors import AudioDecodingError, AudioFileNotFoundError, DatasetError
+from gigaam.training.data import SpeechFiles
 
 TABLE = (
     "path\tduration\ttranscription\toffset\tspeaker\tmood\n"
@@ -84,7 +86,7 @@ def test_absolute_paths_stay_and_values_that_are_no_texts_become_them(tmp_path: 
     ("name", "content", "complaint"),
     [
         ("m.csv", "path,duration\n", r"m\.csv: a manifest is a \.tsv or a \.jsonl file"),
-        ("m.tsv", "", "line 1: the manifest has no column path, duration, transcription"),
+        ("m.tsv", "", "line 1: the manifest has no column path, transcription"),
         ("m.tsv", "path\tduration\nx\t1\n", "line 1: the manifest has no column transcription"),
         (
             "m.tsv",
@@ -95,7 +97,6 @@ def test_absolute_paths_stay_and_values_that_are_no_texts_become_them(tmp_path: 
         ("m.tsv", TABLE + "c.wav\t1\tда\tнет\t\t\t\n", "line 5: 7 cells under a header of 6"),
         ("m.tsv", TABLE + "c.wav\tone\tда\t\t\t\n", "line 5: duration is one, not a number"),
         ("m.tsv", TABLE + "c.wav\t1,5\tда\t\t\t\n", "line 5: duration is 1,5, not a number"),
-        ("m.tsv", TABLE + "c.wav\t\tда\t\t\t\n", "line 5: duration is , not a number"),
         ("m.tsv", TABLE + "c.wav\tnan\tда\t\t\t\n", "line 5: duration is nan, not a number"),
         ("m.tsv", TABLE + "c.wav\tinf\tда\t\t\t\n", "line 5: duration is inf, not a number"),
         ("m.tsv", TABLE + "c.wav\t-1\tда\t\t\t\n", "line 5: duration is -1, not a number"),
@@ -211,3 +212,83 @@ def test_any_format_at_any_rate_is_read(tmp_path: Path, rng: np.random.Generator
     assert len(samples) == SAMPLE_RATE // 4
     spectrum = np.abs(np.fft.rfft(samples))
     assert spectrum.argmax() == pytest.approx(440 / 4, abs=1)
+
+
+def write_encoded(path: Path, samples: np.ndarray, codec: str, format: str | None = None) -> None:
+    """Samples at 16 kHz by an encoder of FFmpeg."""
+    with av.open(str(path), "w", format=format) as container:
+        stream = container.add_stream(codec, rate=SAMPLE_RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples.astype("<i2")[None], "s16", "mono")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, 0
+        resampler = av.AudioResampler(stream.format, "mono", SAMPLE_RATE, stream.frame_size or None)
+        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+            container.mux(stream.encode(part))
+
+
+def speech_like(seconds: float) -> np.ndarray:
+    return 8000 * np.sin(np.arange(round(seconds * SAMPLE_RATE)) * 2 * np.pi * 440 / SAMPLE_RATE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.tsv", "path\ttranscription\none.wav\tда\ntwo.flac\tнет\n"),
+        ("m.tsv", "path\tduration\ttranscription\none.wav\t\tда\ntwo.flac\t  \tнет\n"),
+        (
+            "m.jsonl",
+            '{"path": "one.wav", "transcription": "да"}\n'
+            '{"path": "two.flac", "transcription": "нет", "duration": null}',
+        ),
+    ],
+)
+def test_without_a_duration_utterances_go_on_to_the_end(
+    name: str, content: str, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "one.wav", speech_like(1.5))
+    write_encoded(tmp_path / "two.flac", speech_like(2.25), "flac")
+    utterances = read_manifest(written(tmp_path, name, content))
+    assert [(u.duration_s, u.to_end) for u in utterances] == [(1.5, True), (2.25, True)]
+    excerpts = dict(iter_excerpts(utterances))
+    assert [len(excerpts[i]) for i in range(2)] == [24_000, 36_000]
+    assert [len(SpeechFiles().read(u)) for u in utterances] == [24_000, 36_000]
+
+
+def test_without_a_duration_an_offset_is_where_the_rest_of_the_file_begins(tmp_path: Path) -> None:
+    write_wav(tmp_path / "one.wav", speech_like(2))
+    table = "path\toffset\ttranscription\none.wav\t0.5\tда\none.wav\t3\tнет\n"
+    inside, behind = read_manifest(written(tmp_path, "m.tsv", table))
+    assert (inside.first_sample, inside.n_samples) == (8_000, 24_000)
+    excerpts = dict(iter_excerpts([inside, behind]))
+    assert len(excerpts[0]) == 24_000
+    assert isinstance(excerpts[1], DatasetError)
+    assert "ends at 2.00 s, in the manifest this utterance begins at 3.00 s" in str(excerpts[1])
+
+
+def test_files_whose_header_has_no_duration_are_of_unknown_length(tmp_path: Path) -> None:
+    """They and those that are not there are no reason not to read the manifest."""
+    write_encoded(tmp_path / "raw.aac", speech_like(2), "aac", "adts")
+    (tmp_path / "text.wav").write_text("not a recording")
+    rows = [f"{name}\tда" for name in ("raw.aac", "text.wav", "missing.wav")]
+    utterances = read_manifest(
+        written(tmp_path, "m.tsv", "\n".join(["path\ttranscription", *rows]))
+    )
+    assert [(u.n_samples, u.to_end) for u in utterances] == [(0, True)] * 3
+    excerpts = dict(iter_excerpts(utterances))
+    assert len(excerpts[0]) == pytest.approx(2 * SAMPLE_RATE, abs=3000)
+    assert isinstance(excerpts[1], AudioDecodingError)
+    assert isinstance(excerpts[2], AudioFileNotFoundError)
+
+
+def test_header_that_is_wrong_does_not_cut_what_is_heard(tmp_path: Path) -> None:
+    """Ogg files one after another: of their length the header knows that of one."""
+    for seed in range(3):
+        write_encoded(tmp_path / f"{seed}.ogg", speech_like(2), "libopus")
+    chained = b"".join((tmp_path / f"{seed}.ogg").read_bytes() for seed in range(3))
+    (tmp_path / "three.ogg").write_bytes(chained)
+    table = "path\ttranscription\nthree.ogg\tда\n"
+    (utterance,) = read_manifest(written(tmp_path, "m.tsv", table))
+    assert utterance.duration_s < 3
+    ((_, samples),) = iter_excerpts([utterance])
+    assert len(samples) == pytest.approx(6 * SAMPLE_RATE, abs=8000)
+    with pytest.raises(DatasetError, match=r"s long, but 2\.\d\d s by the header.*the duration"):
+        SpeechFiles().read(utterance)  # training has planned its batches by the header
