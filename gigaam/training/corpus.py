@@ -53,7 +53,10 @@ def read_texts(manifests: Sequence[str], column: str, normalize: bool) -> list[U
     clean = normalize_text if normalize else tidy_text
     utterances = [u for path in manifests for u in read_manifest(path, required=(column,))]
     if column != "transcription":
-        return [replace(u, text=u.columns[column]) for u in utterances]
+        return [
+            replace(u, text=u.columns[column] if u.columns[column].strip() else "")
+            for u in utterances
+        ]
     return [replace(u, text=clean(u.text)) for u in utterances]
 
 
