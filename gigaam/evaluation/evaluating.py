@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["EmotionModel", "OnDone", "evaluate"]
+
+logger = logging.getLogger(__name__)
 
 _WINDOW_BATCHES = 8  # short utterances handed over at once: enough to sort them by length
 
@@ -111,10 +114,22 @@ def evaluate(
         check_column(utterances, by)
     if isinstance(model, SpeechRecognition):
         require_jiwer()  # not after hours
+        _tell_of_silence(manifest, utterances)
         heard = _recognize(model, utterances, batch_size, on_done)
         return report_recognition(str(manifest), heard, by, intervals)
     told = _classify(model, str(manifest), utterances, on_done)
     return report_emotions(str(manifest), told, by, intervals)
+
+
+def _tell_of_silence(manifest: str | Path, utterances: Sequence[Utterance]) -> None:
+    """Warns of utterances without a transcription: it may only be missing."""
+    silent = [utterance for utterance in utterances if not utterance.text.strip()]
+    if silent:
+        logger.warning(
+            "%s: %d of %d utterances have no transcription, the first in line %d: all that is heard "
+            "in them counts as inserted",
+            manifest, len(silent), len(utterances), silent[0].line,
+        )  # fmt: skip
 
 
 class _Notes(Generic[T]):

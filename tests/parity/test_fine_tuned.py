@@ -84,6 +84,36 @@ def test_killed_command_goes_on_as_if_it_had_not_been(toys: Path) -> None:
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+def test_stopped_command_goes_on_as_if_it_had_not_been(toys: Path) -> None:
+    """A real Ctrl-C, for a program of its own."""
+    steps = 200  # more than are done before it comes
+    whole = fine_tune(
+        read_options("from_nothing", arguments(toys, "whole", steps=steps)), progress=False
+    )
+    given = arguments(toys, "cut", steps=steps)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gigaam", "train", "from_nothing", *given],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    last = toys / "cut" / "checkpoints" / "last.ckpt"
+    while not last.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    step = torch.load(last, weights_only=True)["global_step"]
+    assert 5 <= step < steps
+    assert f"gigaam: stopped: step {step} is saved; to go on:\n  gigaam train" in err
+    assert not (toys / "cut" / "model.safetensors").exists()
+    resumed = fine_tune(read_options("from_nothing", given), progress=False)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
 @pytest.mark.slow
 def test_two_processes_learn_together(toys: Path) -> None:
     """Each takes its share; the encoder, frozen at first, is thawed in both."""
