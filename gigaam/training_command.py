@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,23 +48,34 @@ def train_model(
     checkpoints. A run that was cut short, or stopped by Ctrl-C, goes on when the same command is
     given again. All options: docs/fine-tuning.md.
     """
+    first = _is_first_process()
+    shown = first and not quiet
     command = ["gigaam", "train", config, *(overrides or []), *(["--quiet"] if quiet else [])]
     try:
-        with _messages_on_stderr(logging.WARNING if quiet else logging.INFO):
+        with _messages_on_stderr(first, quiet):
+            from gigaam.recognition import SpeechRecognition
             from gigaam.training.configuration import read_options
             from gigaam.training.fine_tuning import fine_tune
 
             options = read_options(config, overrides or [])
-            fine_tune(options, progress=not quiet)
+            model = fine_tune(options, progress=shown)
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
     except KeyboardInterrupt as stop:
-        complain(f"{str(stop) or 'stopped'}; to go on:\n  {shlex.join(command)}")
+        if first:
+            complain(f"{str(stop) or 'stopped'}; to go on:\n  {shlex.join(command)}")
         raise typer.Exit(_INTERRUPTED) from stop
-    if not quiet:
-        complain(_what_next(options))
-    typer.echo(options.out)
+    if shown:
+        complain(_what_next(options, recognises=isinstance(model, SpeechRecognition)))
+    if first:
+        typer.echo(options.out)
+
+
+def _is_first_process() -> bool:
+    """Whether, of the processes that train together, this is the one that people hear of."""
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in ranks)
 
 
 class _Stderr(logging.Handler):
@@ -76,12 +88,12 @@ class _Stderr(logging.Handler):
 
 
 @contextmanager
-def _messages_on_stderr(level: int) -> Iterator[None]:
-    """Shows what the library logs."""
+def _messages_on_stderr(first: bool, quiet: bool) -> Iterator[None]:
+    """Shows what the library logs: all of it, warnings, or, in another process, errors."""
     logger, handler = logging.getLogger("gigaam"), _Stderr()
     previous = logger.level
     logger.addHandler(handler)
-    logger.setLevel(level)
+    logger.setLevel(logging.ERROR if not first else logging.WARNING if quiet else logging.INFO)
     try:
         yield
     finally:
@@ -89,12 +101,10 @@ def _messages_on_stderr(level: int) -> Iterator[None]:
         logger.setLevel(previous)
 
 
-def _what_next(options: RunOptions) -> str:
+def _what_next(options: RunOptions, recognises: bool) -> str:
     """The commands that one may want after a run."""
-    commands: list[Sequence[str]] = [["gigaam", "eval", options.out, "test.tsv"]]
-    if options.data.test:
-        commands = []
-    if (options.model.head or "") != "emo":
+    commands = [["gigaam", "eval", options.out, "test.tsv"]]
+    if recognises:
         commands.insert(0, ["gigaam", "transcribe", "--model", options.out, "FILE"])
     lines = [f"{options.out} is ready; its card is {options.out}/README.md. To go on:"]
     return "\n  ".join([*lines, *(shlex.join(command) for command in commands)])

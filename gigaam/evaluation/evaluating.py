@@ -126,8 +126,8 @@ def _tell_of_silence(manifest: str | Path, utterances: Sequence[Utterance]) -> N
     silent = [utterance for utterance in utterances if not utterance.text.strip()]
     if silent:
         logger.warning(
-            "%s: %d of %d utterances have no transcription, the first in line %d: all that is heard "
-            "in them counts as inserted",
+            "%s: %d of %d utterances have no transcription, the first in line %d: all that is "
+            "heard in them counts as inserted",
             manifest, len(silent), len(utterances), silent[0].line,
         )  # fmt: skip
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
 
+from gigaam.dataset.manifests import read_manifest
 from gigaam.errors import ArgumentError, MissingDependencyError
 from gigaam.evaluation.evaluating import evaluate
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.loading import build_model
 from gigaam.model import GigaAM
+from gigaam.progress import progress_display
 from gigaam.training.first_layer import plain_state_dict
 from gigaam.training.model_card import figures, model_card
 from gigaam.training.options import RunOptions
@@ -127,7 +129,9 @@ def _write(model: GigaAM, folder: Path, options: RunOptions, task: Task, run: Ru
     model.save(folder)
     reports = []
     for manifest in dict.fromkeys([*options.data.dev, *options.data.test]):
-        report = evaluate(model, manifest)  # type: ignore[call-overload]
+        n = len(read_manifest(manifest, required=()))
+        with progress_display(n, hidden=not run.display.shown) as display:
+            report = evaluate(model, manifest, on_done=display.finish)  # type: ignore[call-overload]
         rates = ", ".join(f"{name} {value}" for name, value in figures(report))
         run.display.say(f"{manifest}: {rates}")
         reports.append(report)

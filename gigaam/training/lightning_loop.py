@@ -206,6 +206,7 @@ def lightning_hushed() -> Iterator[None]:
     levels = [each.level for each in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\b|torch\.utils\._pytree")
+        warnings.filterwarnings("ignore", message="Grad strides do not match")  # torch's, of speed
         for each in loggers:
             each.setLevel(logging.ERROR)
         try:

@@ -16,6 +16,9 @@ DEV_ERROR = "dev/error"
 """What the best weights have least of: the part of characters, or of emotions, that are wrong."""
 
 
+_LOOKS = ("step", "error", "latest_step", "latest_error")
+
+
 def look_follows(trainer: Trainer) -> bool:
     """Whether the development set is looked at after the batch that ends."""
     batches = trainer.fit_loop.total_batch_idx + 1
@@ -31,23 +34,27 @@ class BestCheckpoint(Callback):
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "best.ckpt"
-        self.error = float("inf")
-        self.step = 0
+        self.error = self.latest_error = float("inf")
+        self.step = self.latest_step = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Saves, if it was never better."""
-        error = float(trainer.callback_metrics[DEV_ERROR])
-        if trainer.state.fn == "fit" and error < self.error:
-            self.error, self.step = error, trainer.global_step
+        if trainer.state.fn != "fit":
+            return
+        self.latest_step = trainer.global_step
+        self.latest_error = float(trainer.callback_metrics[DEV_ERROR])
+        if self.latest_error < self.error:
+            self.step, self.error = self.latest_step, self.latest_error
             _save_whole(trainer, self.path)
 
     def state_dict(self) -> dict[str, Any]:
-        """How good it is, and where it was found."""
-        return {"error": self.error, "step": self.step}
+        """How good it and the latest one are, and where they were found."""
+        return {name: getattr(self, name) for name in _LOOKS}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from there."""
-        self.error, self.step = state_dict["error"], state_dict["step"]
+        for name in _LOOKS:
+            setattr(self, name, state_dict[name])
 
 
 class LastCheckpoint(Callback):

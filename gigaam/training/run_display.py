@@ -33,7 +33,7 @@ class RunDisplay(Callback):
     """
 
     def __init__(self, steps: int, measure: str, shown: bool) -> None:
-        self.shown = shown
+        self.shown = shown and sys.stderr is not None
         self._steps, self._measure = steps, measure
         self._bar: Progress | None = None
         self._began_s = self._spoke_s = time.monotonic()
@@ -43,7 +43,7 @@ class RunDisplay(Callback):
 
     def say(self, line: str) -> None:
         """Shows a line, above the bar if there is one."""
-        if self.shown and sys.stderr:
+        if self.shown:
             print(line, file=sys.stderr, flush=True)
 
     def stopping(self) -> None:
@@ -53,7 +53,7 @@ class RunDisplay(Callback):
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Shows a bar meanwhile, if stderr is a terminal."""
-        if not (self.shown and sys.stderr and sys.stderr.isatty()):
+        if not (self.shown and sys.stderr.isatty()):
             yield
             return
         from rich.console import Console

@@ -72,7 +72,7 @@ class Run:
                 has_dev=bool(task.dev),
                 callbacks=[self._best, self.display, self._last],
             )
-        self.display.shown = progress and self.is_first
+        self.display.shown &= self.is_first
 
     @property
     def model(self) -> GigaAM:
@@ -135,8 +135,10 @@ class Run:
 
     def _restore_best(self) -> None:
         """Gives the model its best weights, should the last ones not be those."""
-        (final,) = self._trainer.validate(self._module, self._dev_batches(), verbose=False)
-        (error,) = final.values()
+        error = self._best.latest_error
+        if self._best.latest_step != self._options.training.steps:
+            (final,) = self._trainer.validate(self._module, self._dev_batches(), verbose=False)
+            (error,) = final.values()
         if self._best.error < error:
             stored = torch.load(self._best.path, weights_only=True)
             self._module.load_state_dict(stored["state_dict"])

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from gigaam.evaluation.report_html import report_page
 from gigaam.evaluation.report_text import report_lines
 from gigaam.evaluation.scoring import Edits
 from gigaam.recognition import SpeechRecognition
-from gigaam.training import RecognitionReport, evaluate
+from gigaam.training import RecognitionReport, evaluate, read_manifest
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
 RATE = 16_000
@@ -287,3 +288,40 @@ def test_empty_manifest(tmp_path: Path) -> None:
     path.write_text("path\tduration\ttranscription\n", encoding="utf-8")
     with pytest.raises(DatasetError, match="holds no utterances"):
         evaluate(scripted(), path)
+
+
+def test_utterances_without_a_duration_are_heard_to_the_end(tmp_path: Path) -> None:
+    """Also where the header states no length, as that of a FLAC file that was a stream."""
+
+    class Stream:
+        def __init__(self) -> None:
+            self.content = bytearray()
+
+        def write(self, data: bytes) -> int:
+            self.content += data
+            return len(data)
+
+    write_set(tmp_path, [(1, 4.0, "да", "да", "anna")])
+    stream = Stream()
+    with av.open(stream, "w", format="flac") as container:
+        output = container.add_stream("flac", rate=RATE, layout="mono")
+        for first in range(0, 4 * RATE, RATE):
+            frame = av.AudioFrame.from_ndarray(np.full((1, RATE), 1, "<i2"), "s16", "mono")
+            frame.sample_rate, frame.pts = RATE, first
+            container.mux(output.encode(frame))
+        container.mux(output.encode(None))
+    (tmp_path / "stream.flac").write_bytes(stream.content)
+    table = "path\ttranscription\nall.wav\tда\nstream.flac\tда\n"
+    (tmp_path / "untimed.tsv").write_text(table, encoding="utf-8")
+    assert [u.n_samples for u in read_manifest(tmp_path / "untimed.tsv")] == [4 * RATE, 0]
+    seconds: list[float] = []
+    report = evaluate(scripted(), tmp_path / "untimed.tsv", on_done=seconds.append)
+    assert (report.heard.failures, report.heard.duration_s) == ([], 8.0)
+    assert seconds == [4.0, 4.0]
+
+
+def test_missing_transcriptions_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(1, 1.0, text, "да", "anna") for text in ("да", "", " ", "нет")]
+    evaluate(scripted(), write_set(tmp_path, rows))
+    (record,) = caplog.records
+    assert "2 of 5 utterances have no transcription, the first in line 3" in record.getMessage()

@@ -122,7 +122,7 @@ def test_second_ctrl_c_does_not_wait(toys, monkeypatch):
 
 
 def test_ctrl_c_while_the_result_is_judged_loses_nothing(toys, monkeypatch):
-    def interrupted(model, manifest):
+    def interrupted(*arguments, **more):
         signal.raise_signal(signal.SIGINT)
 
     whole = train("whole")
