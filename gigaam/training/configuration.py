@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml  # type: ignore[import-untyped]
+
 from gigaam.errors import ArgumentError
 from gigaam.training.options import RunOptions
 
@@ -44,11 +46,7 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
         ArgumentError: There is no such configuration, or an option is none or of a wrong type; the
             message says which.
     """
-    from hydra import compose, initialize_config_dir
-    from hydra.core.config_store import ConfigStore
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     path = _FOLDER / f"{config}.yaml" if config in configurations() else Path(config)
@@ -57,6 +55,21 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
             f"there is no configuration {config!r}: it is a YAML file or one of "
             f"{', '.join(configurations())}"
         )
+    _check_file(path)
+    given = [_in_hydra_grammar(override) for override in overrides]
+    try:
+        return _composed(path, given)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ArgumentError(f"{config}: {_chain(error)}") from error
+
+
+def _composed(path: Path, overrides: list[str]) -> RunOptions:
+    """The options of a file and what overrides them, put together by Hydra."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
     store = ConfigStore.instance()
     store.store("gigaam_options", RunOptions)
     store.store(
@@ -66,15 +79,10 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
             "hydra": {"searchpath": [f"file://{_FOLDER}"]},
         },
     )
-    given = [_in_hydra_grammar(override) for override in overrides]
     if GlobalHydra.instance().is_initialized():
         GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(path.parent.absolute()), version_base="1.3"):
-            composed = compose("gigaam_run", given)
-        options = OmegaConf.to_object(composed)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ArgumentError(f"{config}: {_chain(error)}") from error
+    with initialize_config_dir(str(path.parent.absolute()), version_base="1.3"):
+        options = OmegaConf.to_object(compose("gigaam_run", overrides))
     assert isinstance(options, RunOptions)
     return options
 
@@ -111,9 +119,7 @@ def _in_hydra_grammar(override: str) -> str:
     name = key.strip().lstrip("+~")
     if not separator or not name:
         raise ArgumentError(f"{override!r} is no option: they are KEY=VALUE, as in out=my_model")
-    known = _names(asdict(RunOptions()))
-    if name not in known and not any(each.startswith(f"{name}.") for each in known):
-        raise ArgumentError(f"there is no option {name!r}{_suggestion(name, known)}")
+    _check_name(name)
     if name not in _TEXTS or value in ("", "null"):
         return override
     if value.startswith("["):
@@ -121,6 +127,27 @@ def _in_hydra_grammar(override: str) -> str:
     if name in _MANIFESTS and "," in value and not Path(value).exists():
         raise ArgumentError(f"several manifests are given as '{name}=[{value}]'")
     return f"{key}={_quoted(value)}"
+
+
+def _check_file(path: Path) -> None:
+    """Sees that a file is YAML, and its options are some that there are."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ArgumentError(f"{path} holds no options: a line is KEY: VALUE, as in out: my_model")
+    known = _names(asdict(RunOptions()))
+    for name in _names({key: content[key] for key in content if key != "defaults"}):
+        if name not in known:
+            raise ArgumentError(f"{path}: there is no option {name!r}{_suggestion(name, known)}")
+
+
+def _check_name(name: str) -> None:
+    """Sees that an option, or a section of them, is one that there is."""
+    known = _names(asdict(RunOptions()))
+    if name not in known and not any(each.startswith(f"{name}.") for each in known):
+        raise ArgumentError(f"there is no option {name!r}{_suggestion(name, known)}")
 
 
 def _names(section: dict[str, Any], prefix: str = "") -> list[str]:
@@ -134,6 +161,8 @@ def _names(section: dict[str, Any], prefix: str = "") -> list[str]:
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
     """The names that one may have meant."""
+    if parts := [each for each in known if each.startswith(f"{name}.")]:
+        return f"; there are: {', '.join(parts)}"
     last = {each.rpartition(".")[2]: each for each in known}
     near = [last[each] for each in get_close_matches(name.rpartition(".")[2], last, 2, 0.75)]
     near = list(dict.fromkeys([*get_close_matches(name, known, 2, 0.75), *near]))
@@ -166,8 +195,8 @@ def _chain(error: BaseException) -> str:
     messages: list[str] = []
     cause: BaseException | None = error
     while cause is not None:
-        message = str(cause).split("\n")[0]
-        if message not in messages:
-            messages.append(message)
+        for line in map(str.strip, str(cause).splitlines()):
+            if line and line not in messages and not line.startswith("object_type="):
+                messages.append(line)
         cause = cause.__cause__
-    return ": ".join(messages)
+    return "; ".join(messages)

@@ -9,6 +9,10 @@ import pytest
 
 from gigaam.errors import ArgumentError
 from gigaam.training import RunOptions, read_options
+from gigaam.training.augment import AugmentOptions
+from gigaam.training.configuration import typed
+from gigaam.training.objective import LossOptions
+from gigaam.training.optimizer import OptimizerOptions
 from gigaam.training.options import DataOptions, check_ranges
 from tests.readmes import blocks
 
@@ -94,6 +98,50 @@ def test_several_manifests_without_brackets_are_told_how(tmp_path, monkeypatch):
 def test_names_that_there_are_not(override, message):
     with pytest.raises(ArgumentError, match=message):
         read_options("fine_tune", [override])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("training: {stepz: 3}", r"mine\.yaml: there is no option 'training\.stepz': did you"),
+        (
+            "optimizer: {rate: 3}",
+            r"mine\.yaml: there is no option 'optimizer\.rate'; there are: opt",
+        ),
+        ("training: {steps: many}", r"'many' .*training\.steps"),
+        ("training: 3", r"mine\.yaml: there is no option 'training'; there are: training.steps"),
+        ("defaults: [nothing, _self_]", "nothing"),
+        ("out: [", r"mine\.yaml is not YAML: "),
+        ("only words", r"mine\.yaml holds no options"),
+        ("", r"mine\.yaml holds no options"),
+        ("- a\n- b", r"mine\.yaml holds no options"),
+        (b"out: \xff", r"mine\.yaml is not YAML: "),
+    ],
+)
+def test_files_that_say_what_there_is_not(tmp_path, content, message):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ArgumentError, match=message):
+        read_options(str(path))
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("optimizer.peak_lr", "abc"),
+        ("optimizer.peak_lr", "-1"),
+        ("optimizer.warmup", "2"),
+        ("augmentation.noise", "often"),
+        ("augmentation.gain_db", "3"),
+        ("loss.auxiliary_ctc", "x"),
+    ],
+)
+def test_values_of_other_kinds_are_refused_by_name(section, value):
+    name, _, option = section.partition(".")
+    kinds = {"optimizer": OptimizerOptions, "augmentation": AugmentOptions, "loss": LossOptions}
+    options = read_options("fine_tune", [f"{section}={value}"])
+    with pytest.raises(ArgumentError, match=rf"{name}\.{option}"):
+        typed(kinds[name], name, getattr(options, name))
 
 
 @pytest.mark.parametrize(
