@@ -30,7 +30,7 @@ def evaluate_model(
         typer.Argument(
             metavar="MODEL MANIFEST",
             help="Name (see 'gigaam models'), .ckpt file or directory of a model, and .tsv or "
-            ".jsonl files with path, duration and transcription (or emotion), optionally offset "
+            ".jsonl files with path and transcription (or emotion), optionally offset, duration "
             "and any further columns. With --onnx manifests alone.",
         ),
     ],

@@ -55,6 +55,8 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
             f"there is no configuration {config!r}: it is a YAML file or one of "
             f"{', '.join(configurations())}"
         )
+    if path.suffix != ".yaml":
+        raise ArgumentError(f"{config}: the name of a configuration ends in .yaml")
     _check_file(path)
     given = [_in_hydra_grammar(override) for override in overrides]
     try:
@@ -196,6 +198,8 @@ def _chain(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         for line in map(str.strip, str(cause).splitlines()):
+            if line.startswith("Config search path"):
+                break
             if line and line not in messages and not line.startswith("object_type="):
                 messages.append(line)
         cause = cause.__cause__

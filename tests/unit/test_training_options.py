@@ -125,6 +125,12 @@ def test_files_that_say_what_there_is_not(tmp_path, content, message):
         read_options(str(path))
 
 
+def test_files_of_other_names_are_refused(tmp_path):
+    (tmp_path / "mine.yml").write_text("out: x")
+    with pytest.raises(ArgumentError, match=r"ends in \.yaml"):
+        read_options(str(tmp_path / "mine.yml"))
+
+
 @pytest.mark.parametrize(
     ("section", "value"),
     [
