@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from gigaam.dataset.manifests import Utterance
 from gigaam.encoder import ConformerEncoder
+from gigaam.errors import ArgumentError
 from gigaam.model import GigaAM
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.configuration import typed
@@ -73,6 +74,11 @@ class Run:
                 callbacks=[self._best, self.display, self._last],
             )
         self.display.shown &= self.is_first
+        if 0 < len(task.dev) < self._trainer.world_size:
+            raise ArgumentError(
+                f"the development set has {len(task.dev)} utterances for "
+                f"{self._trainer.world_size} processes (training.devices): each needs one"
+            )
 
     @property
     def model(self) -> GigaAM:

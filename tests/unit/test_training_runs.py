@@ -257,6 +257,30 @@ def test_stopped_command_gives_the_command_to_go_on(toys, monkeypatch):
     assert "going on from step 5 of 12" in done.stderr
 
 
+def test_command_that_is_stopped_before_its_run_says_so_as_well(toys, monkeypatch):
+    def interrupted(options):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("gigaam.training.fine_tuning.prepare", interrupted)
+    done = run(*overrides("out"))
+    assert (done.exit_code, done.stdout) == (130, "")
+    assert done.stderr.startswith("gigaam: stopped; to go on:\n  gigaam train from_nothing out=out")
+    assert not Path("out").exists()
+
+
+def test_every_process_needs_something_to_judge(toys):
+    with pytest.raises(ArgumentError, match=r"6 utterances for 7 processes \(training\.devices\)"):
+        train("out", "training.devices=7")
+    assert not Path("out").exists()
+
+
+def test_processes_beside_the_first_are_silent(toys, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("gigaam.training.fine_tuning.fine_tune", lambda options, progress: None)
+    done = run(*overrides("out"))
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("missing", ["lightning", "tensorboard", "jiwer"])
 def test_missing_extra_is_named_before_anything_is_done(toys, monkeypatch, missing):
     for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
