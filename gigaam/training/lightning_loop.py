@@ -163,10 +163,6 @@ def make_trainer(
     strategy = training.strategy
     if training.devices > 1 and strategy in ("auto", "ddp") and training.freeze_encoder_steps:
         strategy = "ddp_find_unused_parameters_true"  # a frozen encoder has no gradients to share
-    averaging: list[Callback] = []
-    if optimizer.ema_decay:
-        average = partial(averaged, decay=optimizer.ema_decay)
-        averaging.append(WeightAveraging(avg_fn=average, use_buffers=False))
     eval_every = training.looks_every * training.accumulate
     try:
         return Trainer(
@@ -181,11 +177,8 @@ def make_trainer(
             check_val_every_n_epoch=None if has_dev else 1,
             num_sanity_val_steps=0,
             log_every_n_steps=_LOG_EVERY_STEPS,
-            logger=[
-                CSVLogger(folder / "logs", name="csv"),
-                TensorBoardLogger(folder / "logs", "tb"),
-            ],
-            callbacks=[*averaging, *callbacks],
+            logger=[CSVLogger(folder / "logs", "csv"), TensorBoardLogger(folder / "logs", "tb")],
+            callbacks=[*_averaging(optimizer.ema_decay), *callbacks],
             default_root_dir=folder,
             use_distributed_sampler=False,  # ours knows of the others
             enable_checkpointing=False,  # a callback's task
@@ -197,6 +190,13 @@ def make_trainer(
             f"training.accelerator={training.accelerator}, devices={training.devices}, "
             f"strategy={training.strategy}: {error}"
         ) from error
+
+
+def _averaging(decay: float) -> list[Callback]:
+    """What averages the weights, if they are averaged."""
+    if not decay:
+        return []
+    return [WeightAveraging(avg_fn=partial(averaged, decay=decay), use_buffers=False)]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gigaam.training.run_checkpoints import DEV_ERROR, look_follows
+from gigaam.training.run_checkpoints import BestCheckpoint, look_follows
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -29,17 +29,17 @@ class RunDisplay(Callback):
     Args:
         steps: Of the run.
         measure: What the errors are called.
+        best: Knows which look at the development set was the best.
         shown: Whether anything is to be shown.
     """
 
-    def __init__(self, steps: int, measure: str, shown: bool) -> None:
+    def __init__(self, steps: int, measure: str, best: BestCheckpoint, shown: bool) -> None:
         self.shown = shown and sys.stderr is not None
-        self._steps, self._measure = steps, measure
+        self._steps, self._measure, self._best = steps, measure, best
         self._bar: Progress | None = None
         self._began_s = self._spoke_s = time.monotonic()
         self._first = self._step = 0
         self._loss: float | None = None
-        self._best = float("inf")
 
     def say(self, line: str) -> None:
         """Shows a line, above the bar if there is one."""
@@ -101,18 +101,9 @@ class RunDisplay(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows what a look at the development set gave."""
         if trainer.state.fn == "fit":
-            error = float(trainer.callback_metrics[DEV_ERROR])
-            best = ", the best so far" if error < self._best else ""
-            self._best = min(self._best, error)
-            self._speak(f"{self._measure} {100 * error:.2f} %{best}")
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a run that goes on does not see again."""
-        return {"best": self._best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes it up."""
-        self._best = state_dict["best"]
+            error = 100 * self._best.latest_error
+            praise = ", the best so far" if self._best.step == trainer.global_step else ""
+            self._speak(f"{self._measure} {error:.2f} %{praise}")
 
     def _speak(self, *more: str) -> None:
         self._spoke_s = time.monotonic()

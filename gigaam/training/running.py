@@ -61,9 +61,9 @@ class Run:
         )
         if training.checkpoint_activations:
             _checkpoint_activations(self.model.encoder)
-        self.display = RunDisplay(training.steps, task.measure, progress)
-        self.interruption = Interruption(self.display.stopping)
         self._best = BestCheckpoint(checkpoints)
+        self.display = RunDisplay(training.steps, task.measure, self._best, progress)
+        self.interruption = Interruption(self.display.stopping)
         self._last = LastCheckpoint(checkpoints, training.save_every, self.interruption)
         with lightning_hushed():
             self._trainer = make_trainer(
