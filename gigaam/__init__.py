@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Segment,
         TranscriptionResult,
         Word,
+        format_clock,
         format_time,
     )
     from gigaam.vad import VadOptions
@@ -79,6 +80,7 @@ _HOMES = {
         "Segment",
         "TranscriptionResult",
         "Word",
+        "format_clock",
         "format_time",
     ),
     "gigaam.vad": ("VadOptions",),
@@ -117,6 +119,7 @@ __all__ = [
     "Word",
     "WrongTaskError",
     "__version__",
+    "format_clock",
     "format_time",
     "load_audio",
     "load_model",

@@ -25,7 +25,7 @@ from typing import ClassVar, TypeAlias
 
 from gigaam.errors import ArgumentError
 from gigaam.subtitles import Cue, Speech, SubtitleOptions, lay_out, milliseconds
-from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, format_time
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, format_clock
 from gigaam.whole_file import write_whole
 
 Transcript: TypeAlias = "TranscriptionResult | LongformTranscriptionResult | Iterable[Segment]"
@@ -37,7 +37,7 @@ class TextOptions:
     """How txt files are written.
 
     Attributes:
-        timestamps: Begin each line with ``[MM:SS:cc - MM:SS:cc]: ``, the segment's start and end.
+        timestamps: Begin each line with the segment's start and end, ``[M:SS.d - M:SS.d] ``.
         speakers: Names of the channels, from channel 0. Others are counted from 1.
     """
 
@@ -94,7 +94,7 @@ class TextWriter(Writer):
     def _line(self, segment: Segment) -> str:
         line = _bracketed_speaker(segment.channel, self._options.speakers) + _one_line(segment.text)
         if self._options.timestamps:
-            line = f"[{format_time(segment.start)} - {format_time(segment.end)}]: {line}"
+            line = f"[{format_clock(segment.start)} - {format_clock(segment.end)}] {line}"
         return f"{line}\n"
 
 

@@ -7,15 +7,20 @@ from collections.abc import ItemsView, KeysView, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
+from gigaam.errors import ArgumentError
+
 if TYPE_CHECKING:
     import os
     from pathlib import Path
+
+    import pandas
 
     from gigaam.decoding import Hypothesis
     from gigaam.formats import FormatOptions
 
 _CENTISECONDS_PER_MINUTE = 60 * 100
 _CENTISECONDS_PER_HOUR = 60 * _CENTISECONDS_PER_MINUTE
+_SHOWN_CHARACTERS = 60  # of a long text in a repr
 
 
 def format_time(seconds: float) -> str:
@@ -27,14 +32,36 @@ def format_time(seconds: float) -> str:
     Args:
         seconds: The moment, in seconds; not finite is a ``ValueError``.
     """
-    if not math.isfinite(seconds):
-        raise ValueError(f"cannot write {seconds} as a time: it is not a finite number of seconds")
-    total = round(abs(float(seconds)) * 100)
-    sign = "-" if seconds < 0 and total else ""
+    total, sign = _rounded(seconds, 100)
     hours, rest = divmod(total, _CENTISECONDS_PER_HOUR)
     minutes, rest = divmod(rest, _CENTISECONDS_PER_MINUTE)
     clock = f"{minutes:02d}:{rest // 100:02d}:{rest % 100:02d}"
     return f"{sign}{hours:02d}:{clock}" if hours else f"{sign}{clock}"
+
+
+def format_clock(seconds: float) -> str:
+    """A moment as people write it: ``M:SS.d`` (d: tenths), from an hour on ``H:MM:SS.d``.
+
+    Rounded once, to the nearest tenth, before it is split: 59.96 is ``1:00.0``. A negative moment
+    has a minus sign in front.
+
+    Args:
+        seconds: The moment, in seconds; not finite is a ``ValueError``.
+    """
+    total, sign = _rounded(seconds, 10)
+    whole, tenths = divmod(total, 10)
+    minutes, whole = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{sign}{clock}:{whole:02d}.{tenths}"
+
+
+def _rounded(seconds: float, per_second: int) -> tuple[int, str]:
+    """How many parts of a second a moment is from zero, and its sign."""
+    if not math.isfinite(seconds):
+        raise ValueError(f"cannot write {seconds} as a time: it is not a finite number of seconds")
+    total = round(abs(float(seconds)) * per_second)
+    return total, "-" if seconds < 0 and total else ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +90,17 @@ class Word:
         }
 
 
+_WORD_COLUMNS = ("text", "start", "end", "confidence")
+
+
 def _plain_words(words: Sequence[Word] | None) -> list[dict[str, Any]] | None:
     return None if words is None else [word.to_dict() for word in words]
+
+
+def _given_words(words: list[Word] | None) -> list[Word]:
+    if words is None:
+        raise ArgumentError("the result has no words: transcribe with word_timestamps=True")
+    return words
 
 
 class TranscriptionResult(str):
@@ -109,6 +145,17 @@ class TranscriptionResult(str):
             "confidence": self.confidence,
             "words": _plain_words(self.words),
         }
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The words as a pandas DataFrame with their start, end and confidence.
+
+        Raises:
+            ArgumentError: Timestamps were not asked for.
+            MissingDependencyError: pandas is not installed.
+        """
+        from gigaam.tables import data_frame
+
+        return data_frame((word.to_dict() for word in _given_words(self.words)), _WORD_COLUMNS)
 
     def save(
         self,
@@ -282,9 +329,49 @@ class LongformTranscriptionResult(Sequence[Segment]):
             return list(self._segments) == other
         return NotImplemented
 
+    def __str__(self) -> str:
+        return self.text
+
     def __repr__(self) -> str:
-        segments = ", ".join(map(repr, self._segments))
-        return f"{type(self).__name__}([{segments}], duration={self.duration!r})"
+        """How much there is and how it begins: an hour has thousands of words."""
+        text = self.text
+        if len(text) > _SHOWN_CHARACTERS:
+            text = f"{text[:_SHOWN_CHARACTERS]}…"
+        count, duration = len(self._segments), format_clock(self.duration)
+        segments = "1 segment" if count == 1 else f"{count} segments"
+        return f"<{type(self).__name__}: {segments}, {duration}, {text!r}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from gigaam.tables import segments_html
+
+        return segments_html(self._segments)
+
+    def to_dataframe(self, rows: Literal["segments", "words"] = "segments") -> pandas.DataFrame:
+        """The result as a pandas DataFrame: text, start, end, confidence and channel.
+
+        Args:
+            rows: "segments" for a row per segment, "words" for a row per word, with the index of
+                its segment in the column ``segment``.
+
+        Raises:
+            ArgumentError: Timestamps of words were not asked for.
+            MissingDependencyError: pandas is not installed.
+        """
+        from gigaam.tables import data_frame
+
+        if rows not in ("segments", "words"):
+            raise ArgumentError(f'rows must be "segments" or "words", not {rows!r}')
+        columns = [*_WORD_COLUMNS, "channel"]
+        if rows == "segments":
+            return data_frame((segment.to_dict() for segment in self._segments), columns)
+        _given_words(self.words)
+        words = (
+            {**word.to_dict(), "channel": segment.channel, "segment": index}
+            for index, segment in enumerate(self._segments)
+            for word in segment.words or ()
+        )
+        return data_frame(words, [*columns, "segment"])
 
     def to_dict(self) -> dict[str, Any]:
         """Text, duration and segments as plain data, ready for ``json.dumps``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -17,6 +18,9 @@ def write_whole(path: Path, content: bytes) -> None:
     Args:
         path: The file; a pipe or a terminal is written to.
         content: All of it.
+
+    Raises:
+        OSError: It cannot be written.
     """
     target = Path(os.path.realpath(path))  # a link stays one
     if target.exists() and not target.is_file():  # a pipe or terminal: nothing to replace
@@ -24,6 +28,8 @@ def write_whole(path: Path, content: bytes) -> None:
             stream.write(content)
         return
     # Not from tempfile, whose files only their owner may read.
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such directory", str(path.parent))
     temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(6)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -31,6 +37,9 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

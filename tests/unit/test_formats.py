@@ -93,9 +93,9 @@ def test_nothing_said(empty: LongformTranscriptionResult) -> None:
 
 
 def test_text_with_timestamps() -> None:
-    lines = "[00:00:90 - 00:02:00]: добрый день\n[01:01:00 - 01:03:50]: до встречи\n"
+    lines = "[0:00.9 - 0:02.0] добрый день\n[1:01.0 - 1:03.5] до встречи\n"
     assert render(LONG, "txt", TextOptions(timestamps=True)) == lines
-    line = "[00:01:00 - 00:01:80]: добрый день\n"
+    line = "[0:01.0 - 0:01.8] добрый день\n"
     assert render(SHORT, "txt", TextOptions(timestamps=True)) == line
 
 
@@ -282,7 +282,7 @@ def test_save_with_format_and_options(tmp_path: Path) -> None:
     LONG.save(str(path), "srt", SubtitleOptions(max_line_length=5, max_lines=1))
     assert "\nдобрый\n" in path.read_text("utf-8")
     save(iter(CALL), path, format="txt", options=TextOptions(timestamps=True))
-    assert path.read_text("utf-8").startswith("[00:00:00 - 00:02:00]: [1] слушаю вас\n")
+    assert path.read_text("utf-8").startswith("[0:00.0 - 0:02.0] [1] слушаю вас\n")
 
 
 @pytest.mark.parametrize("name", ["a", "a.doc", ".srt"])
@@ -308,8 +308,18 @@ def test_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         save(LONG, path)
     assert path.read_text("utf-8") == "старое"
     assert os.listdir(tmp_path) == ["a.txt"]
-    with pytest.raises(FileNotFoundError):
+
+
+def test_errors_name_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no such directory: .*missing'$"):
         save(LONG, tmp_path / "missing" / "a.txt")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file'$") as raised:
+        save(LONG, tmp_path / "file" / "a.txt")
+    assert ".tmp" not in str(raised.value)
+    with pytest.raises(OSError, match=r"File name too long: .*txt'$") as raised:
+        save(LONG, tmp_path / f"{'a' * 300}.txt")
+    assert ".tmp" not in str(raised.value)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions and links of Unix")

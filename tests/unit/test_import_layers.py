@@ -48,6 +48,7 @@ TORCH_FREE = {
     "tape",
     "silero",
     "subtitles",
+    "tables",
     "timestamps",
     "tokenizer",
     "training_command",

@@ -40,6 +40,7 @@ PUBLIC = [
     "Word",
     "WrongTaskError",
     "__version__",
+    "format_clock",
     "format_time",
     "load_audio",
     "load_model",

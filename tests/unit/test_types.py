@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.decoding import Hypothesis
+from gigaam.errors import ArgumentError, MissingDependencyError
 from gigaam.types import (
     LongformTranscriptionResult,
     Segment,
     TranscriptionResult,
     Word,
+    format_clock,
     format_time,
 )
 
@@ -75,9 +78,36 @@ def test_format_time_reads_back_to_the_nearest_hundredth(seconds):
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
-def test_format_time_of_what_is_no_time(seconds):
+@pytest.mark.parametrize("write", [format_time, format_clock])
+def test_what_is_no_time_is_not_written(write, seconds):
     with pytest.raises(ValueError, match="not a finite number"):
-        format_time(seconds)
+        write(seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0:00.0"),
+        (6.54, "0:06.5"),
+        (59.96, "1:00.0"),
+        (723.44, "12:03.4"),
+        (3599.95, "1:00:00.0"),
+        (3723.4, "1:02:03.4"),
+        (360000, "100:00:00.0"),
+        (-1.5, "-0:01.5"),
+        (-0.01, "0:00.0"),
+    ],
+)
+def test_format_clock(seconds, expected):
+    assert format_clock(seconds) == expected
+
+
+@settings(deadline=None)
+@given(st.floats(-1e6, 1e6))
+def test_format_clock_reads_back_to_the_nearest_tenth(seconds):
+    *clock, last = format_clock(seconds).lstrip("-").split(":")
+    total = sum(int(part) * 60**power for power, part in enumerate(reversed(clock), 1))
+    assert abs(total + float(last) - abs(seconds)) <= 0.05 + 1e-6
 
 
 def test_result_is_its_text():
@@ -187,3 +217,60 @@ def test_results_go_into_a_data_frame():
         assert table["end"].tolist() == [2.5, 4.0, 63.5]
     assert pd.DataFrame([segment.to_dict() for segment in LONG])["start"].tolist() == [1.5, 3, 61]
     assert pd.DataFrame(LongformTranscriptionResult()).empty
+
+
+# ── what people see ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_long_result_is_its_text_and_short_in_a_notebook():
+    hour = LongformTranscriptionResult([Segment("да " * 100, i, i + 1.0) for i in range(3600)])
+    assert str(hour) == hour.text
+    assert f"{LONG}" == "добрый день до встречи"
+    assert (
+        repr(LONG) == "<LongformTranscriptionResult: 3 segments, 1:10.0, 'добрый день до встречи'>"
+    )
+    assert len(repr(hour)) < 200
+    assert len(hour._repr_html_()) < 100_000
+    assert "3400 more" in hour._repr_html_()
+    assert "1 segment, 0:01.0, ''" in repr(LongformTranscriptionResult([Segment("", 0, 1)]))
+
+
+def test_a_notebook_shows_times_channels_and_texts_as_they_are():
+    html = LongformTranscriptionResult([Segment("<b>a & b</b>", 1.0, 3723.4)])._repr_html_()
+    assert "&lt;b&gt;a &amp; b&lt;/b&gt;" in html
+    assert ">0:01.0<" in html
+    assert ">1:02:03.4<" in html
+    assert "channel" not in html
+    split = LONG._repr_html_()
+    assert "<th>channel</th>" in split
+    assert split.count("<tr>") == 4
+    assert split.count("<td>1</td>") == 1
+
+
+def test_data_frame_of_segments_and_of_words():
+    table = LONG.to_dataframe()
+    assert table["text"].tolist() == ["добрый день", " ", "до встречи"]
+    assert table["start"].tolist() == [1.5, 3.0, 61.0]
+    assert table["channel"].tolist()[2] == 1
+    words = LONG.to_dataframe("words")
+    assert words["text"].tolist() == ["добрый", "день", "добрый"]
+    assert words["segment"].tolist() == [0, 0, 2]
+    pd.testing.assert_frame_equal(
+        RESULT.to_dataframe(), pd.DataFrame([word.to_dict() for word in WORDS])
+    )
+    assert list(LongformTranscriptionResult().to_dataframe().columns) == list(table.columns)
+
+
+def test_data_frame_of_words_that_nobody_asked_for():
+    wordless = LongformTranscriptionResult([Segment("да", 0.0, 1.0)])
+    for make in (TranscriptionResult("да").to_dataframe, lambda: wordless.to_dataframe("words")):
+        with pytest.raises(ArgumentError, match="word_timestamps=True"):
+            make()
+    with pytest.raises(ArgumentError, match="not 'lines'"):
+        LONG.to_dataframe("lines")
+
+
+def test_data_frame_without_pandas(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingDependencyError, match="pip install pandas"):
+        LONG.to_dataframe()
