@@ -48,7 +48,7 @@ class PositionTable:
 
 def _angles(positions: Tensor, base: float, width: int) -> Tensor:
     """Position · base^(−2i/width) for i in 0 … width/2−1: [P] → float64 [P, width/2]."""
-    exponents = torch.arange(0, width, 2, dtype=torch.float64) / width
+    exponents = torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width
     return positions.double()[:, None] * base**-exponents
 
 
@@ -61,7 +61,7 @@ class RotaryPositions(nn.Module):
         self._table = PositionTable(self._compute, initial_length=1024)
 
     def _compute(self, length: int) -> Tensor:
-        angles = _angles(torch.arange(length), self.base, self.d_head)
+        angles = _angles(torch.arange(length, device="cpu"), self.base, self.d_head)
         cos, sin = angles.cos(), angles.sin()
         return torch.stack([torch.cat([cos, cos], 1), torch.cat([-sin, sin], 1)]).float()
 
@@ -82,7 +82,8 @@ class RelativePositions(nn.Module):
         self._table = PositionTable(self._compute, initial_length=1024)
 
     def _compute(self, length: int) -> Tensor:
-        angles = _angles(torch.arange(length - 1, -length, -1), self.BASE, self.d_model)
+        distances = torch.arange(length - 1, -length, -1, device="cpu")
+        angles = _angles(distances, self.BASE, self.d_model)
         return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1).float()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ Shapes: B batch, T frames, U labels, V classes (the last is blank), D encoder wi
 width, J joint width, A active rows. Module names are keys of published checkpoints.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.shielding import without_autocast
+
+State = tuple[Tensor, Tensor]
+"""Hidden and cell states of the predictor's LSTM, [layers, B, P] each."""
 
 
 class CTCHead(nn.Module):
@@ -27,16 +33,15 @@ class CTCHead(nn.Module):
         self.decoder_layers = nn.Sequential(nn.Conv1d(feat_in, num_classes, 1))
 
     def forward(self, encoder_output: Tensor) -> Tensor:
-        """Log-probabilities [B, T, V] of encodings [B, D, T]."""
+        """Log-probabilities float32 [B, T, V] of encodings [B, D, T]."""
         projection: nn.Conv1d = self.decoder_layers[0]  # type: ignore[assignment]
-        logits = F.linear(
-            encoder_output.transpose(1, 2), projection.weight[..., 0], projection.bias
-        )
-        return logits.log_softmax(-1)
+        weight = projection.weight[..., 0]
+        logits = F.linear(encoder_output.transpose(1, 2).to(weight.dtype), weight, projection.bias)
+        return logits.float().log_softmax(-1)
 
 
 class RNNTDecoder(nn.Module):
-    """Prediction network: labels so far → what may come next."""
+    """Prediction network: labels so far → what may come next. Its LSTM has time first."""
 
     def __init__(self, pred_hidden: int, pred_rnn_layers: int, num_classes: int) -> None:
         super().__init__()
@@ -48,15 +53,47 @@ class RNNTDecoder(nn.Module):
         self.embed = nn.Embedding.from_pretrained(  # type: ignore[no-untyped-call]
             vectors, freeze=False, padding_idx=num_classes - 1
         )
-        self.lstm = nn.LSTM(pred_hidden, pred_hidden, pred_rnn_layers, batch_first=True)
+        self.lstm = nn.LSTM(pred_hidden, pred_hidden, pred_rnn_layers)
 
-    def forward(self, labels: Tensor) -> Tensor:
+    def predict(
+        self, x: Tensor | None, state: State | None = None, batch_size: int = 1
+    ) -> tuple[Tensor, State]:
+        """Predictions [B, U, P] after each of some more labels, and the state after the last.
+
+        Args:
+            x: int [B, U]; None is the start, for which a zero vector stands in place of a label.
+            state: Before these labels; None is all zeros.
+            batch_size: B of the start.
+        """
+        return self._run(self._start(batch_size) if x is None else self.embed(x), state)
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`predict` as exported graphs have it: labels and states in, predictions and states out.
+
+        Args:
+            x: int [B, U].
+            h: [layers, B, P].
+            c: [layers, B, P].
+        """
+        predictions, (h, c) = self.predict(x, (h, c))
+        return predictions, h, c
+
+    def before_each(self, labels: Tensor) -> Tensor:
         """Predictions [B, U+1, P] before each of the labels [B, U] and after the last."""
-        embedded = F.pad(self.embed(labels), (0, 0, 1, 0))  # a zero vector stands for the start
-        predictions: Tensor = self.lstm(embedded)[0]
+        embedded = torch.cat([self._start(labels.size(0)), self.embed(labels)], 1)
+        predictions, _ = self._run(embedded, None)
         return predictions
 
-    def step(self, inputs: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    def _start(self, batch_size: int) -> Tensor:
+        return self.embed.weight.new_zeros(batch_size, 1, self.pred_hidden)
+
+    def _run(self, embedded: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The LSTM over vectors [B, U, P]."""
+        predictions: Tensor
+        predictions, after = self.lstm(embedded.transpose(0, 1), state)
+        return predictions.transpose(0, 1), after
+
+    def step(self, inputs: Tensor, h: Tensor, c: Tensor) -> State:
         """New LSTM states [layers, A, P] after one more input [A, P]."""
         hidden, cells = [], []
         for layer, weights in enumerate(self.lstm.all_weights):
@@ -77,14 +114,18 @@ class RNNTJoint(nn.Module):
         self.pred = nn.Linear(pred_hidden, joint_hidden)
         self.joint_net = nn.Sequential(nn.ReLU(), nn.Linear(joint_hidden, num_classes))
 
-    def forward(self, encoded: Tensor, predicted: Tensor) -> Tensor:
+    def joint(self, encoder_out: Tensor, decoder_out: Tensor) -> Tensor:
         """Log-probabilities [B, T, U, V] of encodings [B, T, D] and predictions [B, U, P]."""
-        return self.combine(self.enc(encoded)[:, :, None], self.pred(predicted)[:, None])
+        return self.combine(self.enc(encoder_out)[:, :, None], self.pred(decoder_out)[:, None])
+
+    def forward(self, enc: Tensor, dec: Tensor) -> Tensor:
+        """`joint` of what has time last: [B, D, T] and [B, P, U] → [B, T, U, V]."""
+        return self.joint(enc.transpose(1, 2), dec.transpose(1, 2))
 
     def combine(self, encoded: Tensor, predicted: Tensor) -> Tensor:
-        """Log-probabilities [..., V] of projected encodings and predictions [..., J]."""
-        log_probs: Tensor = self.joint_net(encoded + predicted).log_softmax(-1)
-        return log_probs
+        """Log-probabilities float32 [..., V] of projected encodings and predictions [..., J]."""
+        logits: Tensor = self.joint_net(encoded + predicted)
+        return logits.float().log_softmax(-1)
 
 
 class RNNTHead(nn.Module):
@@ -107,8 +148,10 @@ class RNNTHead(nn.Module):
             encoder_output: float32 [B, D, T].
             labels: int [B, U].
         """
-        joint: Tensor = self.joint(encoder_output.transpose(1, 2), self.decoder(labels))
-        return joint
+        lattice: Tensor = self.joint.joint(
+            encoder_output.transpose(1, 2), self.decoder.before_each(labels)
+        )
+        return lattice
 
 
 @dataclass
@@ -128,12 +171,13 @@ class TorchTransducer:
 
     Args:
         head: The transducer's networks.
-        encoded: float32 [B, D, T].
+        encoded: [B, D, T].
     """
 
     def __init__(self, head: RNNTHead, encoded: Tensor) -> None:
         self._head = head
-        self._projected: Tensor = head.joint.enc(encoded.transpose(1, 2))  # [B, T, J], once
+        encoded = encoded.transpose(1, 2).to(head.joint.enc.weight.dtype)
+        self._projected: Tensor = head.joint.enc(encoded)  # [B, T, J], once
 
     def start(self) -> TransducerState:
         """The state before the first label: zeros in place of the LSTM state and of a label."""
@@ -167,7 +211,29 @@ class TorchTransducer:
         frames = frames.clamp(max=self._projected.size(1) - 1)
         block = self._projected[index[:, None], frames]
         log_probs = self._head.joint.combine(block, state.predicted[index][:, None])
-        return log_probs.float().cpu().numpy()
+        return log_probs.cpu().numpy()
 
     def _tensor(self, values: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(values).to(self._projected.device)
+
+
+def search(
+    head: CTCHead | RNNTHead,
+    decoding: CTCGreedyDecoding | RNNTGreedyDecoding,
+    encoded: Tensor,
+    lengths: Sequence[int] | NDArray[np.int64],
+) -> list[Hypothesis]:
+    """The most probable tokens of each recording of a batch.
+
+    Args:
+        head: What gives the probabilities.
+        decoding: What looks for them.
+        encoded: [B, D, T], unspecified past a recording's own frames.
+        lengths: Frames of each recording.
+    """
+    with torch.inference_mode(), without_autocast(encoded.device):
+        if isinstance(decoding, RNNTGreedyDecoding):
+            assert isinstance(head, RNNTHead)
+            return decoding.search(TorchTransducer(head, encoded), lengths)
+        assert isinstance(head, CTCHead)
+        return decoding.search(head(encoded).cpu().numpy(), lengths)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.errors import ArgumentError, ModelError
+from gigaam.published.objects import SearchNames, TransducerSearchNames
 from gigaam.tokenizer import Tokenizer, build_tokenizer
 
 StateT = TypeVar("StateT")
@@ -111,7 +112,7 @@ class _GreedyDecoding:
             )
 
 
-class CTCGreedyDecoding(_GreedyDecoding):
+class CTCGreedyDecoding(_GreedyDecoding, SearchNames):
     """Greedy CTC search: the best class of each frame, repeats collapsed, blanks dropped."""
 
     def __init__(
@@ -157,7 +158,7 @@ class CTCGreedyDecoding(_GreedyDecoding):
         )
 
 
-class RNNTGreedyDecoding(_GreedyDecoding):
+class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
     """Greedy RNN-T search over a ragged batch by label looping (arXiv 2406.06220).
 
     The loop runs over tokens, not frames: each step takes every unfinished recording to its next

@@ -73,9 +73,16 @@ class StridingSubsampling(nn.Module):
         """Length after one convolution."""
         return (lengths + 2 * self.padding - self.kernel_size) // 2 + 1
 
+    def calc_output_length(self, lengths: Length) -> Length:
+        """Length after all of them."""
+        for layer in self.conv:
+            if isinstance(layer, nn.ReLU):
+                lengths = self.out_len(lengths)
+        return lengths
+
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, F, T] → [B, T', D], with zeros past each recording's own frames before and after."""
-        x = features if self.out is None else features.transpose(1, 2)[:, None]
+        """[B, T, F] → [B, T', D], with zeros past each recording's own frames before and after."""
+        x = features.transpose(1, 2) if self.out is None else features[:, None]
         time_axis = -1 if self.out is None else -2
         x = self._zero_padding(x, lengths, time_axis)
         for layer in self.conv:
@@ -318,7 +325,7 @@ class ConformerEncoder(nn.Module):
 
     def _encode(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` in one pass."""
-        x, lengths = self.pre_encode(features.to(self.dtype), lengths)
+        x, lengths = self.pre_encode(features.to(self.dtype).transpose(1, 2), lengths)
         valid = None
         if not bool((lengths >= x.size(1)).all()):
             valid = _inside(lengths, x.size(1))

@@ -3,7 +3,7 @@
     GigaAMError
     ├── AudioError                     (ValueError)        the samples cannot be used
     │   ├── AudioDecodingError         (RuntimeError)      FFmpeg cannot decode the source
-    │   ├── AudioFileNotFoundError     (FileNotFoundError) no such recording
+    │   ├── AudioFileNotFoundError     (FileNotFoundError, RuntimeError)  no such recording
     │   └── AudioTooLongError                              over the limit of a single pass
     ├── ModelError                     (ValueError)        the model cannot do what was asked
     │   ├── UnknownModelError                              no such name, file or directory
@@ -35,7 +35,7 @@ class AudioDecodingError(AudioError, RuntimeError):
     """The source cannot be decoded as audio."""
 
 
-class AudioFileNotFoundError(AudioError, FileNotFoundError):
+class AudioFileNotFoundError(AudioError, FileNotFoundError, RuntimeError):
     """The audio path does not exist."""
 
 

@@ -58,9 +58,10 @@ def load_model(
     device = _device(device)
     dtype = _encoder_dtype(encoder_dtype, fp16_encoder and device.type == "cuda")
     path = find_model(model_name, download_root)
-    checkpoint = read_checkpoint(path)
-    config = _with_flash(_with_name(checkpoint.config, path), use_flash, device, dtype)
-    return assemble(config, checkpoint, dtype).to(device)
+    with torch.inference_mode(False):  # else nobody could train what was loaded
+        checkpoint = read_checkpoint(path)
+        config = _with_flash(_with_name(checkpoint.config, path), use_flash, device, dtype)
+        return assemble(config, checkpoint, dtype).to(device)
 
 
 def find_model(

@@ -15,16 +15,21 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from gigaam import checkpoints
-from gigaam.audio import AudioSource, read_audio
-from gigaam.decoder import CTCHead, RNNTHead, TorchTransducer
+from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
+from gigaam.decoder import CTCHead, RNNTHead, search
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import CheckpointError, GigaAMError, WrongTaskError
 from gigaam.preprocess import FeatureExtractor
+from gigaam.published.objects import ModelNames, RecogniserNames
 from gigaam.recognition import SpeechRecognition
 from gigaam.requirements import require
+from gigaam.shielding import shielded
 
 require(torch)
+
+LONGFORM_THRESHOLD = 25 * SAMPLE_RATE
+"""Samples that the published package takes in one pass; here it is 30 seconds."""
 
 PARTS: dict[str, Callable[..., Any]] = {
     part.__name__: part
@@ -83,7 +88,7 @@ class Encodings:
     """[B], frames of each recording."""
 
 
-class GigaAM(nn.Module):
+class GigaAM(nn.Module, ModelNames):
     """A pre-trained encoder: embeddings of speech; the base of the other models.
 
     Args:
@@ -113,6 +118,8 @@ class GigaAM(nn.Module):
     def forward(self, wav: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encodings of a batch of recordings; each one's are those it has alone.
 
+        For training too: gradients and autocast are as the caller has them.
+
         Args:
             wav: float32 [B, n] in [-1, 1], padded on the right with anything.
             lengths: int [B], samples of each recording.
@@ -133,7 +140,7 @@ class GigaAM(nn.Module):
         wav = torch.from_numpy(samples).to(self.device)[None]
         return wav, torch.tensor([wav.size(1)], device=self.device)
 
-    @torch.inference_mode()
+    @shielded
     def embed_audio(
         self, wav_file: AudioSource, input_rate: int | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -147,13 +154,14 @@ class GigaAM(nn.Module):
         return encoded, lengths
 
     @torch.inference_mode()
+    @shielded
     def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> Encodings:
         """Encodings of a batch of recordings, each float32 [n]."""
-        lengths = torch.tensor([len(samples) for samples in waveforms])
+        lengths = torch.tensor([len(samples) for samples in waveforms], device=self.device)
         batch = nn.utils.rnn.pad_sequence(
             [torch.from_numpy(samples) for samples in waveforms], batch_first=True
         )
-        encoded, frames = self(batch.to(self.device), lengths.to(self.device))
+        encoded, frames = self(batch.to(self.device), lengths)
         return Encodings(encoded, frames.cpu().numpy().astype(np.int64))
 
     def save(
@@ -184,8 +192,8 @@ class GigaAM(nn.Module):
 
     def to_onnx(
         self,
-        dir_path: str | os.PathLike[str] = "onnx",
-        dtype: Literal["float32", "float16", "int8"] = "float32",
+        dir_path: str | os.PathLike[str] = ".",
+        dtype: Literal["float32", "float16", "int8"] | torch.dtype = "float32",
         external_data: bool | None = None,
         layout: Literal["gigaam", "onnx-asr", "sherpa-onnx"] = "gigaam",
     ) -> None:
@@ -193,8 +201,8 @@ class GigaAM(nn.Module):
 
         Args:
             dir_path: Made if missing.
-            dtype: Precision of the encoder's layers: "int8" is the fastest on CPUs, "float16" is
-                for GPUs.
+            dtype: Precision of the encoder's layers, by its name or torch's: "int8" is the fastest
+                on CPUs, "float16" is for GPUs.
             external_data: Whether weights lie beside the graphs; by default if they are over
                 1.5 GB.
             layout: Whose files: the published package's, or those that another engine opens.
@@ -208,7 +216,7 @@ class GigaAM(nn.Module):
         return None
 
 
-class GigaAMASR(GigaAM, SpeechRecognition):
+class GigaAMASR(GigaAM, SpeechRecognition, RecogniserNames):
     """A speech recogniser: encoder, CTC or RNN-T head, and search.
 
     Args:
@@ -225,16 +233,9 @@ class GigaAMASR(GigaAM, SpeechRecognition):
                 f"{type(self.decoding).__name__} do not belong together"
             )
 
-    @torch.inference_mode()
     def search(self, encodings: Encodings) -> list[Hypothesis]:
         """The most probable tokens of each recording of a batch."""
-        if isinstance(self.head, RNNTHead):
-            assert isinstance(self.decoding, RNNTGreedyDecoding)
-            transducer = TorchTransducer(self.head, encodings.encoded)
-            return self.decoding.search(transducer, encodings.lengths)
-        assert isinstance(self.decoding, CTCGreedyDecoding)
-        log_probs = self.head(encodings.encoded).cpu().numpy()
-        return self.decoding.search(log_probs, encodings.lengths)
+        return search(self.head, self.decoding, encodings.encoded, encodings.lengths)
 
     def _tokenizer_model(self) -> bytes | None:
         return self.decoding.tokenizer.serialized
@@ -253,7 +254,7 @@ class GigaAMEmo(GigaAM):
         names = config["id2name"]
         self.id2name: list[str] = [names[i] for i in range(len(names))]
 
-    @torch.inference_mode()
+    @shielded
     def get_probs(self, wav_file: AudioSource, input_rate: int | None = None) -> dict[str, float]:
         """Probability of each emotion of a recording; they sum to one.
 
@@ -273,5 +274,6 @@ class GigaAMEmo(GigaAM):
         """What `classify` makes probabilities of, float32 [B, emotions]."""
         inside = torch.arange(encoded.size(2), device=encoded.device) < lengths[:, None]
         total = encoded.masked_fill(~inside[:, None], 0.0).sum(-1)
-        logits: Tensor = self.head(total / lengths[:, None])
-        return logits
+        mean = (total / lengths[:, None]).to(self.head.weight.dtype)
+        logits: Tensor = self.head(mean)
+        return logits.float()

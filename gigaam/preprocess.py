@@ -3,7 +3,10 @@
 Shapes: B batch, n samples, F mel bands, T frames.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -11,23 +14,38 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
+from gigaam.errors import ArgumentError
+from gigaam.shielding import without_autocast
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MEL_FLOOR, MEL_CEILING = 1e-9, 1e9
 """Limits of the mel energies before the logarithm."""
 
 
-def load_audio(audio_path: AudioSource, sample_rate: int = SAMPLE_RATE) -> Tensor:
-    """Mono samples of a recording, float32 [n] in [-1, 1], at ``sample_rate`` (the target).
+def load_audio(
+    audio_path: AudioSource,
+    sample_rate: int = SAMPLE_RATE,
+    return_format: Literal["float", "int"] = "float",
+) -> Tensor:
+    """Mono samples of a recording, [n], at ``sample_rate`` (the target).
 
     Args:
         audio_path: A path, the bytes of a file, or an open binary file.
         sample_rate: Rate of the result in Hz; the recording is resampled to it.
+        return_format: "float": float32 in [-1, 1]; "int": int16, as in the first release.
 
     Raises:
         AudioFileNotFoundError: There is no such file.
         AudioDecodingError: FFmpeg finds no audio in it.
     """
-    return torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate))
+    if return_format not in ("float", "int"):
+        raise ArgumentError(f'return_format must be "float" or "int", not {return_format!r}')
+    samples = torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate))
+    if return_format == "float":
+        return samples
+    return (samples * 32768).round().clamp(-32768, 32767).to(torch.int16)
 
 
 # Both are computed by numpy, in float64: on torch's meta device, where models are built before
@@ -50,7 +68,20 @@ def mel_matrix(n_freqs: int, n_mels: int, sample_rate: int) -> Tensor:
     return torch.from_numpy(np.minimum(rising, falling).clip(min=0.0)).float()
 
 
-class _Spectrogram(nn.Module):
+class _Exact(nn.Module):
+    """A part whose tables stay float32 whatever a model is converted to: so are the features."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        tables = dict(self._buffers)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, table in tables.items():
+            moved = self._buffers[name]
+            if table is not None and moved is not None and moved.dtype != torch.float32:
+                self._buffers[name] = table.to(moved.device, torch.float32)
+        return self
+
+
+class _Spectrogram(_Exact):
     """Power spectrum; a module of its own only for the checkpoint's key ``spectrogram.window``."""
 
     window: Tensor
@@ -74,7 +105,7 @@ class _Spectrogram(nn.Module):
         return torch.view_as_real(spectrum).square().sum(-1)
 
 
-class _MelScale(nn.Module):
+class _MelScale(_Exact):
     """Mel energies; a module of its own only for the checkpoint's key ``mel_scale.fb``."""
 
     fb: Tensor
@@ -135,6 +166,11 @@ class FeatureExtractor(nn.Module):
         self.featurizer = nn.Sequential(_MelSpectrogram(spectrogram, mel_scale))
 
     @property
+    def win_length(self) -> int:
+        """Samples under the window."""
+        return self._mel_spectrogram.spectrogram.win_length
+
+    @property
     def window(self) -> Tensor:
         """The window of the checkpoint, float32 [window]."""
         return self._mel_spectrogram.spectrogram.window
@@ -155,15 +191,19 @@ class FeatureExtractor(nn.Module):
         return (lengths - self.n_fft).clamp(min=0) // self.hop_length + 1
 
     def forward(self, wav: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-mel features of a batch; each recording's are those it has alone.
+        """Log-mel features of a batch; each recording's are those it has alone, autocast or not.
 
         Args:
-            wav: float32 [B, n], padded on the right with anything.
+            wav: floats [B, n], padded on the right with anything.
             lengths: int [B], samples of each recording.
 
         Returns:
             Features float32 [B, F, T] (unspecified past a recording's own frames) and frames [B].
         """
+        with without_autocast(wav.device):
+            return self._features(wav.float(), lengths)
+
+    def _features(self, wav: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         inside = torch.arange(wav.size(1), device=wav.device) < lengths[:, None]
         wav = wav.masked_fill(~inside, 0.0)
         if self.center:

@@ -147,8 +147,8 @@ class Recognizer:
         if next(blocks, None) is not None:
             name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "this one"
             raise AudioTooLongError(
-                f"a recording of up to {self._max_duration_s:g} s is recognised in one pass, and "
-                f"{name} is longer: use `transcribe_longform`"
+                f"Too long wav file: a recording of up to {self._max_duration_s:g} s is recognised "
+                f"in one pass, and {name} is longer: use `transcribe_longform`"
             )
         return waveform
 

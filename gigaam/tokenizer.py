@@ -16,6 +16,7 @@ from gigaam.errors import (
     ModelError,
     TokenizerNotFoundError,
 )
+from gigaam.published.objects import TokenizerNames
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -54,7 +55,7 @@ class Tokenizer(Protocol):
         """Whether the token is a word of its own: nothing before or after it joins it."""
 
 
-class CharTokenizer:
+class CharTokenizer(TokenizerNames):
     """Tokens that are characters; words are separated by the token ``" "``."""
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
@@ -110,7 +111,7 @@ class CharTokenizer:
         return False
 
 
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(TokenizerNames):
     """Tokens that are pieces of a SentencePiece model; ``▁`` before a piece begins a word."""
 
     def __init__(self, model: str | os.PathLike[str] | bytes) -> None:
@@ -125,6 +126,11 @@ class SentencePieceTokenizer:
         # The usual surface of <unk> is " ⁇ ", with its own spaces; a model may define one without.
         surface = self._processor.decode([unknown])
         self._lone = unknown if surface.startswith(" ") and surface.endswith(" ") else None
+
+    @property
+    def model(self) -> SentencePieceProcessor:
+        """What splits and joins."""
+        return self._processor
 
     @property
     def pieces(self) -> list[str]:

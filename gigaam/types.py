@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import ItemsView, KeysView, Sequence
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from gigaam.errors import ArgumentError
+from gigaam.published.objects import dataclass_fields
 
 if TYPE_CHECKING:
     import os
@@ -72,13 +73,14 @@ class Word:
         text: The word, without spaces around it.
         start: Where its first token's frame begins, in seconds.
         end: Where its last token's frame ends, in seconds.
-        confidence: Geometric mean of its tokens' probabilities, in [0, 1].
+        confidence: Geometric mean of its tokens' probabilities, in [0, 1]; 1 where a word was made
+            without saying.
     """
 
     text: str
     start: float
     end: float
-    confidence: float
+    confidence: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data, ready for ``json.dumps``."""
@@ -117,6 +119,10 @@ class TranscriptionResult(str):
     words: list[Word] | None
     confidence: float
     hypothesis: Hypothesis | None
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]] = dataclass_fields(
+        "text", "words", "confidence"
+    )
 
     def __new__(
         cls,
@@ -258,6 +264,7 @@ class LongformTranscriptionResult(Sequence[Segment]):
     """The segments of a long recording in order of time: a sequence equal to a list of them."""
 
     __hash__ = None  # type: ignore[assignment]  # equal to a list, which has no hash
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]] = dataclass_fields("segments", "duration")
 
     def __init__(
         self,

@@ -70,7 +70,7 @@ def make_talkative(model: GigaAMASR, space: int | None = 0) -> None:
             inputs = encoded[0].T
         else:
             last = head.joint.joint_net[1]
-            start = head.decoder(torch.zeros(1, 0, dtype=torch.long))
+            start, _ = head.decoder.predict(None)
             inputs = torch.relu(head.joint.enc(encoded[0].T) + head.joint.pred(start[0]))
         logits = inputs @ last.weight.flatten(1).T
         scale = 1.0 / logits.std(0).clamp(min=1e-6)

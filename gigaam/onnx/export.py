@@ -31,6 +31,7 @@ from gigaam.onnx.metadata import FrontEnd, GraphMetadata
 from gigaam.onnx.precision import DType
 from gigaam.onnx.widening import widened
 from gigaam.onnx_engine import onnxruntime
+from gigaam.shielding import defaults_aside, without_autocast
 
 __all__ = ["export"]
 
@@ -94,7 +95,7 @@ def export(
     dir_path: str | os.PathLike[str],
     name: str | None = None,
     external_data: bool | None = None,
-    dtype: DType = "float32",
+    dtype: DType | torch.dtype = "float32",
     layout: Layout = "gigaam",
 ) -> list[Path]:
     """The files of a model's graphs and config, written whole or not at all.
@@ -104,7 +105,8 @@ def export(
         dir_path: Made if missing.
         name: Begins the files' names; the model's own by default.
         external_data: Whether weights lie beside the graphs; by default if they are over 1.5 GB.
-        dtype: Precision of the encoder's layers; see `gigaam.onnx.precision`.
+        dtype: Precision of the encoder's layers, by its name or torch's; see
+            `gigaam.onnx.precision`.
         layout: Whose files: the published package's, or those that another engine opens; see
             `gigaam.onnx.layouts`.
 
@@ -112,11 +114,24 @@ def export(
         ArgumentError: There is no such precision or layout, or its engine cannot open such a model.
         ExportError: A graph does not compute what the model does.
     """
-    if dtype not in LENIENCY:
-        raise ArgumentError(f"dtype {dtype!r} is not one of {', '.join(LENIENCY)}")
+    dtype = _checked(dtype)
     directory = Path(dir_path)
     name = name or str(model.cfg.get("model_name") or "model")
     directory.mkdir(parents=True, exist_ok=True)
+    cpu = torch.device("cpu")
+    with defaults_aside(cpu), without_autocast(cpu):
+        return _export(model, directory, name, external_data, dtype, layout)
+
+
+def _export(
+    model: GigaAM,
+    directory: Path,
+    name: str,
+    external_data: bool | None,
+    dtype: DType,
+    layout: Layout,
+) -> list[Path]:
+    """See `export`."""
     clone = copy.deepcopy(model).to("cpu", torch.float32).eval()
     for parameter in clone.parameters():
         parameter.requires_grad_(False)
@@ -138,6 +153,14 @@ def export(
         for path in written:
             os.replace(path, directory / path.name)
     return [directory / path.name for path in written]
+
+
+def _checked(dtype: DType | torch.dtype) -> DType:
+    """The name of a precision that there is."""
+    for name in LENIENCY:
+        if dtype in (name, getattr(torch, name)):
+            return name
+    raise ArgumentError(f"dtype {dtype!r} is not one of {', '.join(LENIENCY)}")
 
 
 def _widen_predictor(model: GigaAM) -> None:
@@ -237,7 +260,7 @@ def _transducer_graphs(head: RNNTHead, dtype: DType) -> Iterator[_Graph]:
 
     start = torch.full((1, 1), classes - 1), *torch.zeros(2, layers, 1, width)
     steps = [Trial.of(partial(_predict, head), *each) for each in (start, step(1), step(5))]
-    pairs = [Trial.of(partial(_join, head), *pair(*each)) for each in ((1, 1, 1), (5, 6, 1))]
+    pairs = [Trial.of(head.joint, *pair(*each)) for each in ((1, 1, 1), (5, 6, 1))]
     yield _Graph(
         "_decoder",
         DecoderGraph(head.decoder, dtype).eval(),
@@ -264,12 +287,6 @@ def _predict(head: RNNTHead, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor,
     embedded = embedded.masked_fill(x == head.decoder.embed.num_embeddings - 1, 0.0)
     ho, co = head.decoder.step(embedded, hi, ci)
     return ho[-1][:, None], ho, co
-
-
-def _join(head: RNNTHead, enc: Tensor, dec: Tensor) -> Tensor:
-    """What the graph of the joint network is to give."""
-    log_probs: Tensor = head.joint(enc.transpose(1, 2), dec.transpose(1, 2))
-    return log_probs
 
 
 def _features(mels: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -99,7 +99,10 @@ class RNNTLoss:
         """The loss of a batch; see `Loss`."""
         joint = self._head.joint
         lattice = _Lattice(joint, lengths, labels, label_lengths, self._lattice_elements)
-        projected = joint.enc(encoded.transpose(1, 2)), joint.pred(self._head.decoder(labels))
+        projected = (
+            joint.enc(encoded.transpose(1, 2)),
+            joint.pred(self._head.decoder.before_each(labels)),
+        )
         if not torch.is_grad_enabled():
             return lattice.path_loss(lattice.steps(*projected))
         trained = (weight for weight in joint.joint_net.parameters() if weight.requires_grad)
