@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING
 from gigaam.lazy import importer
 
 if TYPE_CHECKING:
+    from gigaam import decoder as decoder
+    from gigaam import decoding as decoding
+    from gigaam import encoder as encoder
+    from gigaam import model as model
+    from gigaam import onnx as onnx
+    from gigaam import onnx_utils as onnx_utils
+    from gigaam import preprocess as preprocess
+    from gigaam import timestamps_utils as timestamps_utils
+    from gigaam import types as types
+    from gigaam import utils as utils
+    from gigaam import vad_utils as vad_utils
     from gigaam.chunking import ChunkingOptions
     from gigaam.errors import (
         ArgumentError,
@@ -34,6 +45,10 @@ if TYPE_CHECKING:
     from gigaam.loading import load_model
     from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
     from gigaam.preprocess import load_audio
+    from gigaam.published.files import _download_model as _download_model
+    from gigaam.published.files import _download_tokenizer as _download_tokenizer
+    from gigaam.published.files import hash_path as hash_path
+    from gigaam.registry import ModelInfo, available_models
     from gigaam.subtitles import SubtitleOptions
     from gigaam.types import (
         LongformTranscriptionResult,
@@ -44,6 +59,10 @@ if TYPE_CHECKING:
         format_time,
     )
     from gigaam.vad import VadOptions
+
+    _CACHE_DIR: str
+    _MODEL_HASHES: dict[str, str]
+    _URL_DIR: str
 
 __version__ = "0.3.0"
 
@@ -74,6 +93,15 @@ _HOMES = {
     "gigaam.loading": ("load_model",),
     "gigaam.model": ("GigaAM", "GigaAMASR", "GigaAMEmo"),
     "gigaam.preprocess": ("load_audio",),
+    "gigaam.published.files": (  # for existing programs alone
+        "_CACHE_DIR",
+        "_MODEL_HASHES",
+        "_URL_DIR",
+        "_download_model",
+        "_download_tokenizer",
+        "hash_path",
+    ),
+    "gigaam.registry": ("ModelInfo", "available_models"),
     "gigaam.subtitles": ("SubtitleOptions",),
     "gigaam.types": (
         "LongformTranscriptionResult",
@@ -107,6 +135,7 @@ __all__ = [
     "LongformTranscriptionResult",
     "MissingDependencyError",
     "ModelError",
+    "ModelInfo",
     "OfflineError",
     "Segment",
     "SubtitleOptions",
@@ -119,6 +148,7 @@ __all__ = [
     "Word",
     "WrongTaskError",
     "__version__",
+    "available_models",
     "format_clock",
     "format_time",
     "load_audio",
@@ -126,7 +156,21 @@ __all__ = [
 ]
 
 
-__getattr__ = importer(__name__, _HOME_OF)
+_MODULES = (
+    "decoder",
+    "decoding",
+    "encoder",
+    "model",
+    "onnx",
+    "onnx_utils",
+    "preprocess",
+    "timestamps_utils",
+    "types",
+    "utils",
+    "vad_utils",
+)
+
+__getattr__ = importer(__name__, _HOME_OF, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.published.exporting import JointNames, PredictorNames
 from gigaam.shielding import without_autocast
 
 State = tuple[Tensor, Tensor]
@@ -40,7 +41,7 @@ class CTCHead(nn.Module):
         return logits.float().log_softmax(-1)
 
 
-class RNNTDecoder(nn.Module):
+class RNNTDecoder(nn.Module, PredictorNames):
     """Prediction network: labels so far → what may come next. Its LSTM has time first."""
 
     def __init__(self, pred_hidden: int, pred_rnn_layers: int, num_classes: int) -> None:
@@ -85,11 +86,12 @@ class RNNTDecoder(nn.Module):
         return predictions
 
     def _start(self, batch_size: int) -> Tensor:
-        return self.embed.weight.new_zeros(batch_size, 1, self.pred_hidden)
+        zeros: Tensor = self.embed.weight.new_zeros(batch_size, 1, self.pred_hidden)
+        return zeros
 
     def _run(self, embedded: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The LSTM over vectors [B, U, P]."""
-        predictions: Tensor
+        after: State
         predictions, after = self.lstm(embedded.transpose(0, 1), state)
         return predictions.transpose(0, 1), after
 
@@ -103,7 +105,7 @@ class RNNTDecoder(nn.Module):
         return torch.stack(hidden), torch.stack(cells)
 
 
-class RNNTJoint(nn.Module):
+class RNNTJoint(nn.Module, JointNames):
     """Joint network: an encoding and a prediction → token probabilities."""
 
     def __init__(

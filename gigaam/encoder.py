@@ -18,6 +18,7 @@ from gigaam.attention import (
     RotaryPositions,
 )
 from gigaam.errors import CheckpointError
+from gigaam.published.exporting import EncoderNames
 
 GROUP_FRAMES = 2000
 """Log-mel frames that go through a CPU together, padding included."""
@@ -222,7 +223,7 @@ class ConformerLayer(nn.Module):
         return self.norm_out(x)  # type: ignore[no-any-return]
 
 
-class ConformerEncoder(nn.Module):
+class ConformerEncoder(nn.Module, EncoderNames):
     """Log-mel features → encodings, one per ``subsampling_factor`` frames.
 
     Args:
@@ -264,7 +265,7 @@ class ConformerEncoder(nn.Module):
                 f"self_attention_model must be rotary or rel_pos, not {self_attention_model!r}"
             )
         rotary = self_attention_model == "rotary"
-        self.d_model = d_model
+        self.feat_in, self.d_model = feat_in, d_model
         self.pre_encode = StridingSubsampling(
             kind=subsampling,
             kernel_size=subs_kernel_size,

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
 __all__ = ["importer"]
 
 
-def importer(package: str, home_of: Mapping[str, str]) -> Callable[[str], Any]:
+def importer(
+    package: str, home_of: Mapping[str, str], modules: Collection[str] = ()
+) -> Callable[[str], Any]:
     """A package's ``__getattr__`` (PEP 562): gives its public objects, and keeps them there.
+
+    Those whose names begin with an underscore are settings, which are asked for each time.
 
     Args:
         package: Its name.
         home_of: Public names and the modules that hold them.
+        modules: Its modules that are its attributes without being imported.
     """
 
     def get(name: str) -> Any:
+        if name in modules:
+            return import_module(f"{package}.{name}")
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(home_of[name]), name)
+        if name.startswith("_"):
+            return value
         setattr(sys.modules[package], name, value)
         return value
 

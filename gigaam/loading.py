@@ -14,6 +14,7 @@ from gigaam.attention import flash_attention_available
 from gigaam.checkpoints import Checkpoint, read_checkpoint
 from gigaam.errors import CheckpointError, ModelError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+from gigaam.published.assigned import added_model
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
 
@@ -68,8 +69,11 @@ def find_model(
     model_name: str | os.PathLike[str], download_root: str | os.PathLike[str] | None
 ) -> Path:
     """The file or directory of a model, fetched if need be."""
-    if isinstance(model_name, str) and registry.is_known(model_name):
-        return download.fetch(model_name, None if download_root is None else Path(download_root))
+    if isinstance(model_name, str):
+        known = registry.resolve(model_name) if registry.is_known(model_name) else None
+        info = known or added_model(model_name)
+        if info is not None:
+            return download.fetch(info, None if download_root is None else Path(download_root))
     path = Path(model_name).expanduser()
     if path.exists():
         return path

@@ -80,6 +80,11 @@ class ModelInfo:
             raise ValueError(f"model {self.name!r} needs either a file or a directory")
 
     @property
+    def short_names(self) -> tuple[str, ...]:
+        """Other names that ``load_model`` takes for it."""
+        return aliases(self.name)
+
+    @property
     def is_packaged(self) -> bool:
         """Whether the model is part of the installation, so that nothing is ever downloaded."""
         return self.directory is not None
@@ -232,6 +237,14 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 FINE_TUNED_ALIASES: Mapping[str, str] = MappingProxyType(
     {**ALIASES, "ctc": "v3_ctc", "rnnt": "v3_rnnt", "ssl": "v3_ssl"}
 )
+
+
+def available_models() -> dict[str, ModelInfo]:
+    """What ``load_model`` takes, by name: published models, release by release, and packaged ones.
+
+    The first are downloaded when they are first loaded.
+    """
+    return dict(MODELS)
 
 
 def names() -> tuple[str, ...]:

@@ -295,24 +295,46 @@ def _features(mels: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 
 def _write(graph: _Graph, path: Path, described: GraphMetadata, external_data: bool | None) -> None:
-    with _exporter_kept_quiet():
-        program = torch.onnx.export(
-            graph.module,
-            graph.example,
-            dynamo=True,
-            dynamic_shapes=graph.dynamic,
-            input_names=list(graph.inputs),
-            output_names=list(graph.outputs),
-            opset_version=OPSET,
-            verbose=False,
-        )
-    assert program is not None
+    program = traced(graph.module, graph.example, graph.dynamic, graph.inputs, graph.outputs)
     for name, value in described.to_strings().items():
         program.model.metadata_props[name] = value
     if external_data is None:
         size = sum(p.numel() * p.element_size() for p in graph.module.parameters())
         external_data = size > EXTERNAL_DATA_BYTES
     program.save(str(path), external_data=external_data)
+
+
+def traced(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    dynamic: tuple[Mapping[int, Any], ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    opset: int = OPSET,
+) -> torch.onnx.ONNXProgram:
+    """A module as a graph.
+
+    Args:
+        module: Computes it.
+        example: Inputs, for tracing.
+        dynamic: Axes of each input that may have any length.
+        inputs: Names of its inputs.
+        outputs: Names of its outputs.
+        opset: Version of the operators.
+    """
+    with _exporter_kept_quiet():
+        program = torch.onnx.export(
+            module,
+            example,
+            dynamo=True,
+            dynamic_shapes=dynamic,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            opset_version=opset,
+            verbose=False,
+        )
+    assert program is not None
+    return program
 
 
 @contextlib.contextmanager

@@ -1,0 +1,87 @@
+"""What published functions take for many recordings: paths, samples at 16 kHz, or a manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.audio import SAMPLE_RATE, AudioSource, duration_s, read_audio
+from gigaam.dataset.excerpts import iter_excerpts
+from gigaam.dataset.manifests import Utterance, read_manifest
+from gigaam.errors import DatasetError
+from gigaam.recognizer import is_one_recording
+
+__all__ = ["Entry", "Recordings", "entries"]
+
+Recordings: TypeAlias = "AudioSource | Iterable[AudioSource]"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One of many recordings.
+
+    Attributes:
+        source: What was given, or the path that a manifest has.
+        text: Its transcription, where a manifest has one.
+        stretch: Where in its file it lies, where a manifest has offsets; else it is the whole.
+        stated_s: Its duration in seconds, where a manifest has it.
+    """
+
+    source: Any
+    text: str = ""
+    stretch: Utterance | None = None
+    stated_s: float | None = None
+
+    def read(self) -> NDArray[np.float32]:
+        """Its samples, float32 [n], at 16 kHz."""
+        if self.stretch is None:
+            return read_audio(self.source, input_rate=SAMPLE_RATE)
+        ((_, found),) = iter_excerpts([self.stretch])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def duration_s(self) -> float | None:
+        """Seconds as a manifest or a header states them, None if neither does."""
+        if self.stated_s is not None:
+            return self.stated_s
+        return duration_s(self.source, input_rate=SAMPLE_RATE)
+
+
+def entries(data: Recordings) -> list[Entry]:
+    """The recordings one by one.
+
+    Args:
+        data: A recording or several, or a manifest: a ``.tsv`` file with a column ``path``,
+            relative to it, and perhaps ``transcription``, ``duration`` and ``offset``.
+    """
+    if isinstance(data, str | os.PathLike) and Path(data).suffix.lower() == ".tsv":
+        return _manifest_entries(Path(data))
+    many: Iterable[Any] = [data] if is_one_recording(data) else data  # type: ignore[assignment]
+    return [Entry(source) for source in many]
+
+
+def _manifest_entries(manifest: Path) -> list[Entry]:
+    """Its recordings: whole files, unless it says where in them they begin."""
+    try:
+        header, *rows = manifest.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"the manifest {manifest} cannot be read: {error}") from error
+    columns = header.split("\t")
+    if "path" not in columns:
+        raise DatasetError(f"{manifest} has no column path")
+    if "duration" not in columns:
+        lines = [dict(zip(columns, row.split("\t"), strict=False)) for row in rows if row.strip()]
+        return [
+            Entry(manifest.parent / line["path"], line.get("transcription", "")) for line in lines
+        ]
+    return [
+        Entry(each.path, each.text, each if "offset" in columns else None, each.duration_s)
+        for each in read_manifest(manifest, required=())
+    ]
