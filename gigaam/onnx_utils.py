@@ -7,26 +7,36 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from gigaam import registry
-from gigaam.audio import AudioSource
-from gigaam.errors import ArgumentError, CheckpointError
+from gigaam.audio import SAMPLE_RATE, AudioSource
+from gigaam.errors import ArgumentError, CheckpointError, MissingDependencyError
 from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, exported_names, from_sessions
 from gigaam.onnx.runtime import open_sessions as _open_sessions
 from gigaam.onnx_engine import onnxruntime
-from gigaam.recognizer import is_one_recording
+from gigaam.published.recordings import Recordings, entries
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 __all__ = ["infer_onnx", "load_onnx", "load_onnx_sessions", "transcribe_sample"]
 
 Preprocessor = Callable[..., Any]
 """Waveforms float32 [1, n] and lengths [1] → features [1, F, T] and lengths: a torch module."""
+
+
+class Speller(Protocol):
+    """What makes a text of tokens."""
+
+    def decode(self, ids: list[int], /) -> str:
+        """The text."""
 
 
 def load_onnx_sessions(
@@ -84,67 +94,79 @@ def transcribe_sample(
 
 def load_onnx(
     onnx_dir: str | os.PathLike[str], model_version: str, provider: str | None = None
-) -> tuple[list[onnxruntime.InferenceSession], dict[str, Any]]:
-    """The sessions and the config of an exported model.
+) -> tuple[list[onnxruntime.InferenceSession], DictConfig]:
+    """The sessions and the config of an exported model, an OmegaConf one.
 
     Args:
         onnx_dir: Holds the graphs and the config.
         model_version: The name of a model, such as "v3_rnnt".
         provider: One of ONNX Runtime's; by default the CPU's.
     """
+    try:
+        from omegaconf import OmegaConf
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the config of an exported model is an OmegaConf one: pip install omegaconf"
+        ) from error
     sessions = load_onnx_sessions(onnx_dir, model_version, provider=provider)
     name = from_sessions(sessions).metadata.name
     with Path(onnx_dir, f"{name}.yaml").open(encoding="utf-8") as file:
-        return sessions, yaml.safe_load(file)
+        return sessions, OmegaConf.create(yaml.safe_load(file))
 
 
 def infer_onnx(
-    data: Any,
-    model_cfg: dict[str, Any],
+    data: Recordings,
+    model_cfg: Mapping[Any, Any],
     sessions: Sequence[onnxruntime.InferenceSession],
     preprocessor: Preprocessor | None = None,
-    tokenizer: Any = None,
+    tokenizer: Speller | None = None,
     batch_size: int = 16,
     num_workers: int = 0,
     progress: bool = True,
-) -> Any:
-    """What a model says of recordings: texts, probabilities of emotions, or encodings.
+) -> list[Any]:
+    """What a model says of recordings, one result for each.
 
     Args:
-        data: A recording, a list of recordings, or a manifest: a ``.tsv`` file with a column
-            ``path``, relative to it.
+        data: A recording or several, paths or samples at 16 kHz, or a manifest: a ``.tsv`` file
+            with a column ``path``, relative to it.
         model_cfg: From `load_onnx`; what a model is, its graphs say themselves.
         sessions: From `load_onnx`.
         preprocessor: Computes features in place of our front-end.
-        tokenizer: Spells tokens in place of the graph's own: has ``decode(ids)``.
-        batch_size: Recordings that are read ahead and searched together.
-        num_workers: Not used: a thread reads ahead.
+        tokenizer: Spells tokens in place of the graph's own.
+        batch_size: Recordings that are searched together.
+        num_workers: Has no effect: reading takes no time beside the nets.
         progress: Whether to show a bar on a terminal.
 
     Returns:
-        One result for a recording, else a list of them: str, dict, or float32 [D, T].
+        A list: texts, probabilities of emotions float32 [4] in the order of the model's classes,
+        or encodings float32 [D, T].
     """
     model = from_sessions(sessions, _features(preprocessor))
-    if isinstance(data, str | os.PathLike) and Path(data).suffix == ".tsv":
-        data = _manifest_paths(Path(data))
-    single = is_one_recording(data)
-    sources = [data] if single else list(data)
-    results = [
+    if batch_size < 1:
+        raise ArgumentError(f"batch_size must be at least 1, not {batch_size}")
+    wanted = entries(data)
+    return [
         result
-        for first in _shown(range(0, len(sources), batch_size), progress and not single)
-        for result in _infer(model, sources[first : first + batch_size], batch_size, tokenizer)
+        for first in _shown(range(0, len(wanted), batch_size), progress and len(wanted) > 1)
+        for result in _infer(
+            model, [entry.recording() for entry in wanted[first : first + batch_size]], tokenizer
+        )
     ]
-    return results[0] if single else results
 
 
 def _infer(
-    model: OnnxASR | OnnxEmo | OnnxEncoder, sources: list[Any], batch_size: int, tokenizer: Any
+    model: OnnxASR | OnnxEmo | OnnxEncoder,
+    recordings: list[Any],
+    tokenizer: Speller | None,
 ) -> list[Any]:
     if isinstance(model, OnnxEmo):
-        return [model.get_probs(source) for source in sources]
+        return [
+            np.array([*model.get_probs(each, SAMPLE_RATE).values()], np.float32)
+            for each in recordings
+        ]
     if isinstance(model, OnnxEncoder):
-        return [model.embed_audio(source)[0][0] for source in sources]
-    results = model.transcribe(sources, batch_size=batch_size)
+        return [model.embed_audio(each, SAMPLE_RATE)[0][0] for each in recordings]
+    results = model.transcribe(recordings, batch_size=len(recordings), input_rate=SAMPLE_RATE)
     if tokenizer is None:
         return list(results)
     spelt = []
@@ -152,16 +174,6 @@ def _infer(
         assert result.hypothesis is not None
         spelt.append(tokenizer.decode(result.hypothesis.ids.tolist()))
     return spelt
-
-
-def _manifest_paths(manifest: Path) -> list[Path]:
-    """The recordings of a manifest."""
-    header, *rows = manifest.read_text(encoding="utf-8").splitlines()
-    columns = header.split("\t")
-    if "path" not in columns:
-        raise ArgumentError(f"{manifest} has no column path")
-    column = columns.index("path")
-    return [manifest.parent / row.split("\t")[column] for row in rows if row]
 
 
 def _shown(steps: range, progress: bool) -> Iterable[int]:
@@ -185,7 +197,7 @@ def _features(
     def features(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
             computed, _ = preprocessor(
-                torch.from_numpy(samples)[None], torch.tensor([len(samples)])
+                torch.from_numpy(samples)[None], torch.tensor([len(samples)], device="cpu")
             )
         array: NDArray[np.float32] = computed[0].numpy()
         return array

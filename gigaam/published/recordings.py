@@ -38,14 +38,18 @@ class Entry:
     stretch: Utterance | None = None
     stated_s: float | None = None
 
-    def read(self) -> NDArray[np.float32]:
-        """Its samples, float32 [n], at 16 kHz."""
+    def recording(self) -> Any:
+        """What may be read for it: what was given, or the samples of its stretch."""
         if self.stretch is None:
-            return read_audio(self.source, input_rate=SAMPLE_RATE)
+            return self.source
         ((_, found),) = iter_excerpts([self.stretch])
         if isinstance(found, Exception):
             raise found
         return found
+
+    def read(self) -> NDArray[np.float32]:
+        """Its samples, float32 [n], at 16 kHz."""
+        return read_audio(self.recording(), input_rate=SAMPLE_RATE)
 
     def duration_s(self) -> float | None:
         """Seconds as a manifest or a header states them, None if neither does."""

@@ -215,7 +215,7 @@ from gigaam.onnx_utils import infer_onnx, load_onnx, load_onnx_sessions, transcr
 sessions = load_onnx_sessions(directory, "ctc")
 print(transcribe_sample(example, "ctc", sessions))
 sessions, config = load_onnx(directory, "tiny_ctc")
-print(infer_onnx(example, config, sessions))
+print(infer_onnx(example, config, sessions)[0])
 print(infer_onnx([example, example], config, sessions)[1])
 import gigaam.onnx
 model = gigaam.onnx.load(directory)
@@ -247,7 +247,7 @@ def test_published_functions(
     manifest.write_text(f"path\tduration\n{example}\t7.0\n{example}\t7.0\n", encoding="utf-8")
     assert infer_onnx(manifest, config, sessions, batch_size=1) == [text, text]
     tokenizer = packaged_model.decoding.tokenizer
-    assert infer_onnx(str(example), config, sessions, tokenizer=tokenizer) == text
+    assert infer_onnx(str(example), config, sessions, tokenizer=tokenizer) == [text]
     with pytest.raises(CheckpointError, match="there are: tiny_ctc"):
         load_onnx_sessions(packaged, "rnnt")
     with pytest.raises(CheckpointError, match="v1_ctc"):
