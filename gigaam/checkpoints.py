@@ -18,8 +18,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gigaam.configs import BUILTIN_NAMES, builtin_config, plain_config, stored_fields
+from gigaam.download import fetch_tokenizer
 from gigaam.errors import (
     CheckpointError,
+    DownloadError,
     TokenizerNotFoundError,
     UnknownModelError,
 )
 from gigaam.pickles import load_pickle
+from gigaam.registry import FINE_TUNED_ALIASES, MODELS, resolve_fine_tuned
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
@@ -67,10 +71,17 @@ class Checkpoint:
     tokenizer_path: Path | None
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def read_checkpoint(
+    path: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None
+) -> Checkpoint:
     """The configuration and tensors of a ``.ckpt`` file or a model directory.
 
     Safe to call from several threads.
+
+    Args:
+        path: The file or directory.
+        cache: Where the tokenizer of a fine-tuned model is looked for if it is not beside it: that
+            of the published model it started from, which is downloaded if need be.
 
     Raises:
         UnknownModelError: Nothing is there.
@@ -85,6 +96,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise UnknownModelError(f"there is no file or directory {str(path)!r}")
     payload = load_pickle(path)
     stored = _fields(payload, path)
+    started_from: object = None
     if "state_dict" not in stored:
         raise CheckpointError(f"{path} holds no 'state_dict', so it is not a model checkpoint")
     if "cfg" in stored:
@@ -93,13 +105,30 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     elif "hyper_parameters" in stored:
         tensors = _fine_tuned_tensors(stored["state_dict"], path)
         config = _fine_tuned_config(stored["hyper_parameters"], tensors, path)
+        started_from = _fields(stored["hyper_parameters"], path).get("model_name")
     else:
         raise CheckpointError(
             f"{path} holds tensors but neither 'cfg' (a published model) nor 'hyper_parameters' "
             "(a fine-tuned one), so its architecture is unknown"
         )
     beside = path.with_name(f"{path.stem}_tokenizer.model")
-    return Checkpoint(config, tensors, _tokenizer_path(config, beside))
+    return Checkpoint(
+        config,
+        tensors,
+        _tokenizer_path(config, beside, partial(_published_tokenizer, started_from, cache)),
+    )
+
+
+def _published_tokenizer(name: object, cache: str | os.PathLike[str] | None) -> Path | None:
+    """The tokenizer of a published model that a fine-tuned file names, if it is one that has one.
+
+    Args:
+        name: What stands in the file; short names mean the v3 line.
+        cache: Cache directory.
+    """
+    if not isinstance(name, str) or name not in {*MODELS, *FINE_TUNED_ALIASES}:
+        return None
+    return fetch_tokenizer(resolve_fine_tuned(name), None if cache is None else Path(cache))
 
 
 def _fields(value: object, path: Path) -> Mapping[Any, Any]:
@@ -308,8 +337,13 @@ def _with_integer_ids(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _tokenizer_path(config: Mapping[str, Any], beside: Path) -> Path | None:
-    """The SentencePiece model of a model that needs one: beside it, else where its config says."""
+def _tokenizer_path(
+    config: Mapping[str, Any], beside: Path, published: Callable[[], Path | None] = lambda: None
+) -> Path | None:
+    """The SentencePiece model of a model that needs one.
+
+    It is beside it, else where its config says, else that of the published model it started from.
+    """
     decoding = config.get("decoding")
     if not isinstance(decoding, dict) or decoding.get("vocabulary"):
         return None
@@ -322,10 +356,17 @@ def _tokenizer_path(config: Mapping[str, Any], beside: Path) -> Path | None:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise TokenizerNotFoundError(
+    message = (
         f"the model works on SentencePiece pieces, but there is neither {beside} nor the file its "
         f"configuration names ({stated!r})"
     )
+    try:
+        found = published()
+    except DownloadError as error:
+        raise TokenizerNotFoundError(f"{message}. {error}") from error
+    if found is None:
+        raise TokenizerNotFoundError(message)
+    return found
 
 
 def write_directory(

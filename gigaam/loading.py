@@ -60,7 +60,7 @@ def load_model(
     dtype = _encoder_dtype(encoder_dtype, fp16_encoder and device.type == "cuda")
     path = find_model(model_name, download_root)
     with torch.inference_mode(False):  # else nobody could train what was loaded
-        checkpoint = read_checkpoint(path)
+        checkpoint = read_checkpoint(path, download_root)
         config = _with_flash(_with_name(checkpoint.config, path), use_flash, device, dtype)
         return assemble(config, checkpoint, dtype).to(device)
 

@@ -86,6 +86,11 @@ class PyannoteDetector:
         return _PyannoteStream(self)
 
     @property
+    def pipeline(self) -> Any:
+        """What finds the speech in a block."""
+        return self._pipeline
+
+    @property
     def options(self) -> VadOptions:
         """Thresholds and durations."""
         return self._options

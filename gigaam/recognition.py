@@ -15,6 +15,7 @@ from gigaam.chunking import ChunkingOptions
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.detectors import build_detector
 from gigaam.longform import Channels, LongformTranscriber, Progress, with_limits
+from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
 from gigaam.recognizer import Recognizer
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
@@ -195,15 +196,21 @@ class SpeechRecognition(ABC):
         new_chunk_threshold: float | None = None,
         fr_batch_size: int | None = None,
         **call: Any,
-    ) -> tuple[LongformTranscriber, dict[str, Any]]:
+    ) -> tuple[LongformTranscriber | OwnSegmentation, dict[str, Any]]:
         """The transcriber that the arguments describe, and those that are for its call."""
         limits = (max_duration, min_duration, strict_limit_duration, new_chunk_threshold)
-        transcriber = LongformTranscriber(
-            Recognizer(self, self.decoding.tokenizer),
-            build_detector(
-                vad, options=vad_options, device=str(self.device), pyannote_model=pyannote_model
-            ),
-            with_limits(chunking, *limits),
-            batch_size if fr_batch_size is None else fr_batch_size,
+        options = with_limits(chunking, *limits)
+        batch_size = batch_size if fr_batch_size is None else fr_batch_size
+        recognizer = Recognizer(self, self.decoding.tokenizer)
+        segmenter = own_segmenter() if vad == "auto" else None
+        if segmenter is not None:
+            call |= {"vad_options": vad_options, "pyannote_model": pyannote_model}
+            own = OwnSegmentation(segmenter, recognizer, options, batch_size, self.device)
+            return own, call
+        detector = build_detector(
+            own_detector(vad, vad_options),
+            options=vad_options,
+            device=str(self.device),
+            pyannote_model=pyannote_model,
         )
-        return transcriber, call
+        return LongformTranscriber(recognizer, detector, options, batch_size), call

@@ -1,11 +1,12 @@
 """Long recordings cut at pauses, under the names of the published package.
 
-``transcribe_longform`` does without these functions: it cuts while it decodes.
+``transcribe_longform`` does without these functions: it cuts while it decodes. Where a program has
+put others in the place of `segment_audio_file` or ``_PIPELINE``, it uses those.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -15,12 +16,60 @@ from torch import Tensor
 from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
 from gigaam.chunking import ChunkingOptions, plan_chunks
 from gigaam.detectors import build_detector
+from gigaam.published.segmentation import own_detector
+from gigaam.pyannote_vad import PyannoteDetector
 from gigaam.tape import Tape
 from gigaam.vad import Vad
 
-__all__ = ["segment_audio", "segment_audio_file"]
+__all__ = ["audiosegment_to_tensor", "get_pipeline", "segment_audio", "segment_audio_file"]
 
 Boundaries: TypeAlias = "list[tuple[float, float]]"
+
+_PIPELINE: Any = None
+"""The pipeline of `get_pipeline`, or of a program, which may assign its own: called with samples as
+pyannote's pipelines are, it gives an annotation."""
+
+
+class AudioSegment(Protocol):
+    """One of pydub."""
+
+    frame_rate: int
+    channels: int
+    sample_width: int
+
+    def get_array_of_samples(self) -> Any:
+        """Integers, channel by channel."""
+
+
+def get_pipeline(
+    device: str | torch.device | None = None, model_id: str = "pyannote/segmentation-3.0"
+) -> Any:
+    """A pipeline of pyannote.audio that finds speech, made once; it is then what "auto" means.
+
+    Args:
+        device: Where it runs; None: "cuda" if there is one, else "cpu".
+        model_id: A Hugging Face repository, or a local ``pytorch_model.bin``.
+
+    Raises:
+        MissingDependencyError: The extra ``longform`` is not installed.
+        DownloadError: The model cannot be fetched.
+    """
+    global _PIPELINE
+    if _PIPELINE is None:
+        _PIPELINE = PyannoteDetector.load(device=device, model=model_id).pipeline
+    elif device is not None:
+        _PIPELINE.to(torch.device(device))
+    return _PIPELINE
+
+
+def audiosegment_to_tensor(audiosegment: AudioSegment) -> Tensor:
+    """Samples of a recording that pydub has read, mono, float32 [n] in [-1, 1], at its rate."""
+    samples = np.asarray(audiosegment.get_array_of_samples())
+    channels = samples.reshape(-1, audiosegment.channels).T
+    scale = 1 << (8 * audiosegment.sample_width - 1)
+    return torch.from_numpy(
+        channels.mean(0, dtype=np.float64).astype(np.float32) / np.float32(scale)
+    )
 
 
 def segment_audio_file(
@@ -97,9 +146,16 @@ def _segments(
         heard = read_audio(samples, sample_rate=SAMPLE_RATE, input_rate=rate)
     tape = Tape()
     tape.append(heard)
-    stream = build_detector(vad, device=None if device is None else str(device)).stream()
+    detector = build_detector(
+        own_detector(vad, None), device=None if device is None else str(device)
+    )
+    stream = detector.stream()
     regions = stream.push(heard) + stream.finish()
     chunks = plan_chunks(regions, len(heard), options, tape.levels)
     boundaries = [(c.core_start / SAMPLE_RATE, c.core_end / SAMPLE_RATE) for c in chunks]
     wav = torch.from_numpy(samples)
     return [wav[round(start * rate) : round(end * rate)] for start, end in boundaries], boundaries
+
+
+OWN_SEGMENTER = segment_audio_file
+"""To tell by whether a program has put another in its place."""
