@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from gigaam.checkpoints import Checkpoint, read_checkpoint
 from gigaam.errors import CheckpointError, ModelError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.published.assigned import added_model
+from gigaam.registry import EmotionName, EncoderName, RecogniserName
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
 
@@ -27,6 +28,33 @@ MODEL_CLASSES: dict[str, type[GigaAM]] = {
 """What a config's ``model_class`` means."""
 
 
+@overload
+def load_model(  # type: ignore[overload-overlap]  # a name is itself a str
+    model_name: EncoderName,
+    fp16_encoder: bool = ...,
+    use_flash: bool | None = ...,
+    device: str | torch.device | None = ...,
+    download_root: str | os.PathLike[str] | None = ...,
+    encoder_dtype: DTypeName | torch.dtype | None = ...,
+) -> GigaAM: ...
+@overload
+def load_model(  # type: ignore[overload-overlap]  # a name is itself a str
+    model_name: EmotionName,
+    fp16_encoder: bool = ...,
+    use_flash: bool | None = ...,
+    device: str | torch.device | None = ...,
+    download_root: str | os.PathLike[str] | None = ...,
+    encoder_dtype: DTypeName | torch.dtype | None = ...,
+) -> GigaAMEmo: ...
+@overload
+def load_model(
+    model_name: RecogniserName | str | os.PathLike[str],
+    fp16_encoder: bool = ...,
+    use_flash: bool | None = ...,
+    device: str | torch.device | None = ...,
+    download_root: str | os.PathLike[str] | None = ...,
+    encoder_dtype: DTypeName | torch.dtype | None = ...,
+) -> GigaAMASR: ...
 def load_model(
     model_name: str | os.PathLike[str],
     fp16_encoder: bool = True,
@@ -49,7 +77,8 @@ def load_model(
             also suits CPUs that compute in it.
 
     Returns:
-        `GigaAMASR`, `GigaAMEmo` or, for self-supervised models, `GigaAM`, in evaluation mode.
+        `GigaAMASR`, `GigaAMEmo` or, for self-supervised models, `GigaAM`, in evaluation mode. To
+        type checkers a path, or a name they do not know, is a `GigaAMASR`, as most models are.
 
     Raises:
         UnknownModelError: No such name, file or directory.

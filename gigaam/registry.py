@@ -17,6 +17,30 @@ from gigaam.errors import UnknownModelError
 Task = Literal["ctc", "rnnt", "ssl", "emo"]
 Line = Literal["v1", "v2", "v3", "multilingual", "packaged"]
 
+# Type checkers read no tables: what `load_model` gives is told by these. A test compares them.
+RecogniserName = Literal[
+    "v1_ctc",
+    "v1_rnnt",
+    "v2_ctc",
+    "v2_rnnt",
+    "v3_ctc",
+    "v3_rnnt",
+    "v3_e2e_ctc",
+    "v3_e2e_rnnt",
+    "multilingual_ctc",
+    "multilingual_large_ctc",
+    "tiny_ctc",
+    "tiny_rnnt",
+    "ctc",
+    "rnnt",
+    "e2e_ctc",
+    "e2e_rnnt",
+]
+EncoderName = Literal[
+    "v1_ssl", "v2_ssl", "v3_ssl", "multilingual_ssl", "multilingual_large_ssl", "ssl"
+]
+EmotionName = Literal["emo", "v1_emo"]
+
 BASE_URL = "https://cdn.chatwm.opensmodel.sberdevices.ru/GigaAM"
 
 _RUSSIAN = ("ru",)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from gigaam.onnx.features import log_mel
 from gigaam.onnx.metadata import GraphMetadata
 from gigaam.onnx_engine import onnxruntime
 from gigaam.recognition import SpeechRecognition
+from gigaam.registry import EmotionName, EncoderName, RecogniserName
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
 
@@ -352,6 +353,33 @@ def open_sessions(
     return [open_session(path, **how) for path in paths if path.exists()]
 
 
+@overload
+def load(  # type: ignore[overload-overlap]  # a name is itself a str
+    directory: str | os.PathLike[str],
+    *,
+    name: EncoderName,
+    providers: Sequence[str] | None = ...,
+    threads: int | None = ...,
+    session_options: onnxruntime.SessionOptions | None = ...,
+) -> OnnxEncoder: ...
+@overload
+def load(  # type: ignore[overload-overlap]  # a name is itself a str
+    directory: str | os.PathLike[str],
+    *,
+    name: EmotionName,
+    providers: Sequence[str] | None = ...,
+    threads: int | None = ...,
+    session_options: onnxruntime.SessionOptions | None = ...,
+) -> OnnxEmo: ...
+@overload
+def load(
+    directory: str | os.PathLike[str],
+    *,
+    name: RecogniserName | str | None = ...,
+    providers: Sequence[str] | None = ...,
+    threads: int | None = ...,
+    session_options: onnxruntime.SessionOptions | None = ...,
+) -> OnnxASR: ...
 def load(
     directory: str | os.PathLike[str],
     *,
@@ -368,6 +396,10 @@ def load(
         providers: ONNX Runtime's, in order of preference; by default the CPU's.
         threads: CPU threads; by default one per core.
         session_options: All else that sessions can be told.
+
+    Returns:
+        `OnnxASR`, `OnnxEmo` or `OnnxEncoder`. To type checkers it is an `OnnxASR`, as most models
+        are, unless the name is one they know for another.
 
     Raises:
         CheckpointError: There is no model, or not one alone.
