@@ -272,3 +272,16 @@ def test_directories_without_one_model(tmp_path: Path) -> None:
         gigaam.onnx.load(tmp_path)
     with pytest.raises(CheckpointError, match="cannot be run"):
         gigaam.onnx.load(tmp_path, name="a")
+
+
+def test_exports_do_not_see_the_state_of_torch(tmp_path: Path) -> None:
+    """What is written is compared with the model, so that it would fail."""
+    model = random_ssl("v3_ssl", n_layers=1)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"), torch.autocast("cpu", dtype=torch.bfloat16):
+            model.to_onnx(tmp_path)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert list(tmp_path.glob("*_encoder.onnx"))

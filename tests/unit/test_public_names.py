@@ -28,6 +28,7 @@ PUBLIC = [
     "LongformTranscriptionResult",
     "MissingDependencyError",
     "ModelError",
+    "ModelInfo",
     "OfflineError",
     "Segment",
     "SubtitleOptions",
@@ -40,6 +41,7 @@ PUBLIC = [
     "Word",
     "WrongTaskError",
     "__version__",
+    "available_models",
     "format_clock",
     "format_time",
     "load_audio",
@@ -82,6 +84,13 @@ def test_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_module_of_published_configs_is_importable(module: str) -> None:
     __import__(f"gigaam.{module}")
+
+
+def test_modules_are_attributes_without_being_imported() -> None:
+    names = ["model", "onnx", "preprocess", "types", "utils", "vad_utils"]
+    code = f"import gigaam; print(*(getattr(gigaam, name).__name__ for name in {names}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"gigaam.{name}" for name in names]
 
 
 def test_import_is_lazy() -> None:

@@ -1,11 +1,13 @@
 """The table of models: names, what they mean, what is known of each."""
 
 import re
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gigaam
 from gigaam import registry
 from gigaam.errors import GigaAMError, UnknownModelError
 
@@ -154,3 +156,31 @@ def test_packaged_model_is_a_directory_of_the_installation(tmp_path):
 def test_a_model_is_published_or_packaged(tmp_path):
     with pytest.raises(ValueError, match="either a file or a directory"):
         registry.ModelInfo(name="a", line="v3", task="ctc")
+
+
+def test_types_know_every_model_and_what_it_is() -> None:
+    known = {
+        task: {
+            name
+            for name in (*registry.MODELS, *registry.ALIASES)
+            if registry.resolve(name).task in tasks
+        }
+        for task, tasks in {
+            registry.RecogniserName: ("ctc", "rnnt"),
+            registry.EncoderName: ("ssl",),
+            registry.EmotionName: ("emo",),
+        }.items()
+    }
+    for literal, names in known.items():
+        assert set(get_args(literal)) == names
+        assert len(get_args(literal)) == len(names)
+
+
+def test_available_models_are_named_and_described() -> None:
+    models = gigaam.available_models()
+    assert list(models) == list(registry.names())
+    assert models["v3_rnnt"].task == "rnnt"
+    assert models["v2_rnnt"].short_names == ("rnnt",)
+    assert models["tiny_ctc"].is_packaged
+    models.clear()
+    assert gigaam.available_models()
