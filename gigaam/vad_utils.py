@@ -146,10 +146,8 @@ def _segments(
         heard = read_audio(samples, sample_rate=SAMPLE_RATE, input_rate=rate)
     tape = Tape()
     tape.append(heard)
-    detector = build_detector(
-        own_detector(vad, None), device=None if device is None else str(device)
-    )
-    stream = detector.stream()
+    vad, options = own_detector(vad, None, options, chosen=False)
+    stream = build_detector(vad, device=None if device is None else str(device)).stream()
     regions = stream.push(heard) + stream.finish()
     chunks = plan_chunks(regions, len(heard), options, tape.levels)
     boundaries = [(c.core_start / SAMPLE_RATE, c.core_end / SAMPLE_RATE) for c in chunks]

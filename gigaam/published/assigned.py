@@ -19,6 +19,8 @@ MODEL_HASHES: dict[str, str] = {
 }
 """md5 of every published model; programs may change it."""
 
+_AS_PUBLISHED = dict(MODEL_HASHES)
+
 
 def cache_directory() -> str | None:
     """What was assigned to ``_CACHE_DIR``."""
@@ -40,9 +42,9 @@ def hasher() -> Callable[[str], str] | None:
 
 
 def with_hash(info: ModelInfo) -> ModelInfo:
-    """A model's entry with the md5 that ``_MODEL_HASHES`` has for it."""
+    """A model's entry, with the md5 that a program has put into ``_MODEL_HASHES``."""
     md5 = _hashes().get(info.name)
-    if info.file is None or md5 is None or md5 == info.file.md5:
+    if info.file is None or md5 is None or md5 == _AS_PUBLISHED.get(info.name):
         return info
     return replace(info, file=RemoteFile(path=info.file.path, md5=md5))
 

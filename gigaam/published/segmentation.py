@@ -40,15 +40,22 @@ def own_segmenter() -> Callable[..., Any] | None:
     return segmenter
 
 
-def own_detector(vad: Vad, options: VadOptions | None) -> Vad:
-    """The detector of ``vad_utils._PIPELINE``, if that stands for ``vad``; else ``vad``."""
+def own_detector(
+    vad: Vad, vad_options: VadOptions | None, chunking: ChunkingOptions, chosen: bool
+) -> tuple[Vad, ChunkingOptions]:
+    """The detector of ``vad_utils._PIPELINE`` if that stands for ``vad``, and how to cut then.
+
+    What a program's pipeline does not take for speech is not recognised, however loud it is,
+    unless somebody has chosen the chunking.
+    """
     pipeline = getattr(sys.modules.get("gigaam.vad_utils"), "_PIPELINE", None)
     if pipeline is None or vad != "auto":
-        return vad
+        return vad, chunking
     from gigaam.pyannote_vad import PyannoteDetector
     from gigaam.vad import VadOptions
 
-    return PyannoteDetector(pipeline, options or VadOptions())
+    detector = PyannoteDetector(pipeline, vad_options or VadOptions())
+    return detector, chunking if chosen else replace(chunking, decode_loud_gaps=False)
 
 
 @dataclass(frozen=True)
