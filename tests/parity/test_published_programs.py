@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -709,3 +710,30 @@ def test_models_of_hugging_face_are_used_as_there(
     assert tokenizer_model("v3_e2e_rnnt", len(model.decoding.tokenizer)) == (
         model.decoding.tokenizer.serialized
     )
+
+
+# ------------------------------------------------------------------------ the page about them
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "moving.md"
+
+
+def test_the_page_runs(example: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "example.wav").write_bytes(example.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+    exec(code, {})
+    text, segment = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\[00:0\d:\d\d - 00:0\d:\d\d\]: " + text, segment)
+
+
+def test_the_page_names_what_is_there(packaged_transducer: gigaam.GigaAMASR) -> None:
+    text = PAGE.read_text("utf-8")
+    joined = packaged_transducer
+    places = [gigaam, gigaam.utils, vad_utils, gigaam.timestamps_utils, gigaam.onnx_utils]
+    places += [joined, joined.decoding, joined.decoding.tokenizer, joined.encoder, joined.head]
+    places += [joined.head.decoder, joined.head.joint, joined.encoder.pre_encode]
+    names = set(re.findall(r"`[\w.]*?\b(_?[a-z]\w+)\(", text)) | set(re.findall(r"\b_\w+\b", text))
+    names -= {"asdict", "str", "export", "load", "save"}  # of other places
+    assert len(names) > 30
+    assert {name for name in names if not any(hasattr(place, name) for place in places)} == set()
