@@ -25,6 +25,7 @@ from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import CheckpointError, MissingDependencyError, ModelError
 from gigaam.pickles import load_pickle
 from gigaam.pyannote_hub import segmentation_file
+from gigaam.shielding import without_autocast
 from gigaam.vad import Region, RegionBuilder, Samples, SpeechStream, VadOptions, checked_block
 
 __all__ = ["PyannoteDetector"]
@@ -240,7 +241,8 @@ def _process_state_kept() -> Iterator[None]:
     """Put back what importing and calling pyannote changes outside of it."""
     environment = dict(os.environ)
     n_threads = torch.get_num_threads()
-    with warnings.catch_warnings(), _tf32_kept_off():
+    cpu, gpu = without_autocast(torch.device("cpu")), without_autocast(torch.device("cuda"))
+    with warnings.catch_warnings(), _tf32_kept_off(), cpu, gpu:
         warnings.simplefilter("ignore")
         try:
             yield

@@ -207,7 +207,8 @@ class SpeechRecognition(ABC):
             call |= {"vad_options": vad_options, "pyannote_model": pyannote_model}
             own = OwnSegmentation(segmenter, recognizer, options, batch_size, self.device)
             return own, call
-        vad, options = own_detector(vad, vad_options, options, chunking is not None)
+        if pyannote_model is None:
+            vad, options = own_detector(vad, vad_options, options, chunking is not None)
         detector = build_detector(
             vad, options=vad_options, device=str(self.device), pyannote_model=pyannote_model
         )
