@@ -127,8 +127,8 @@ def infer_onnx(
     """What a model says of recordings, one result for each.
 
     Args:
-        data: A recording or several, paths or samples at 16 kHz, or a manifest: a ``.tsv`` file
-            with a column ``path``, relative to it.
+        data: A recording or several, paths or samples at 16 kHz, or a manifest: a ``.tsv`` or
+            ``.jsonl`` file with ``path``, relative to it.
         model_cfg: From `load_onnx`; what a model is, its graphs say themselves.
         sessions: From `load_onnx`.
         preprocessor: Computes features in place of our front-end.

@@ -53,7 +53,8 @@ class AudioDataset(Dataset[Any]):
     and them.
 
     Args:
-        data: Paths, arrays, tensors (at 16 kHz), one or several, or a manifest, a ``.tsv`` file.
+        data: Paths, arrays, tensors (at 16 kHz), one or several, or a manifest
+            (``.tsv``, ``.jsonl``).
         tokenizer: What makes tokens of a manifest's transcriptions.
         max_duration: Longer recordings are left out, seconds.
         min_duration: Shorter ones are left out.

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from gigaam.audio import SAMPLE_RATE, AudioSource, duration_s, read_audio
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import Utterance, read_manifest
-from gigaam.errors import DatasetError
 from gigaam.recognizer import is_one_recording
 
 __all__ = ["Entry", "Recordings", "entries"]
@@ -62,30 +61,15 @@ def entries(data: Recordings) -> list[Entry]:
     """The recordings one by one.
 
     Args:
-        data: A recording or several, or a manifest: a ``.tsv`` file with a column ``path``,
-            relative to it, and perhaps ``transcription``, ``duration`` and ``offset``.
+        data: A recording or several, or a manifest, ``.tsv`` or ``.jsonl``; see
+            `gigaam.dataset.manifests`. Of one without offsets the recordings are whole files.
     """
-    if isinstance(data, str | os.PathLike) and Path(data).suffix.lower() == ".tsv":
-        return _manifest_entries(Path(data))
+    if isinstance(data, str | os.PathLike) and Path(data).suffix.lower() in (".tsv", ".jsonl"):
+        utterances = read_manifest(Path(data), required=())
+        whole = all(each.first_sample == 0 for each in utterances)
+        return [
+            Entry(each.path, each.text, None if whole else each, each.duration_s or None)
+            for each in utterances
+        ]
     many: Iterable[Any] = [data] if is_one_recording(data) else data  # type: ignore[assignment]
     return [Entry(source) for source in many]
-
-
-def _manifest_entries(manifest: Path) -> list[Entry]:
-    """Its recordings: whole files, unless it says where in them they begin."""
-    try:
-        header, *rows = manifest.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"the manifest {manifest} cannot be read: {error}") from error
-    columns = header.split("\t")
-    if "path" not in columns:
-        raise DatasetError(f"{manifest} has no column path")
-    if "duration" not in columns:
-        lines = [dict(zip(columns, row.split("\t"), strict=False)) for row in rows if row.strip()]
-        return [
-            Entry(manifest.parent / line["path"], line.get("transcription", "")) for line in lines
-        ]
-    return [
-        Entry(each.path, each.text, each if "offset" in columns else None, each.duration_s)
-        for each in read_manifest(manifest, required=())
-    ]
