@@ -14,11 +14,10 @@ private: writing to a tensor does not change the file.
 """
 
 import hashlib
-import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,8 +29,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gigaam.config_files import hugging_face_config, parse_json, parse_yaml
 from gigaam.configs import BUILTIN_NAMES, builtin_config, plain_config, stored_fields
-from gigaam.download import fetch_tokenizer
+from gigaam.download import cache_root, fetch_tokenizer
 from gigaam.errors import (
     CheckpointError,
     DownloadError,
@@ -40,6 +40,8 @@ from gigaam.errors import (
 )
 from gigaam.pickles import load_pickle
 from gigaam.registry import FINE_TUNED_ALIASES, MODELS, resolve_fine_tuned
+from gigaam.regular_files import open_regular
+from gigaam.schema import brief, cut
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
@@ -51,8 +53,9 @@ _SAVE_KEY = "save_id"
 
 _PARTS = ("preprocessor.", "encoder.", "head.")
 _FIRST_LAYER = "encoder.pre_encode.conv.0.weight"
-_MAX_CONFIG_BYTES = 256 << 10
-_MAX_YAML_DEPTH = 32
+_MAX_INDEX_BYTES = 4 << 20  # 20,000 tensors and where each is
+_MAX_TENSORS = 20_000
+_LOOKED_AT = 16
 
 
 @dataclass
@@ -90,9 +93,9 @@ def read_checkpoint(
         CheckpointError: It is damaged, or describes no model of this library.
     """
     path = Path(path)
-    if path.is_dir():
-        return _read_directory(path)
-    if not path.exists():
+    if os.path.isdir(path):
+        return _read_directory(path, cache)
+    if not os.path.exists(path):
         raise UnknownModelError(f"there is no file or directory {str(path)!r}")
     payload = load_pickle(path)
     stored = _fields(payload, path)
@@ -111,12 +114,10 @@ def read_checkpoint(
             f"{path} holds tensors but neither 'cfg' (a published model) nor 'hyper_parameters' "
             "(a fine-tuned one), so its architecture is unknown"
         )
+    _check_values(tensors, path)
     beside = path.with_name(f"{path.stem}_tokenizer.model")
-    return Checkpoint(
-        config,
-        tensors,
-        _tokenizer_path(config, beside, partial(_published_tokenizer, started_from, cache)),
-    )
+    published = partial(_published_tokenizer, started_from, cache)
+    return Checkpoint(config, tensors, _tokenizer_path(config, beside, cache, published))
 
 
 def _published_tokenizer(name: object, cache: str | os.PathLike[str] | None) -> Path | None:
@@ -144,12 +145,13 @@ def _tensors(stored: object, path: Path) -> dict[str, Tensor]:
     for name, value in _fields(stored, path).items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise CheckpointError(
-                f"{path}: {name!r} in the state dict is a {type(value).__name__}, not a tensor"
+                f"{path}: {brief(name)} in the state dict is a {type(value).__name__}, not a tensor"
             )
-        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+        is_dense = value.layout == torch.strided and value.device.type == "cpu"
+        if not is_dense or value.is_quantized or value.is_complex():
             raise CheckpointError(
-                f"{path}: {name!r} is a {value.layout} {value.dtype} tensor on {value.device}; "
-                "only plain dense tensors are supported"
+                f"{path}: {brief(name)} is a {value.layout} {value.dtype} tensor on "
+                f"{value.device}; only plain dense tensors are supported"
             )
         tensors[name] = value.detach()
     if not tensors:
@@ -157,6 +159,28 @@ def _tensors(stored: object, path: Path) -> dict[str, Tensor]:
     if all(name.startswith("model.") for name in tensors):
         return {name.removeprefix("model."): value for name, value in tensors.items()}
     return tensors
+
+
+def _check_values(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses tensors that stand for far more values than the file has, or for none.
+
+    Of the values only a few are looked at, those of some of the smallest tensors: the others stay
+    where they are, on the disk.
+    """
+    stored = {
+        each.untyped_storage().data_ptr(): each.untyped_storage() for each in tensors.values()
+    }
+    held = sum(storage.nbytes() for storage in stored.values())
+    if sum(each.numel() * each.element_size() for each in tensors.values()) > 4 * held:
+        raise CheckpointError(f"{path} repeats what it holds in tensors of many times its size")
+    real = sorted(
+        (name for name, each in tensors.items() if each.is_floating_point() and each.numel()),
+        key=lambda name: tensors[name].numel(),
+    )
+    few = real[: max(len(real) // 2, 1)]
+    for name in few[:: -(-len(few) // _LOOKED_AT) or 1]:
+        if not bool(torch.isfinite(tensors[name].to(torch.float32)).all()):
+            raise CheckpointError(f"{path}: the weights {brief(name)} are not finite numbers")
 
 
 def _fine_tuned_tensors(stored: object, path: Path) -> dict[str, Tensor]:
@@ -185,7 +209,7 @@ def _fine_tuned_config(
     fields = _fields(hyper_parameters, path)
     if fields.get("model_cfg") is not None:
         return plain_config(fields["model_cfg"], str(path))
-    name = plain_config({"name": fields.get("model_name")}, str(path))["name"]
+    name = str(plain_config({"name": fields.get("model_name")}, str(path))["name"])
     weight = tensors.get(_FIRST_LAYER)
     if weight is None:
         raise CheckpointError(f"{path} holds no {_FIRST_LAYER}")
@@ -199,25 +223,25 @@ def _fine_tuned_config(
     full_name = {"v1_emo": "emo", **aliases}.get(name, name)
     if full_name not in BUILTIN_NAMES:
         raise CheckpointError(
-            f"{path} was fine-tuned from {name!r}, which is no published model, and stores no "
+            f"{path} was fine-tuned from {brief(name)}, which is no published model, and stores no "
             "'model_cfg', so its architecture is unknown"
         )
     config = builtin_config(full_name)
     if is_1d != (config["encoder"].get("subsampling") == "conv1d"):
         raise CheckpointError(
-            f"{path} says it was fine-tuned from {name!r}, but its subsampling weights have "
+            f"{path} says it was fine-tuned from {brief(name)}, but its subsampling weights have "
             f"{weight.dim()} dimensions, which {full_name} does not"
         )
     return config
 
 
-def _read_directory(directory: Path) -> Checkpoint:
+def _read_directory(directory: Path, cache: str | os.PathLike[str] | None) -> Checkpoint:
     save_id: object = None
     if (directory / CONFIG_FILE).exists():
-        config = plain_config(_parse_yaml(directory / CONFIG_FILE), str(directory / CONFIG_FILE))
+        config = plain_config(parse_yaml(directory / CONFIG_FILE), str(directory / CONFIG_FILE))
         save_id = config.pop(_SAVE_KEY, None)
     elif (directory / "config.json").exists():
-        config = _hugging_face_config(directory / "config.json")
+        config = hugging_face_config(directory / "config.json")
     else:
         raise CheckpointError(f"{directory} holds neither {CONFIG_FILE} nor config.json")
     tensors: dict[str, Any] = {}
@@ -232,8 +256,9 @@ def _read_directory(directory: Path) -> Checkpoint:
             tensors |= shard
         else:
             tensors |= _fields(load_pickle(file), file)
-    tokenizer_path = _tokenizer_path(config, directory / TOKENIZER_FILE)
-    return Checkpoint(config, _tensors(tensors, directory), tokenizer_path)
+    tensors = _tensors(tensors, directory)
+    _check_values(tensors, directory)
+    return Checkpoint(config, tensors, _tokenizer_path(config, directory / TOKENIZER_FILE, cache))
 
 
 def _weight_files(directory: Path) -> list[Path]:
@@ -243,13 +268,13 @@ def _weight_files(directory: Path) -> list[Path]:
             return [directory / name]
         index = directory / f"{name}.index.json"
         if index.exists():
-            shards = _parse_json(index).get("weight_map")
+            shards = parse_json(index, _MAX_INDEX_BYTES).get("weight_map")
             names = [*shards.values()] if isinstance(shards, dict) else []
             # Only plain names: an index must not reach outside its directory.
             if not names or not all(
                 isinstance(shard, str)
                 and shard == Path(shard).name
-                and (directory / shard).is_file()
+                and os.path.isfile(directory / shard)
                 for shard in names
             ):
                 raise CheckpointError(f"{index} lists weight files that are not in {directory}")
@@ -260,85 +285,23 @@ def _weight_files(directory: Path) -> list[Path]:
 def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
     """Tensors mapped from a safetensors file, and the save it was written by, if it says so."""
     try:
+        open_regular(path).close()
         with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata.get(_SAVE_KEY)  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: {error}") from error
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path} is too large to be a configuration")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-
-
-def _parse_yaml(path: Path) -> object:
-    text = _read_text(path)
-    try:
-        refusal = _costly_yaml(text)
-        data = None if refusal else yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise CheckpointError(f"{path} is not valid YAML: {error}") from error
-    if refusal:
-        raise CheckpointError(f"{path} {refusal}; write the values out plainly")
-    return data
-
-
-def _costly_yaml(text: str) -> str | None:
-    """What in a YAML text could take endless time or memory to load, if anything does.
-
-    A few lines of aliases stand for gigabytes, and deep nesting takes quadratic time.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            return "uses YAML aliases"
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_YAML_DEPTH:
-            return f"is nested deeper than {_MAX_YAML_DEPTH} levels"
-    return None
-
-
-def _parse_json(path: Path) -> dict[str, Any]:
-    text = _read_text(path)
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} is not a JSON object")
-    return data
-
-
-def _hugging_face_config(path: Path) -> dict[str, Any]:
-    """The model's configuration inside ``config.json``: at ``cfg.model.cfg`` or near it."""
-    level: list[dict[str, Any]] = [_parse_json(path)]
-    for _ in range(6):
-        for candidate in level:
-            if isinstance(candidate.get("encoder"), dict) and "preprocessor" in candidate:
-                return _with_integer_ids(plain_config(candidate, str(path)))
-        level = [child for node in level for child in node.values() if isinstance(child, dict)]
-    raise CheckpointError(f"{path} holds no GigaAM configuration (expected at cfg.model.cfg)")
-
-
-def _with_integer_ids(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with the class numbers of ``id2name`` as numbers, which JSON keys cannot be."""
-    names = config.get("id2name")
-    if isinstance(names, dict):
-        config["id2name"] = {
-            int(key) if isinstance(key, str) and key.isdecimal() else key: name
-            for key, name in names.items()
-        }
-    return config
+            metadata, names = file.metadata() or {}, [*file.keys()]
+            if len(names) > _MAX_TENSORS:
+                raise CheckpointError(f"{path} holds {len(names)} tensors, over {_MAX_TENSORS}")
+            return {name: file.get_tensor(name) for name in names}, metadata.get(_SAVE_KEY)
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is damaged or cut short: {cut(error)}") from error
 
 
 def _tokenizer_path(
-    config: Mapping[str, Any], beside: Path, published: Callable[[], Path | None] = lambda: None
+    config: Mapping[str, Any],
+    beside: Path,
+    cache: str | os.PathLike[str] | None,
+    published: Callable[[], Path | None] = lambda: None,
 ) -> Path | None:
     """The SentencePiece model of a model that needs one.
 
@@ -350,15 +313,12 @@ def _tokenizer_path(
     if config.get("labels") and "model_path" not in decoding:
         return None
     stated = decoding.get("model_path")
-    candidates = [beside]
-    if isinstance(stated, str) and stated:
-        candidates += [beside.parent / stated, Path(stated)]
-    for candidate in candidates:
-        if candidate.is_file():
+    for candidate in (beside, *_stated_places(stated, beside.parent, cache)):
+        if os.path.isfile(candidate):
             return candidate
     message = (
-        f"the model works on SentencePiece pieces, but there is neither {beside} nor the file its "
-        f"configuration names ({stated!r})"
+        f"the model works on SentencePiece pieces, but there is neither {beside} nor, beside it or "
+        f"in the cache, the file its configuration names ({brief(stated)})"
     )
     try:
         found = published()
@@ -367,6 +327,23 @@ def _tokenizer_path(
     if found is None:
         raise TokenizerNotFoundError(message)
     return found
+
+
+def _stated_places(
+    stated: object, directory: Path, cache: str | os.PathLike[str] | None
+) -> Iterator[Path]:
+    """Where the tokenizer that a config names may be: below the model's directory or in the cache.
+
+    A file must not make its reader open just any other one. Of a path that leads elsewhere, as of
+    the machine where the file was written, the last name counts, beside the model.
+    """
+    if not isinstance(stated, str) or not stated:
+        return
+    place = Path(os.path.abspath(directory / stated))
+    homes = (directory, cache_root(None if cache is None else Path(cache)))
+    if any(place.is_relative_to(os.path.abspath(home)) for home in homes):
+        yield place
+    yield directory / place.name
 
 
 def write_directory(

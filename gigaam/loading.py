@@ -16,6 +16,7 @@ from gigaam.errors import CheckpointError, ModelError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.published.assigned import added_model
 from gigaam.registry import EmotionName, EncoderName, RecogniserName
+from gigaam.schema import Limits, check_config, cut
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
 
@@ -90,7 +91,8 @@ def load_model(
     path = find_model(model_name, download_root)
     with torch.inference_mode(False):  # else nobody could train what was loaded
         checkpoint = read_checkpoint(path, download_root)
-        config = _with_flash(_with_name(checkpoint.config, path), use_flash, device, dtype)
+        config = _with_name(with_files(checkpoint.config, checkpoint), path)
+        config = _with_flash(config, use_flash, device, dtype)
         return assemble(config, checkpoint, dtype).to(device)
 
 
@@ -104,7 +106,7 @@ def find_model(
         if info is not None:
             return download.fetch(info, None if download_root is None else Path(download_root))
     path = Path(model_name).expanduser()
-    if path.exists():
+    if os.path.exists(path):  # False, too, for what can be no path
         return path
     raise registry.unknown_model(model_name)
 
@@ -113,16 +115,12 @@ def build_model(config: Mapping[str, Any]) -> GigaAM:
     """A model with the architecture of a config and fresh weights.
 
     Build under ``torch.device("meta")`` to get its shapes without memory.
+
+    Raises:
+        CheckpointError: The config is not that of a model.
     """
-    kind = config.get("model_class")
-    if kind not in MODEL_CLASSES:
-        raise CheckpointError(
-            f"the config's model_class is {kind!r}, not one of {', '.join(MODEL_CLASSES)}"
-        )
-    missing = [key for key in ("preprocessor", "encoder") if key not in config]
-    if missing:
-        raise CheckpointError(f"the config has no section {' and '.join(missing)}")
-    return MODEL_CLASSES[kind](config)
+    check_config(config)
+    return MODEL_CLASSES[config["model_class"]](config)
 
 
 def assemble(config: Mapping[str, Any], checkpoint: Checkpoint, dtype: torch.dtype) -> GigaAM:
@@ -131,14 +129,17 @@ def assemble(config: Mapping[str, Any], checkpoint: Checkpoint, dtype: torch.dty
     Tensors already of the right type are taken as they are: those of a float32 file stay mapped
     to it, and cost memory only as they are used.
     """
-    config = with_files(config, checkpoint)
     with torch.device("meta"):
         model = build_model(config)
-    state = {name: _cast(name, tensor, dtype) for name, tensor in checkpoint.state_dict.items()}
+    state = checkpoint.state_dict
+    for name, wanted in model.state_dict().items():
+        if name in state and wanted.is_floating_point() > state[name].is_floating_point():
+            raise CheckpointError(f"the weights {name} are {state[name].dtype}, not real numbers")
+    state = {name: _cast(name, tensor, dtype) for name, tensor in state.items()}
     try:
         model.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
-        raise CheckpointError(f"the weights do not fit the config: {error}") from error
+        raise CheckpointError(f"the weights do not fit the config: {cut(error)}") from error
     return model.eval()
 
 
@@ -157,20 +158,25 @@ def _with_name(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 
 
 def with_files(config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
-    """The config with what lies in the checkpoint's other parts: tokenizer, emotion head's size."""
+    """The config with what lies in the checkpoint's other parts: tokenizer, emotion head's size.
+
+    Raises:
+        CheckpointError: It is not the config of a model, or not of these tensors.
+    """
     config = dict(config)
-    if checkpoint.tokenizer_path is not None and config.get("decoding"):
+    tensors = checkpoint.state_dict
+    if checkpoint.tokenizer_path is not None and isinstance(config.get("decoding"), Mapping):
         config["decoding"] = {**config["decoding"], "model_path": str(checkpoint.tokenizer_path)}
-    if config.get("model_class") == "emo" and "head.weight" in checkpoint.state_dict:
+    if config.get("model_class") == "emo" and "head.weight" in tensors:
         # Published emotion configs name different classes for what is a linear layer.
-        classes, width = checkpoint.state_dict["head.weight"].shape
-        bias = "head.bias" in checkpoint.state_dict
+        classes, width = (*tensors["head.weight"].shape, 0, 0)[:2]
         config["head"] = {
             "_target_": "torch.nn.Linear",
             "in_features": width,
             "out_features": classes,
-            "bias": bias,
+            "bias": "head.bias" in tensors,
         }
+    check_config(config, Limits.of(tensor.shape for tensor in tensors.values()))
     return config
 
 

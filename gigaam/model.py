@@ -24,6 +24,7 @@ from gigaam.preprocess import FeatureExtractor
 from gigaam.published.objects import ModelNames, RecogniserNames
 from gigaam.recognition import SpeechRecognition
 from gigaam.requirements import require
+from gigaam.schema import brief, cut
 from gigaam.shielding import shielded
 
 require(torch)
@@ -67,15 +68,15 @@ def build_part(config: Mapping[str, Any]) -> Any:
     part = PARTS.get(target.rpartition(".")[2])
     if part is None:
         raise CheckpointError(
-            f"the config asks for {target!r}, which is no part of a GigaAM model; "
+            f"the config asks for {brief(target)}, which is no part of a GigaAM model; "
             f"known are {', '.join(PARTS)}"
         )
     try:
         return part(**arguments)
     except GigaAMError:
         raise
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{target} cannot be built from its config: {error}") from error
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
+        raise CheckpointError(f"{target} cannot be built from its config: {cut(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,13 @@ class GigaAMASR(GigaAM, SpeechRecognition, RecogniserNames):
             raise CheckpointError(
                 f"the head {type(self.head).__name__} and the search "
                 f"{type(self.decoding).__name__} do not belong together"
+            )
+        section = config["head"]
+        classes = section.get("num_classes") or section["decoder"]["num_classes"]
+        if classes != self.decoding.blank_id + 1:
+            raise CheckpointError(
+                f"the head has {classes} classes, but {self.decoding.blank_id} tokens and a blank "
+                f"need {self.decoding.blank_id + 1}: this tokenizer belongs to another model"
             )
 
     def search(self, encodings: Encodings) -> list[Hypothesis]:

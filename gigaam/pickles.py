@@ -5,7 +5,7 @@ it are stand-ins, so that even the classes a published file does name are never 
 """
 
 import contextlib
-import pickle
+import struct
 import threading
 import zipfile
 from collections import OrderedDict
@@ -17,6 +17,8 @@ import torch
 
 from gigaam.configs import StoredNode
 from gigaam.errors import CheckpointError, UnsafeCheckpointError
+from gigaam.regular_files import open_regular
+from gigaam.schema import cut
 
 
 def _stand_in(path: str) -> tuple[Any, str]:
@@ -67,6 +69,9 @@ _READ_AS: tuple[tuple[Any, str], ...] = (
     (_empty_mapping, "collections.defaultdict"),
 )
 
+# Of what is no tensor: the pickle is read by a program in Python, a few seconds for that much.
+_MAX_INDEX_BYTES = 8 << 20
+
 _LOADING = threading.Lock()
 
 
@@ -96,48 +101,57 @@ def load_pickle(path: Path, further: Sequence[tuple[Any, str]] = ()) -> object:
     """
     _check_archive(path)
     with _names_allowed(further):
+        _check_names(path)
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except pickle.UnpicklingError as error:
-            foreign = _foreign_names(path)
-            if not foreign:
-                raise CheckpointError(f"{path} is damaged: {error}") from error
-            raise UnsafeCheckpointError(
-                f"{path} holds objects that are not data ({', '.join(foreign)}); nothing of it was "
-                "run. If you trust its author, load it yourself and save only its tensors and "
-                "plain values"
-            ) from error
         except Exception as error:  # torch reports damage by types from KeyError to RuntimeError
-            raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
+            raise CheckpointError(f"{path} cannot be read as a checkpoint: {cut(error)}") from error
 
 
-def _foreign_names(path: Path) -> list[str]:
-    """Names in the pickle that no weights-only load would resolve, by reading it as text."""
+def _check_names(path: Path) -> None:
+    """Refuses, before anything is read, names that no weights-only load would resolve.
+
+    They are found by reading the pickle as text. torch's own refusal looks for advice to give, and
+    over a name of a megabyte it takes hours.
+    """
     try:
-        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # damaged beyond listing
-        return []
+        foreign = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception as error:  # damaged beyond listing
+        raise CheckpointError(f"{path} is damaged: {cut(error)}") from error
+    if foreign:
+        raise UnsafeCheckpointError(
+            f"{path} holds objects that are not data ({cut(', '.join(foreign))}); nothing of it "
+            "was run. If you trust its author, load it yourself and save only its tensors and "
+            "plain values"
+        )
 
 
 def _check_archive(path: Path) -> None:
     """Refuses, before torch sees it, what is not the zip archive of a ``torch.save``."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             magic = file.read(4)
-        if magic[:1] == b"\x80":
-            raise UnsafeCheckpointError(
-                f"{path} is a bare pickle (torch before 1.6, or not a model at all) and was not "
-                "read; save it again with a current torch"
-            )
-        if magic != b"PK\x03\x04":
-            raise CheckpointError(f"{path} is not a checkpoint: it is no archive of torch.save")
-        with zipfile.ZipFile(path) as archive:
-            records = {name.rpartition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise CheckpointError(f"{path} is damaged or cut short: {error}") from error
+            if magic[:1] == b"\x80":
+                raise UnsafeCheckpointError(
+                    f"{path} is a bare pickle (torch before 1.6, or not a model at all) and was "
+                    "not read; save it again with a current torch"
+                )
+            if magic != b"PK\x03\x04":
+                raise CheckpointError(f"{path} is not a checkpoint: it is no archive of torch.save")
+            with zipfile.ZipFile(file) as archive:
+                stored = archive.infolist()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is damaged or cut short: {error}") from error
+    records = {record.filename.rpartition("/")[2]: record for record in stored}
     if "constants.pkl" in records:
         raise UnsafeCheckpointError(f"{path} is a TorchScript program, not a set of tensors")
     if "data.pkl" not in records:
         raise CheckpointError(f"{path} is a zip archive, but not one that torch.save wrote")
+    if any(record.compress_type != zipfile.ZIP_STORED for record in stored):
+        raise CheckpointError(f"{path} is compressed, which torch.save does to no checkpoint")
+    if records["data.pkl"].file_size > _MAX_INDEX_BYTES:
+        raise CheckpointError(f"{path} holds too much besides its tensors")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from gigaam.errors import (
@@ -17,11 +16,14 @@ from gigaam.errors import (
     TokenizerNotFoundError,
 )
 from gigaam.published.objects import TokenizerNames
+from gigaam.regular_files import read_regular
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
 _WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # ▁, SentencePiece's mark for the space before a word
+
+_MAX_MODEL_BYTES = 64 << 20
 
 
 @runtime_checkable
@@ -176,13 +178,11 @@ def _load_processor(model: str | os.PathLike[str] | bytes) -> SentencePieceProce
         ) from error
     name = "the SentencePiece model" if isinstance(model, bytes) else f"{os.fspath(model)!r}"
     try:
-        proto = model if isinstance(model, bytes) else Path(model).read_bytes()
+        proto = model if isinstance(model, bytes) else read_regular(model, _MAX_MODEL_BYTES)
     except FileNotFoundError as error:
         raise TokenizerNotFoundError(
             f"no SentencePiece model at {name}: put the model's tokenizer file there"
         ) from error
-    except OSError as error:
-        raise CheckpointError(f"{name} cannot be read: {error}") from error
     processor = SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(proto)
