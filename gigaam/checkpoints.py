@@ -41,7 +41,7 @@ from gigaam.errors import (
 from gigaam.pickles import load_pickle
 from gigaam.registry import FINE_TUNED_ALIASES, MODELS, resolve_fine_tuned
 from gigaam.regular_files import open_regular
-from gigaam.schema import brief, cut
+from gigaam.rules import brief, cut
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"

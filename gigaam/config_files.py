@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]
 from gigaam.configs import plain_config
 from gigaam.errors import CheckpointError
 from gigaam.regular_files import read_regular
-from gigaam.schema import cut
+from gigaam.rules import cut
 
 __all__ = ["hugging_face_config", "parse_json", "parse_yaml"]
 

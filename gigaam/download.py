@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from gigaam.errors import ChecksumError, DownloadError, OfflineError
+from gigaam.logins import split_login, without_logins
 from gigaam.published import assigned
 from gigaam.registry import BASE_URL, ModelInfo, RemoteFile, resolve
 
@@ -122,9 +123,19 @@ def base_url() -> str:
     name, mirror = "gigaam._URL_DIR", assigned.mirror()
     if mirror is None:
         name, mirror = "GIGAAM_MIRROR", os.environ.get("GIGAAM_MIRROR", "").strip()
-    if mirror and urlsplit(mirror).scheme not in ("http", "https"):
-        raise DownloadError(f"{name} is {mirror!r}, not an http:// or https:// address.")
-    return mirror or BASE_URL
+    if not mirror:
+        return BASE_URL
+    try:
+        address, _ = split_login(mirror)
+        is_address = urlsplit(address).scheme in ("http", "https") and urlsplit(address).hostname
+    except ValueError:
+        is_address = None
+    if not is_address:
+        shown = without_logins(mirror)
+        # Not even an address: who knows what of it is a password.
+        shown = "set, but is" if "@" in shown and "***@" not in shown else f"{shown!r},"
+        raise DownloadError(f"{name} is {shown} not an http:// or https:// address.") from None
+    return mirror
 
 
 def _files(info: ModelInfo, root: Path) -> Iterator[tuple[Path, RemoteFile]]:
@@ -162,7 +173,7 @@ def _fetch_file(
     if is_offline():
         raise OfflineError(
             f"{path.name} is not in the cache directory {path.parent} and GIGAAM_OFFLINE is set. "
-            f"Unset it, or put the file from {url} there."
+            f"Unset it, or put the file from {without_logins(url)} there."
         )
     from gigaam.transfer import cannot_use
 
@@ -182,7 +193,10 @@ def _locked(path: Path) -> Iterator[None]:
 
     The lock file stays: removing it while another process waits for it would let a third one in.
     """
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    lock_path = path.with_name(path.name + ".lock")
+    if lock_path.is_symlink():  # locking it would empty the file that it leads to
+        lock_path.unlink()
+    lock = FileLock(lock_path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -212,7 +226,7 @@ def _download(
     if fault:
         partial.discard()
         raise ChecksumError(
-            f"What {url} sent is not the published file: {fault}. It was deleted; run this again. "
+            f"What {without_logins(url)} sent is not the published file: {fault}. It was deleted; run this again. "
             "If that does not help, a proxy or a mirror (GIGAAM_MIRROR) changes or replaces it."
         )
     with partial.path.open("rb+") as file:
@@ -312,7 +326,9 @@ def _mark_verified(path: Path, remote: RemoteFile) -> None:
     marker = _marker(path)
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}.tmp")
     with suppress(OSError):
-        temporary.write_text(json.dumps(_verified_state(path, remote)), encoding="utf-8")
+        temporary.unlink(missing_ok=True)
+        with temporary.open("x", encoding="utf-8") as file:
+            json.dump(_verified_state(path, remote), file)
         os.replace(temporary, marker)
 
 

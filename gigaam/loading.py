@@ -16,7 +16,8 @@ from gigaam.errors import CheckpointError, ModelError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.published.assigned import added_model
 from gigaam.registry import EmotionName, EncoderName, RecogniserName
-from gigaam.schema import Limits, check_config, cut
+from gigaam.rules import Limits, cut
+from gigaam.schema import check_config
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
 

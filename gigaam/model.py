@@ -24,7 +24,7 @@ from gigaam.preprocess import FeatureExtractor
 from gigaam.published.objects import ModelNames, RecogniserNames
 from gigaam.recognition import SpeechRecognition
 from gigaam.requirements import require
-from gigaam.schema import brief, cut
+from gigaam.rules import brief, cut
 from gigaam.shielding import shielded
 
 require(torch)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from gigaam import registry
 from gigaam.audio import SAMPLE_RATE, AudioSource
+from gigaam.config_files import parse_yaml
+from gigaam.configs import plain_config
 from gigaam.errors import ArgumentError, CheckpointError, MissingDependencyError
 from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, exported_names, from_sessions
 from gigaam.onnx.runtime import open_sessions as _open_sessions
@@ -110,8 +111,8 @@ def load_onnx(
         ) from error
     sessions = load_onnx_sessions(onnx_dir, model_version, provider=provider)
     name = from_sessions(sessions).metadata.name
-    with Path(onnx_dir, f"{name}.yaml").open(encoding="utf-8") as file:
-        return sessions, OmegaConf.create(yaml.safe_load(file))
+    path = Path(onnx_dir, f"{name}.yaml")
+    return sessions, OmegaConf.create(plain_config(parse_yaml(path), str(path)))
 
 
 def infer_onnx(

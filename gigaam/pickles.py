@@ -18,7 +18,7 @@ import torch
 from gigaam.configs import StoredNode
 from gigaam.errors import CheckpointError, UnsafeCheckpointError
 from gigaam.regular_files import open_regular
-from gigaam.schema import cut
+from gigaam.rules import cut
 
 
 def _stand_in(path: str) -> tuple[Any, str]:

@@ -9,221 +9,33 @@ parts themselves. Nothing here imports torch.
 
 from __future__ import annotations
 
-import os
-import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gigaam.errors import CheckpointError
+from gigaam.rules import (
+    Choice,
+    Limits,
+    Maybe,
+    Names,
+    Odd,
+    Real,
+    Rule,
+    Section,
+    Source,
+    Text,
+    Whole,
+    brief,
+)
 
 __all__ = [
-    "KINDS",
-    "SYMBOLS",
-    "Limits",
-    "Names",
-    "Real",
-    "Rule",
-    "Text",
-    "Whole",
-    "brief",
+    "EMOTIONS", "HOP", "KINDS", "LSTM_LAYERS", "N_FFT", "RATE", "SIDE", "SYMBOLS", "VOCABULARY",
     "check_config",
-    "class_name",
-]
+]  # fmt: skip
 
 KINDS = ("ctc", "rnnt", "emo", "ssl")
 """What a model may be for: the values of ``model_class``."""
-
-_LONGEST, _LONGEST_QUOTE = 120, 2_000
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = _LONGEST
-
-
-def brief(value: object) -> str:
-    """The ``repr`` of a value from a file, cut to a length that fits into a message."""
-    return _short.repr(value)
-
-
-def cut(text: object) -> str:
-    """What an error says, cut to a length that fits into a message: it may quote a whole file."""
-    words = str(text)
-    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]} …"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the tensors of a file allow; by default, without a file, anything reasonable.
-
-    Attributes:
-        side: Elements along the longest side of any tensor.
-        tensors: Their number.
-    """
-
-    side: int = 1 << 16
-    tensors: int = 1 << 16
-
-    @classmethod
-    def of(cls, shapes: Iterable[Sequence[int]]) -> Limits:
-        """Those of tensors of these shapes."""
-        sides = [max(shape, default=1) for shape in shapes]
-        return cls(max(sides, default=1), len(sides))
-
-
-class Rule:
-    """What one value may be."""
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """What it must be instead, in words; None if it is."""
-        raise NotImplementedError
-
-    def check(self, value: object, limits: Limits, where: str) -> None:
-        """Raises `CheckpointError` for a value, which stands at the dotted path ``where``."""
-        if fault := self.fault(value, limits):
-            raise CheckpointError(f"the config's {where} is {brief(value)}, but it {fault}")
-
-
-@dataclass(frozen=True)
-class Whole(Rule):
-    """A whole number.
-
-    Attributes:
-        low: Least value.
-        high: Largest value.
-        bound: What a file's tensors allow, if they tell.
-    """
-
-    low: int
-    high: int
-    bound: Callable[[Limits], int] | None = None
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        high = self.high if self.bound is None else min(self.high, self.bound(limits))
-        if type(value) is int and self.low <= value <= high:
-            return None
-        return f"must be a whole number from {self.low} to {high}"
-
-
-@dataclass(frozen=True)
-class Odd(Whole):
-    """An odd number: of a kernel, which then has a middle."""
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        if type(value) is int and not value % 2:
-            return "must be odd"
-        return super().fault(value, limits)
-
-
-@dataclass(frozen=True)
-class Real(Rule):
-    """A finite number."""
-
-    low: float
-    high: float
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        if type(value) in (int, float) and self.low <= value <= self.high:  # type: ignore[operator]
-            return None
-        return f"must be a number from {self.low:g} to {self.high:g}"
-
-
-@dataclass(frozen=True)
-class Choice(Rule):
-    """One of a few values."""
-
-    values: tuple[Any, ...]
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        if any(type(value) is type(each) and value == each for each in self.values):
-            return None
-        return f"must be one of {', '.join(map(str, self.values))}"
-
-
-@dataclass(frozen=True)
-class Text(Rule):
-    """A text."""
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        return None if isinstance(value, str) and "\0" not in value else "must be a text"
-
-
-class Source(Rule):
-    """A file, or its content, which programs may give but no file of a config can hold."""
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        known = isinstance(value, (str, bytes, os.PathLike))
-        return None if known and value not in ("", b"") else "must be the path of a file"
-
-
-@dataclass(frozen=True)
-class Names(Rule):
-    """Distinct texts in the order of a model's classes: a list, or a mapping from their numbers.
-
-    Attributes:
-        most: How many there may be.
-    """
-
-    most: int
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        must = f"must be a list of distinct texts, at most {self.most}"
-        if isinstance(value, Mapping):
-            if any(type(key) is not int for key in value) or {*value} != {*range(len(value))}:
-                return "must number its names from 0 on"
-            value = [*value.values()]
-        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
-            return must
-        # A plain digit in a YAML file written by hand is a number.
-        if len(value) > self.most or not all(type(each) in (str, int) for each in value):
-            return must
-        texts = [str(each) for each in value]
-        return must if "" in texts or len({*texts}) < len(texts) else None
-
-
-@dataclass(frozen=True)
-class Maybe(Rule):
-    """A value or None."""
-
-    rule: Rule
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`."""
-        return None if value is None else self.rule.fault(value, limits)
-
-
-@dataclass(frozen=True)
-class Section(Rule):
-    """A mapping, of which the values known here are checked.
-
-    Attributes:
-        fields: What each may be.
-        required: Those that must be there.
-    """
-
-    fields: Mapping[str, Rule]
-    required: tuple[str, ...] = ()
-
-    def fault(self, value: object, limits: Limits) -> str | None:
-        """See `Rule`; tells nothing of the values inside."""
-        return None if isinstance(value, Mapping) else "must be a mapping"
-
-    def check(self, value: Any, limits: Limits, where: str) -> None:
-        """See `Rule`."""
-        super().check(value, limits, where or "content")
-        path = f"{where}." if where else ""
-        for name in self.required:
-            if name not in value:
-                raise CheckpointError(f"the config has no {path}{name}")
-        for name, rule in self.fields.items():
-            if name in value:
-                rule.check(value[name], limits, path + name)
 
 
 @dataclass(frozen=True)
@@ -253,63 +65,65 @@ def class_name(section: Mapping[str, Any]) -> str:
     return str(section.get("_target_")).rpartition(".")[2]
 
 
-_SIDE = Whole(1, 1 << 16, lambda limits: limits.side)
+SIDE = Whole(1, 1 << 16, lambda limits: limits.side)
 _KERNEL = Odd(1, 255, lambda limits: limits.side)
 _CLASSES = Whole(2, 1 << 16, lambda limits: limits.side)
-_LSTM_LAYERS = Whole(1, 16, lambda limits: limits.tensors)
-_N_FFT = Whole(2, 16_384, lambda limits: 2 * limits.side)
-_VOCABULARY = Maybe(Names((1 << 16) - 1))
-_RATE = Whole(1_000, 384_000)
+LSTM_LAYERS = Whole(1, 16, lambda limits: limits.tensors)
+N_FFT = Whole(2, 16_384, lambda limits: 2 * limits.side)
+VOCABULARY = Maybe(Names((1 << 16) - 1))
+RATE = Whole(1_000, 384_000)
+HOP = Whole(1, 1 << 16)
+EMOTIONS = Names(1_000)
 
 SYMBOLS = Whole(1, 1_000)
 """Tokens that a transducer may find at one frame."""
 
 _FRONT_END = Section(
     {
-        "sample_rate": _RATE,
+        "sample_rate": RATE,
         "features": Whole(1, 1_024, lambda limits: limits.side),
-        "hop_length": Maybe(Whole(1, 1 << 16)),
+        "hop_length": Maybe(HOP),
         "win_length": Maybe(Whole(1, 16_384, lambda limits: limits.side)),
-        "n_fft": Maybe(_N_FFT),
+        "n_fft": Maybe(N_FFT),
         "center": Choice((True, False)),
     }
 )
 _ENCODER = Section(
     {
-        "feat_in": _SIDE,
+        "feat_in": SIDE,
         "n_layers": Whole(1, 200, lambda limits: limits.tensors),
-        "d_model": _SIDE,
+        "d_model": SIDE,
         "subsampling": Choice(("conv1d", "conv2d")),
         "subs_kernel_size": _KERNEL,
         "subsampling_factor": Choice((2, 4, 8, 16, 32, 64)),
         "ff_expansion_factor": Whole(1, 64),
         "self_attention_model": Choice(("rotary", "rel_pos")),
         "pos_emb_max_len": Real(1, 1e9),
-        "n_heads": _SIDE,
+        "n_heads": SIDE,
         "conv_kernel_size": _KERNEL,
         "conv_norm_type": Choice(("batch_norm", "layer_norm")),
         "flash_attn": Maybe(Choice((True, False))),
     }
 )
 _PREDICTOR = Section(
-    {"pred_hidden": _SIDE, "pred_rnn_layers": _LSTM_LAYERS, "num_classes": _CLASSES},
+    {"pred_hidden": SIDE, "pred_rnn_layers": LSTM_LAYERS, "num_classes": _CLASSES},
     ("pred_hidden", "pred_rnn_layers", "num_classes"),
 )
 _JOINT = Section(
-    {"enc_hidden": _SIDE, "pred_hidden": _SIDE, "joint_hidden": _SIDE, "num_classes": _CLASSES},
+    {"enc_hidden": SIDE, "pred_hidden": SIDE, "joint_hidden": SIDE, "num_classes": _CLASSES},
     ("enc_hidden", "pred_hidden", "joint_hidden", "num_classes"),
 )
 _RECOGNITION_HEADS = {
-    "CTCHead": Section({"feat_in": _SIDE, "num_classes": _CLASSES}, ("feat_in", "num_classes")),
+    "CTCHead": Section({"feat_in": SIDE, "num_classes": _CLASSES}, ("feat_in", "num_classes")),
     "RNNTHead": Section({"decoder": _PREDICTOR, "joint": _JOINT}, ("decoder", "joint")),
 }
 _EMOTION_HEADS = {
     "Linear": Section(
-        {"in_features": _SIDE, "out_features": _SIDE, "bias": Choice((True, False))},
+        {"in_features": SIDE, "out_features": SIDE, "bias": Choice((True, False))},
         ("in_features", "out_features"),
     )
 }
-_SPELLING: dict[str, Rule] = {"vocabulary": _VOCABULARY, "model_path": Maybe(Source())}
+_SPELLING: dict[str, Rule] = {"vocabulary": VOCABULARY, "model_path": Maybe(Source())}
 _SEARCHES = {
     "CTCGreedyDecoding": Section(_SPELLING),
     "RNNTGreedyDecoding": Section(_SPELLING | {"max_symbols_per_step": SYMBOLS}),
@@ -317,7 +131,7 @@ _SEARCHES = {
 _SHARED: dict[str, Rule] = {
     "model_class": Choice(KINDS),
     "model_name": Maybe(Text()),
-    "sample_rate": Maybe(_RATE),
+    "sample_rate": Maybe(RATE),
     "preprocessor": Part({"FeatureExtractor": _FRONT_END}),
     "encoder": Part({"ConformerEncoder": _ENCODER}),
 }
@@ -330,7 +144,7 @@ _CONFIGS = {
     "ctc": _RECOGNISER,
     "rnnt": _RECOGNISER,
     "emo": Section(
-        _SHARED | {"head": Part(_EMOTION_HEADS), "id2name": Names(1_000)},
+        _SHARED | {"head": Part(_EMOTION_HEADS), "id2name": EMOTIONS},
         (*_ALWAYS, "head", "id2name"),
     ),
     "ssl": Section(_SHARED, _ALWAYS),
@@ -367,7 +181,7 @@ def _front_end_fault(section: Mapping[str, Any], limits: Limits) -> str | None:
     points = section.get("n_fft") or rate // 40
     if window > points:
         return f"preprocessor.win_length is {window}, more than the n_fft of {points}"
-    if fault := _N_FFT.fault(points, limits):
+    if fault := N_FFT.fault(points, limits):
         return f"preprocessor.n_fft would be {points}, but it {fault}"
     if hop * 1_000 < rate:
         return f"preprocessor.hop_length is {hop}: over a thousand frames a second"

@@ -177,7 +177,9 @@ def _load_net(path: Path, threads: int) -> _Net:
     # Idle threads must not spin: they would take the CPU from the encoder.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; the file makes it warn about unused initialisers
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        path, options, providers=["CPUExecutionProvider"], enable_fallback=False
+    )
     is_sequence = "h" in {each.name for each in session.get_inputs()}
     return _SequenceNet(session) if is_sequence else _FrameNet(session)
 

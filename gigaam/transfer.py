@@ -11,16 +11,19 @@ import os
 import random
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import requests
 
 from gigaam.errors import ChecksumError, DownloadError
+from gigaam.logins import split_login, without_logins
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ OnProgress = Callable[[int, int | None], None]
 
 # The client hands out whole chunks only: a dropped connection loses what it has of the next one.
 _CHUNK_BYTES = 1 << 16
+_SIZE = "[0-9]{1,18}"
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -79,7 +83,11 @@ class Partial:
     @property
     def size_bytes(self) -> int:
         """Bytes that have arrived."""
-        return self.path.stat().st_size if self.path.exists() else 0
+        try:
+            status = self.path.lstat()
+        except FileNotFoundError:
+            return 0
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
     def notes(self, url: str) -> dict[str, str]:
         """The validators kept for this address; empty if the part cannot be continued."""
@@ -93,10 +101,20 @@ class Partial:
 
     def start(self, url: str, validator: str | None, total: int | None) -> None:
         """Empty the part and note which version of the file is about to arrive."""
-        self.path.write_bytes(b"")
+        # Made anew: what lies there may be a link, which somebody else made to a file of ours.
+        self.discard()
+        self.path.open("xb").close()
         notes = {"url": url, "validator": validator, "total": total}
         told = {key: str(value) for key, value in notes.items() if value is not None}
-        self.notes_path.write_text(json.dumps(told), encoding="utf-8")
+        with self.notes_path.open("x", encoding="utf-8") as file:
+            json.dump(told, file)
+
+    def open_to_append(self) -> BinaryIO:
+        """The part, open to add what arrives."""
+        flags = (
+            os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        )
+        return open(self.path, "ab", opener=lambda path, _: os.open(path, flags))
 
     def discard(self) -> None:
         """Delete the part and its notes."""
@@ -117,7 +135,8 @@ def transfer(
     Any failure but a wrong size leaves the part for a later run, an interrupt included.
 
     Args:
-        url: An http or https address. Proxies are taken from the environment.
+        url: An http or https address, which may hold a login: that goes to its server alone, and
+            stands in no message, log or file. Proxies are taken from the environment.
         partial: Where the bytes go; its directory exists and this process owns it.
         size_bytes: The published size, where known; anything else is refused before it is read.
         policy: Timeouts and retries.
@@ -130,7 +149,12 @@ def transfer(
     policy = policy or RetryPolicy()
     report = on_progress or (lambda done, total: None)
     furthest, failures = partial.size_bytes, 0
+    try:
+        url, login = split_login(url)
+    except ValueError as error:
+        raise DownloadError(f"Cannot download {without_logins(url)}: {error}") from None
     with requests.Session() as session:
+        session.auth = login
         while True:
             try:
                 return _attempt(session, url, partial, size_bytes, policy, report)
@@ -168,7 +192,7 @@ def _attempt(
             _check_total(total, size_bytes, url, partial)
             _receive(response, url, partial, total or size_bytes, report)
         except requests.RequestException as error:
-            raise _translate(error, url) from error
+            raise _translate(error, url) from _tellable(error)
         except OSError as error:
             raise _cannot_write(error, partial.path) from error
 
@@ -181,9 +205,11 @@ def _open(
     try:
         return session.get(url, headers=headers, stream=True, timeout=timeout)
     except requests.RequestException as error:
-        raise _translate(error, url) from error
-    except OSError as error:  # a certificate bundle that the environment names is not there
-        raise DownloadError(f"Cannot download {url}: {error}") from error
+        raise _translate(error, url) from _tellable(error)
+    except Exception as error:
+        # A certificate bundle that the environment names is not there; a proxy's address or that
+        # of a redirect is malformed: any layer of the client may notice, each in its own way.
+        raise DownloadError(f"Cannot download {url}: {without_logins(error)}") from _tellable(error)
 
 
 def _check_status(response: requests.Response, url: str, partial: Partial) -> None:
@@ -208,11 +234,14 @@ def _begin(
 ) -> int | None:
     """The size of the whole file, if told, once the partial file fits the answer."""
     length = response.headers.get("Content-Length", "")
-    told = int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+    is_plain = re.fullmatch(_SIZE, length) and "Content-Encoding" not in response.headers
+    told = int(length) if is_plain else None
     if response.status_code == 200:
         partial.start(url, _validator(response.headers), told)
         return told
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+    match = re.fullmatch(
+        rf"bytes ({_SIZE})-{_SIZE}/({_SIZE}|\*)", response.headers.get("Content-Range", "")
+    )
     current = _validator(response.headers)
     if (
         match is None
@@ -254,7 +283,7 @@ def _receive(
 ) -> None:
     done = partial.size_bytes
     report(done, total)
-    with partial.path.open("ab") as file:
+    with partial.open_to_append() as file:
         for chunk in response.iter_content(_CHUNK_BYTES):
             file.write(chunk)
             done += len(chunk)
@@ -278,9 +307,11 @@ def _translate(error: requests.RequestException, url: str) -> Exception:
             "opens TLS connections, set REQUESTS_CA_BUNDLE to its certificate file."
         )
     if isinstance(error, (kinds.InvalidURL, kinds.InvalidSchema, kinds.MissingSchema)):
-        return DownloadError(f"Cannot download {url}: {error}. Only http and https work.")
+        return DownloadError(
+            f"Cannot download {url}: {without_logins(error)}. Only http and https work."
+        )
     if isinstance(error, kinds.TooManyRedirects):
-        return DownloadError(f"Cannot download {url}: {error}")
+        return DownloadError(f"Cannot download {url}: {without_logins(error)}")
     if isinstance(error, kinds.ProxyError):
         return _TransientError(f"the proxy cannot be used ({reason})")
     if isinstance(error, kinds.Timeout):
@@ -292,7 +323,17 @@ def _innermost(error: BaseException) -> str:
     """The system's own words, from under the layers of the HTTP client."""
     while deeper := error.__cause__ or error.__context__:
         error = deeper
-    return str(error) or type(error).__name__
+    return without_logins(error) or type(error).__name__
+
+
+def _tellable(error: BaseException) -> BaseException | None:
+    """An error as the cause of another; None if it, or what caused it, tells a login."""
+    layer: BaseException | None = error
+    while layer is not None:
+        if without_logins(layer) != str(layer):
+            return None
+        layer = layer.__cause__ or layer.__context__
+    return error
 
 
 def _cannot_write(error: OSError, path: Path) -> DownloadError:
@@ -336,15 +377,15 @@ def _retry_after(header: str | None) -> float | None:
     """Seconds to wait, from either form of the header; None if it says nothing usable."""
     if header is None:
         return None
-    if header.strip().isdigit():
+    if re.fullmatch(_SIZE, header.strip()):
         return float(header)
     try:
         when = parsedate_to_datetime(header)
-    except (TypeError, ValueError):
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=timezone.utc)
+        return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
+    except (TypeError, ValueError, ArithmeticError):
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=timezone.utc)
-    return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +117,8 @@ def export(
     """
     dtype = _checked(dtype)
     directory = Path(dir_path)
-    name = name or str(model.cfg.get("model_name") or "model")
+    if name is None:  # a config may come from anybody's file, and leads to no other directory
+        name = re.split(r"[/\\\0]", str(model.cfg.get("model_name") or ""))[-1][:200] or "model"
     directory.mkdir(parents=True, exist_ok=True)
     cpu = torch.device("cpu")
     with defaults_aside(cpu), without_autocast(cpu):
@@ -364,7 +366,9 @@ def check(path: Path, trials: Sequence[Trial], time_axis: int | None, tolerance:
     Raises:
         ExportError: They differ.
     """
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        path, providers=["CPUExecutionProvider"], enable_fallback=False
+    )
     names = [each.name for each in session.get_inputs()]
     for trial in trials:
         fed = {name: tensor.numpy() for name, tensor in zip(names, trial.inputs, strict=True)}

@@ -8,13 +8,25 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.errors import CheckpointError
+from gigaam.rules import Choice, FileName, Limits, Rule, brief, cut
+from gigaam.schema import (
+    EMOTIONS,
+    HOP,
+    KINDS,
+    LSTM_LAYERS,
+    N_FFT,
+    RATE,
+    SIDE,
+    SYMBOLS,
+    VOCABULARY,
+)
 from gigaam.tokenizer import CharTokenizer, SentencePieceTokenizer
 
 Kind = Literal["ctc", "rnnt", "emo", "ssl"]
@@ -39,6 +51,22 @@ JOINT_OUTPUTS = ("joint",)
 """Log-probabilities float32 [B, T, U, V]."""
 
 _PREFIX = "gigaam."
+_NUMBERS = ("sample_rate", "hop_length", "n_fft", "max_symbols", "layers", "width")
+_RULES: Mapping[str, Rule] = {
+    "kind": Choice(KINDS),
+    "name": FileName(),
+    "sample_rate": RATE,
+    "hop_length": HOP,
+    "n_fft": N_FFT,
+    "center": Choice((True, False)),
+    "vocabulary": VOCABULARY,
+    "emotions": EMOTIONS,
+}
+_TRANSDUCER_RULES: Mapping[str, Rule] = {
+    "max_symbols": SYMBOLS,
+    "layers": LSTM_LAYERS,
+    "width": SIDE,
+}
 
 
 @dataclass(frozen=True)
@@ -128,30 +156,53 @@ class GraphMetadata:
         """
         try:
             fields = _Fields(strings)
+            numbers = {name: int(fields[name]) for name in _NUMBERS}
             mel_matrix = _to_array(fields["mel_matrix"])
-            n_fft = int(fields["n_fft"])
-            return cls(
+            described = cls(
                 kind=fields["kind"],
                 name=fields["name"],
                 front_end=FrontEnd(
-                    sample_rate=int(fields["sample_rate"]),
-                    hop_length=int(fields["hop_length"]),
-                    n_fft=n_fft,
+                    sample_rate=numbers["sample_rate"],
+                    hop_length=numbers["hop_length"],
+                    n_fft=numbers["n_fft"],
                     center=json.loads(fields["center"]),
                     window=_to_array(fields["window"]),
-                    mel_matrix=mel_matrix.reshape(n_fft // 2 + 1, -1),
+                    mel_matrix=mel_matrix.reshape(numbers["n_fft"] // 2 + 1, -1),
                 ),
                 vocabulary=json.loads(fields.get("vocabulary", "null")),
-                tokenizer=base64.b64decode(fields.get("tokenizer", "")) or None,
-                max_symbols=int(fields["max_symbols"]),
-                layers=int(fields["layers"]),
-                width=int(fields["width"]),
-                emotions=tuple(json.loads(fields["emotions"])),
+                tokenizer=base64.b64decode(fields.get("tokenizer", ""), validate=True) or None,
+                max_symbols=numbers["max_symbols"],
+                layers=numbers["layers"],
+                width=numbers["width"],
+                emotions=json.loads(fields["emotions"]),
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, RecursionError) as error:
             raise CheckpointError(
-                f"the ONNX file has no metadata of this library ({error}): export it again"
+                f"the ONNX file has no metadata of this library ({cut(error)}): export it again"
             ) from error
+        described._check()
+        return replace(described, emotions=tuple(described.emotions))
+
+    def _check(self) -> None:
+        """Refuses what no model can have."""
+        front_end = self.front_end
+        values = {**vars(front_end), **vars(self)}
+        rules = {**_RULES, **(_TRANSDUCER_RULES if self.kind == "rnnt" else {})}
+        for name, rule in rules.items():
+            if fault := rule.fault(values[name], Limits()):
+                raise CheckpointError(
+                    f"the ONNX file's {name} is {brief(values[name])}, but it {fault}"
+                )
+        window, mel_matrix = front_end.window, front_end.mel_matrix
+        if not 1 <= window.size <= front_end.n_fft or not 1 <= mel_matrix.shape[1] <= 1_024:
+            raise CheckpointError("the ONNX file's window or mel_matrix has an impossible size")
+        if not (np.isfinite(window).all() and np.isfinite(mel_matrix).all()):
+            raise CheckpointError("the ONNX file's window or mel_matrix holds no numbers")
+        if front_end.hop_length * 1_000 < front_end.sample_rate:
+            raise CheckpointError(
+                f"the ONNX file's hop_length is {front_end.hop_length}: over a thousand frames a "
+                "second"
+            )
 
 
 class _Fields:
@@ -170,4 +221,4 @@ def _from_array(array: NDArray[np.float32]) -> str:
 
 
 def _to_array(text: str) -> NDArray[np.float32]:
-    return np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)

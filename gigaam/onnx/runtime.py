@@ -22,9 +22,12 @@ from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.onnx.features import log_mel
 from gigaam.onnx.metadata import GraphMetadata
+from gigaam.onnx.nets import Net
+from gigaam.onnx.screening import screen
 from gigaam.onnx_engine import onnxruntime
 from gigaam.recognition import SpeechRecognition
 from gigaam.registry import EmotionName, EncoderName, RecogniserName
+from gigaam.rules import cut
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
 
@@ -63,23 +66,24 @@ class OnnxModel:
         features: Callable[[Waveform], Float] | None = None,
     ) -> None:
         self.metadata = described
-        self._session = session
+        self._net = Net(session, "encoder", 2, (2,) if described.kind == "emo" else (3, 1))
         self._features = features or partial(log_mel, front_end=described.front_end)
-        self._inputs = [each.name for each in session.get_inputs()]
 
     @property
     def device(self) -> str:
         """Where the nets run."""
-        providers = self._session.get_providers()
+        providers = self._net.session.get_providers()
         return "cuda" if "CUDAExecutionProvider" in providers else "cpu"
 
     def _run(self, samples: Waveform) -> list[Any]:
         """The outputs of the first graph for one recording."""
         features = self._features(samples)[None]
-        lengths = np.array([features.shape[2]], np.int64)
-        outputs: list[Any] = self._session.run(
-            None, dict(zip(self._inputs, (features, lengths), strict=True))
-        )
+        outputs = self._net(features, np.array([features.shape[2]], np.int64))
+        time_axis = 1 if self.metadata.kind == "ctc" else 2
+        if len(outputs) == 2:
+            encoded, lengths = outputs
+            if len(encoded) != 1 or not 0 <= int(lengths[0]) <= encoded.shape[time_axis]:
+                self._net.refuse(f"{lengths} frames in an array of shape {encoded.shape}")
         return outputs
 
     def _read(self, wav_file: AudioSource, input_rate: int | None) -> Waveform:
@@ -114,6 +118,8 @@ class OnnxEmo(OnnxModel):
             input_rate: Rate of an array's samples, Hz.
         """
         (probabilities,) = self._run(self._read(wav_file, input_rate))
+        if probabilities.shape != (1, len(self.metadata.emotions)):
+            self._net.refuse(f"{probabilities.shape} probabilities of {self.metadata.emotions}")
         return dict(zip(self.metadata.emotions, probabilities[0].tolist(), strict=True))
 
 
@@ -135,7 +141,10 @@ class OnnxASR(OnnxModel, SpeechRecognition):
         features: Callable[[Waveform], Float] | None = None,
     ) -> None:
         super().__init__(described, session, features)
-        self._transducer = transducer
+        self._transducer: tuple[Net, Net] | None = None
+        if transducer is not None:
+            decoder, joint = transducer
+            self._transducer = Net(decoder, "predictor", 3, (3, 3, 3)), Net(joint, "joint", 2, (4,))
         spelling: dict[str, Any] = {"vocabulary": described.vocabulary}
         if described.tokenizer is not None:
             spelling = {"model_path": described.tokenizer}
@@ -203,21 +212,19 @@ class OnnxTransducer:
 
     Args:
         described: Tells the sizes.
-        decoder: Session of the predictor.
-        joint: Session of the joint network.
+        decoder: The predictor.
+        joint: The joint network.
         encoded: float32 [B, D, T].
     """
 
     def __init__(
         self,
         described: GraphMetadata,
-        decoder: onnxruntime.InferenceSession,
-        joint: onnxruntime.InferenceSession,
+        decoder: Net,
+        joint: Net,
         encoded: Float,
     ) -> None:
         self._decoder, self._joint = decoder, joint
-        self._decoder_inputs = [each.name for each in decoder.get_inputs()]
-        self._joint_inputs = [each.name for each in joint.get_inputs()]
         self._states = np.zeros((described.layers, len(encoded), described.width), np.float32)
         self._blank = len(described.build_tokenizer().pieces)
         self._encoded = encoded
@@ -254,15 +261,18 @@ class OnnxTransducer:
             last = self._encoded.shape[2] - 1
             frames = np.minimum(first_frames[:, None] + np.arange(width), last)
             block = self._encoded[rows[:, None], :, frames].transpose(0, 2, 1)
-        fed = (np.ascontiguousarray(block), state.predicted[rows][:, :, None])
-        (joined,) = self._joint.run(None, dict(zip(self._joint_inputs, fed, strict=True)))
+        (joined,) = self._joint(np.ascontiguousarray(block), state.predicted[rows][:, :, None])
+        if joined.shape[:3] != (len(rows), width, 1):
+            self._joint.refuse(f"an array of shape {joined.shape}")
         log_probs: Float = joined[:, :, 0]
         return log_probs
 
     def _predict(self, labels: NDArray[np.int64], h: Float, c: Float) -> tuple[Float, Float, Float]:
         fed = (labels[:, None], np.ascontiguousarray(h), np.ascontiguousarray(c))
-        predicted, h, c = self._decoder.run(None, dict(zip(self._decoder_inputs, fed, strict=True)))
-        return predicted[:, 0], h, c
+        predicted, new_h, new_c = self._decoder(*fed)
+        if predicted.shape[:2] != (len(labels), 1) or not h.shape == new_h.shape == new_c.shape:
+            self._decoder.refuse(f"{predicted.shape}, {new_h.shape}, {new_c.shape} as new states")
+        return predicted[:, 0], new_h, new_c
 
 
 def open_session(
@@ -282,7 +292,8 @@ def open_session(
 
     Raises:
         ArgumentError: A provider is not installed.
-        CheckpointError: The file is no graph.
+        CheckpointError: The file is no graph, or one that is not opened: see
+            `gigaam.onnx.screening`.
     """
     available = onnxruntime.get_available_providers()
     if unknown := [name for name in providers or () if name not in available]:
@@ -293,12 +304,16 @@ def open_session(
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
+    screen(path)
     try:
         session = onnxruntime.InferenceSession(
-            os.fspath(path), options, providers=list(providers or ["CPUExecutionProvider"])
+            os.fspath(path),
+            options,
+            providers=list(providers or ["CPUExecutionProvider"]),
+            enable_fallback=False,  # of which it tells on stdout
         )
     except Exception as error:  # its errors have no common root
-        raise CheckpointError(f"{os.fspath(path)} cannot be run: {error}") from error
+        raise CheckpointError(f"{os.fspath(path)} cannot be run: {cut(error)}") from error
     _return_freed_memory()
     return session
 
@@ -325,7 +340,11 @@ def from_sessions(
         features: Gives the features [F, T] of samples [n] in place of our front-end.
     """
     first, *rest = sessions
-    described = GraphMetadata.from_strings(first.get_modelmeta().custom_metadata_map)
+    try:
+        properties = first.get_modelmeta().custom_metadata_map
+    except ValueError as error:
+        raise CheckpointError(f"the ONNX file's metadata is no text: {cut(error)}") from error
+    described = GraphMetadata.from_strings(properties)
     if described.kind == "emo":
         return OnnxEmo(described, first, features)
     if described.kind == "ssl":

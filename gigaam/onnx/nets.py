@@ -1,0 +1,66 @@
+"""One graph as a function of arrays, whose results are what they should be or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gigaam.errors import CheckpointError, ModelError
+from gigaam.onnx_engine import onnxruntime
+from gigaam.rules import cut
+
+__all__ = ["Net"]
+
+
+class Net:
+    """A session, called with its inputs in their order.
+
+    Args:
+        session: Of ONNX Runtime.
+        part: What it computes, for messages.
+        inputs: How many inputs it must have.
+        outputs: Of each output, how many axes it must have.
+    """
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        part: str,
+        inputs: int,
+        outputs: Sequence[int],
+    ) -> None:
+        self.session = session
+        self._part, self._axes = part, outputs
+        self._inputs = [each.name for each in session.get_inputs()]
+        found = len(self._inputs), len(session.get_outputs())
+        if found != (inputs, len(outputs)):
+            raise CheckpointError(
+                f"the graph of the {part} has {found[0]} inputs and {found[1]} outputs instead of "
+                f"{inputs} and {len(outputs)}: it is not one that this library wrote"
+            )
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        """The outputs.
+
+        Raises:
+            ModelError: ONNX Runtime fails.
+            CheckpointError: They are not what this part of a model gives.
+        """
+        try:
+            outputs: list[Any] = self.session.run(
+                None, dict(zip(self._inputs, inputs, strict=True))
+            )
+        except Exception as error:  # its errors have no common root
+            raise ModelError(f"the graph of the {self._part} fails: {cut(error)}") from error
+        for output, axes in zip(outputs, self._axes, strict=True):
+            if not isinstance(output, np.ndarray) or output.ndim != axes:
+                self.refuse(f"something else than an array of {axes} axes")
+        if np.isnan(outputs[0]).all():
+            self.refuse("no numbers")
+        return outputs
+
+    def refuse(self, found: str) -> None:
+        """Raises `CheckpointError`: the graph gives something else than it should."""
+        raise CheckpointError(f"the graph of the {self._part} gives {found}")
