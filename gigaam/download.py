@@ -226,8 +226,9 @@ def _download(
     if fault:
         partial.discard()
         raise ChecksumError(
-            f"What {without_logins(url)} sent is not the published file: {fault}. It was deleted; run this again. "
-            "If that does not help, a proxy or a mirror (GIGAAM_MIRROR) changes or replaces it."
+            f"What {without_logins(url)} sent is not the published file: {fault}. It was deleted; "
+            "run this again. If that does not help, a proxy or a mirror (GIGAAM_MIRROR) changes or "
+            "replaces it."
         )
     with partial.path.open("rb+") as file:
         os.fsync(file.fileno())

@@ -1,5 +1,6 @@
 """Fetching models, from a real server that misbehaves, by real processes."""
 
+import base64
 import contextlib
 import hashlib
 import io
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -631,3 +633,168 @@ def test_neither_torch_nor_the_http_client_is_loaded_for_a_cached_model(server, 
     assert output.strip() == "set()", errors
     process = run_python("import sys, gigaam.transfer; print('torch' in sys.modules)")
     assert process.communicate(timeout=20)[0].strip() == "False"
+
+
+# Logins, malformed addresses, planted links
+
+
+@pytest.fixture
+def mirror_with_login(server, monkeypatch):
+    monkeypatch.setenv("GIGAAM_MIRROR", server.url.replace("//", "//reader:s%2Fecret@"))
+    return server
+
+
+def told(root: Path, caplog: pytest.LogCaptureFixture, error: BaseException | None = None) -> str:
+    """All that a download leaves behind in words."""
+    notes = "".join(path.read_text() for path in root.glob("*.json"))
+    trace = "".join(traceback.format_exception(error)) if error else ""
+    return notes + trace + "\n".join(record.getMessage() for record in caplog.records)
+
+
+def test_a_mirrors_login_is_used_and_told_to_nobody(mirror_with_login, root, caplog):
+    caplog.set_level("DEBUG")
+    mirror_with_login.inject(FILE, Fault(drop_after=HALF))
+    mirror_with_login.inject(FILE, Fault(status=503))
+    with pytest.raises(DownloadError) as caught:
+        fetch(model(), root, policy=RetryPolicy(attempts=1, first_wait_s=0.01))
+    words = told(root, caplog, caught.value)
+    assert "127.0.0.1" in words
+    assert "ecret" not in words
+    assert fetch(model(), root).read_bytes() == CONTENT
+    expected = "Basic " + base64.b64encode(b"reader:s/ecret").decode()
+    assert {r.headers["authorization"] for r in mirror_with_login.requests} == {expected}
+    assert mirror_with_login.statuses(FILE)[-1] == 206  # what had arrived was kept
+
+
+def test_a_login_does_not_follow_to_another_host(mirror_with_login, root):
+    port = mirror_with_login.url.rpartition(":")[2]
+    elsewhere = {"Location": f"http://localhost:{port}/{FILE}"}
+    mirror_with_login.inject(FILE, Fault(status=302, headers=elsewhere))
+    assert fetch(model(), root).read_bytes() == CONTENT
+    assert "authorization" not in mirror_with_login.requests[-1].headers
+
+
+@pytest.mark.parametrize("status", [404, 407, 200])
+def test_refusals_tell_no_login(mirror_with_login, root, caplog, status):
+    fault = Fault(status=status) if status != 200 else Fault(change_body=lambda body: body[::-1])
+    mirror_with_login.inject(FILE, fault)
+    with pytest.raises(DownloadError) as caught:
+        fetch(model(), root)
+    assert "ecret" not in told(root, caplog, caught.value)
+
+
+def test_offline_tells_no_login(mirror_with_login, root, monkeypatch):
+    monkeypatch.setenv("GIGAAM_OFFLINE", "1")
+    with pytest.raises(OfflineError, match=r"127\.0\.0\.1") as caught:
+        fetch(model(), root)
+    assert "ecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://[::1",
+        "http://:80:80/x",
+        "http://host:99999999/x",
+        "http://exa mple/x",
+        "http://.../x",
+        "http://" + "a" * 300 + "/x",
+        "http://reader:secret@[bad/x",
+        "http://xn--/x",
+        "//[/x",
+        "gopher://x/y",
+        "javascript:alert(1)",
+        "http://\u0661\u0662/x",
+        "%",
+    ],
+)
+def test_a_malformed_redirect_is_an_error_of_ours(server, root, caplog, location):
+    header = location.encode().decode("latin-1")
+    server.inject(FILE, Fault(status=302, headers={"Location": header}), times=9)
+    with pytest.raises(DownloadError) as caught:
+        fetch(model(), root, policy=RetryPolicy(attempts=1, first_wait_s=0.01))
+    assert "secret" not in told(root, caplog, caught.value)
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "http://[::1",
+        "http://",
+        "https://",
+        "http://h:port",
+        "http://h:999999",
+        "http://user:sec/ret@127.0.0.1:1",
+        "http://user:sec#ret@127.0.0.1:1",
+        "http://user:sec ret@127.0.0.1:1",
+        "user:secret@host/path",
+        "http://us\u200ber:secret@..",
+        "mirror.example",
+    ],
+)
+def test_a_malformed_mirror_is_an_error_of_ours(server, root, monkeypatch, caplog, mirror):
+    monkeypatch.setenv("GIGAAM_MIRROR", mirror)
+    with pytest.raises(DownloadError) as caught:
+        fetch(model(), root, policy=RetryPolicy(attempts=1, first_wait_s=0.01))
+    words = told(root, caplog, caught.value)
+    assert "sec" not in words.partition("Traceback")[0].replace("second", "")
+    assert "ret@" not in words
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:secret@[bad",
+        "http://user:secret@127.0.0.1:9",
+        "http://user:secret@",
+        "http://user:secret@h:port",
+        "nonsense://user:secret@h",
+        "http://user:sec/secret@h",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_tells_no_login(server, root, monkeypatch, caplog, proxy):
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(DownloadError) as caught:
+        fetch(model(), root, policy=RetryPolicy(attempts=1, first_wait_s=0.01))
+    assert "secret" not in told(root, caplog, caught.value)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "9" * 5000},
+        {"Content-Length": "²"},
+        {"Content-Length": "-5"},
+        {"Retry-After": "²"},
+        {"Retry-After": "9" * 400},
+        {"Retry-After": "Fri, 31 Dec 9999 23:59:59 -2359"},
+    ],
+)
+def test_headers_without_sense_are_no_errors_of_others(server, root, headers):
+    status = 503 if "Retry-After" in headers else None
+    server.inject(FILE, Fault(status=status, headers=headers))
+    with contextlib.suppress(DownloadError):
+        fetch(model(), root, policy=QUICK)
+
+
+def test_links_planted_in_the_cache_are_not_followed(server, root, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_bytes(CONTENT[:HALF])
+    root.mkdir(parents=True)
+    planted = (".part", ".part.json", ".lock", f".verified.{os.getpid()}.tmp")
+    for suffix in planted:
+        (root / (FILE + suffix)).symlink_to(precious)
+    fetch(model(), root)
+    assert precious.read_bytes() == CONTENT[:HALF]
+    assert (root / FILE).read_bytes() == CONTENT
+    assert not (root / FILE).is_symlink()
+    assert 206 not in server.statuses(FILE)
+
+
+def test_a_pipe_in_place_of_a_part_is_replaced(server, root):
+    root.mkdir(parents=True)
+    os.mkfifo(part(root))
+    assert fetch(model(), root).read_bytes() == CONTENT
