@@ -17,9 +17,8 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +30,14 @@ from torch import Tensor
 
 from gigaam.config_files import hugging_face_config, parse_json, parse_yaml
 from gigaam.configs import BUILTIN_NAMES, builtin_config, plain_config, stored_fields
-from gigaam.download import cache_root, fetch_tokenizer
 from gigaam.errors import (
     CheckpointError,
-    DownloadError,
-    TokenizerNotFoundError,
     UnknownModelError,
 )
 from gigaam.pickles import load_pickle
-from gigaam.registry import FINE_TUNED_ALIASES, MODELS, resolve_fine_tuned
 from gigaam.regular_files import open_regular
 from gigaam.rules import brief, cut
+from gigaam.tokenizer_files import tokenizer_path
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.safetensors"
@@ -116,20 +112,7 @@ def read_checkpoint(
         )
     _check_values(tensors, path)
     beside = path.with_name(f"{path.stem}_tokenizer.model")
-    published = partial(_published_tokenizer, started_from, cache)
-    return Checkpoint(config, tensors, _tokenizer_path(config, beside, cache, published))
-
-
-def _published_tokenizer(name: object, cache: str | os.PathLike[str] | None) -> Path | None:
-    """The tokenizer of a published model that a fine-tuned file names, if it is one that has one.
-
-    Args:
-        name: What stands in the file; short names mean the v3 line.
-        cache: Cache directory.
-    """
-    if not isinstance(name, str) or name not in {*MODELS, *FINE_TUNED_ALIASES}:
-        return None
-    return fetch_tokenizer(resolve_fine_tuned(name), None if cache is None else Path(cache))
+    return Checkpoint(config, tensors, tokenizer_path(config, beside, cache, started_from))
 
 
 def _fields(value: object, path: Path) -> Mapping[Any, Any]:
@@ -258,7 +241,7 @@ def _read_directory(directory: Path, cache: str | os.PathLike[str] | None) -> Ch
             tensors |= _fields(load_pickle(file), file)
     tensors = _tensors(tensors, directory)
     _check_values(tensors, directory)
-    return Checkpoint(config, tensors, _tokenizer_path(config, directory / TOKENIZER_FILE, cache))
+    return Checkpoint(config, tensors, tokenizer_path(config, directory / TOKENIZER_FILE, cache))
 
 
 def _weight_files(directory: Path) -> list[Path]:
@@ -295,55 +278,6 @@ def _load_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path} is damaged or cut short: {cut(error)}") from error
-
-
-def _tokenizer_path(
-    config: Mapping[str, Any],
-    beside: Path,
-    cache: str | os.PathLike[str] | None,
-    published: Callable[[], Path | None] = lambda: None,
-) -> Path | None:
-    """The SentencePiece model of a model that needs one.
-
-    It is beside it, else where its config says, else that of the published model it started from.
-    """
-    decoding = config.get("decoding")
-    if not isinstance(decoding, dict) or decoding.get("vocabulary"):
-        return None
-    if config.get("labels") and "model_path" not in decoding:
-        return None
-    stated = decoding.get("model_path")
-    for candidate in (beside, *_stated_places(stated, beside.parent, cache)):
-        if os.path.isfile(candidate):
-            return candidate
-    message = (
-        f"the model works on SentencePiece pieces, but there is neither {beside} nor, beside it or "
-        f"in the cache, the file its configuration names ({brief(stated)})"
-    )
-    try:
-        found = published()
-    except DownloadError as error:
-        raise TokenizerNotFoundError(f"{message}. {error}") from error
-    if found is None:
-        raise TokenizerNotFoundError(message)
-    return found
-
-
-def _stated_places(
-    stated: object, directory: Path, cache: str | os.PathLike[str] | None
-) -> Iterator[Path]:
-    """Where the tokenizer that a config names may be: below the model's directory or in the cache.
-
-    A file must not make its reader open just any other one. Of a path that leads elsewhere, as of
-    the machine where the file was written, the last name counts, beside the model.
-    """
-    if not isinstance(stated, str) or not stated:
-        return
-    place = Path(os.path.abspath(directory / stated))
-    homes = (directory, cache_root(None if cache is None else Path(cache)))
-    if any(place.is_relative_to(os.path.abspath(home)) for home in homes):
-        yield place
-    yield directory / place.name
 
 
 def write_directory(

@@ -58,6 +58,7 @@ TORCH_FREE = {
     "timestamps",
     "timestamps_utils",
     "tokenizer",
+    "tokenizer_files",
     "training_command",
     "transcription",
     "transfer",
