@@ -82,6 +82,7 @@ def program(model: gigaam.GigaAMASR, folder: Path) -> None:
 
 def no_tokenizer(model: gigaam.GigaAMASR, folder: Path) -> None:
     build_published("v3_e2e_ctc", folder).rename(folder / "my.ckpt")
+    (folder / "v3_e2e_ctc_tokenizer.model").unlink()
     gigaam.load_model(folder / "my.ckpt")
 
 
