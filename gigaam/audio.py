@@ -21,9 +21,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.containers import Recording, is_seekable
-from gigaam.errors import AudioError
-from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, converted
+from gigaam.channel_levels import ChannelLevels
+from gigaam.containers import Recording
+from gigaam.errors import AudioError, AudioWarning
+from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, RATE_RANGE, converted
+from gigaam.sources import is_seekable
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +45,6 @@ _Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float32]"
 _INT16_SCALE = np.float32(1 / 32768)
 _MAX_CHANNELS = len(LAYOUTS)
 _MAX_PEAK = 4.0  # clipped floats stay below; 16-bit samples in a float array are far above
-_RATE_RANGE = (1_000, 1_000_000)
 
 
 def read_audio(
@@ -190,7 +191,7 @@ def _checked_rate(name: str, rate: object) -> int:
     """The rate as a plain int, or an error that names the argument."""
     if rate is None:
         raise AudioError(f"{name}= is required for arrays: samples alone do not tell their rate")
-    low, high = _RATE_RANGE
+    low, high = RATE_RANGE
     try:
         value = operator.index(rate)  # type: ignore[arg-type]
     except TypeError as error:
