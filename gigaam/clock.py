@@ -44,6 +44,7 @@ class Clock:
     """Puts the frames of one recording where its clock says.
 
     Attributes:
+        silence_s: Silence that was put in, in seconds.
         position_s: How far the recording has come, in seconds: where the next frame would follow.
         refused_s: The longest jump that was not taken for silence, in seconds.
     """
@@ -56,7 +57,7 @@ class Clock:
                 that it starts with the first frame.
         """
         self._origin_s = origin_s
-        self._silence_s = 0.0
+        self.silence_s = 0.0
         self.position_s = 0.0
         self.refused_s = 0.0
 
@@ -104,8 +105,8 @@ class Clock:
         """Frames that come after a jump of the clock, which is believed."""
         if not frames:
             return
-        if 0 < jump_s <= LONGEST_SILENCE_S - self._silence_s:
-            self._silence_s += jump_s
+        if 0 < jump_s <= LONGEST_SILENCE_S - self.silence_s:
+            self.silence_s += jump_s
             yield from self._passed(_silence(frames[0], round(jump_s * frames[0].sample_rate)))
         else:
             assert self._origin_s is not None  # or there would be no jump

@@ -51,6 +51,9 @@ _UNMEASURED_FORMATS = "aac,ac3,amr,dts,dtshd,eac3,latm,loas,mlp,mpeg,mpegts,mpeg
 # count by the size of the file, and marks the last packet.
 _COUNTED_FORMATS = ("aiff", "au", "flac", "matroska,webm", "mp3", "tta", "wv")
 
+# Formats whose clock counts samples: what is missing in between was lost.
+_GAPLESS_FORMATS = ("aiff", "au", "flac", "mp3", "ogg", "tta", "wav", "w64", "wv")
+
 
 @cache
 def _allowed_formats() -> str:
@@ -81,7 +84,8 @@ class Recording:
         try:
             self._rest = unread_rest(self._source)
             self._container = self._open()
-            self._track = chosen_track(self._container.streams.audio, track, self._title)
+            self._tracks = self._container.streams.audio
+            self._track = chosen_track(self._tracks, track, self._title)
             self._stream = self._only_track()
             start = self._container.start_time
             self._origin_s = None if start is None else start / av.time_base
@@ -159,7 +163,7 @@ class Recording:
     def _only_track(self) -> AudioStream:
         """The stream of the track, with all others left unread."""
         streams = self._container.streams
-        audio = streams.audio[self._track]
+        audio = self._tracks[self._track]
         audio.codec_context.thread_count = 1  # audio gains nothing, and callers have threads
         for stream in streams:
             if stream is not audio:
@@ -265,11 +269,10 @@ class Recording:
             yield "more samples follow than its header counts; all were read"
         elif self._rest == "samples":
             yield "more samples follow than its header counts, and were not read"
-        tracks = self._container.streams.audio
-        if len(tracks) > 1 and not self._track_was_chosen:
+        if len(self._tracks) > 1 and not self._track_was_chosen:
             yield (
-                f"track {self._track} of {len(tracks)} was read (track= or --track chooses):"
-                f" {listed(tracks)}"
+                f"of its audio tracks number {self._track} was read, and no other (track= or"
+                f" --track chooses): {listed(self._tracks)}"
             )
         if self._loudest > _MAX_POWER:
             peak = math.sqrt(self._loudest)
@@ -289,6 +292,8 @@ class Recording:
             yield f"the recording is cut short: {heard_s:.2f} s{of} could be read"
         elif self._damaged_packets:
             yield f"the recording is damaged: packets left out: {self._damaged_packets}"
+        elif self._container.format.name in _GAPLESS_FORMATS and self._clock.silence_s:
+            yield f"the recording is damaged: {self._clock.silence_s:.2f} s of it are silence now"
 
     def _undecodable(self, error: av.FFmpegError) -> AudioDecodingError:
         return AudioDecodingError(f"{self._title}: cannot be decoded as audio: {error.strerror}")
