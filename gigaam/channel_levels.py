@@ -33,7 +33,7 @@ def channels_of(frame: AudioFrame) -> NDArray[Any] | None:
             return None
         rows = [np.frombuffer(planes[c], dtype, frame.samples) for c in range(n_channels)]
         return np.stack(rows)
-    packed = np.frombuffer(planes[0], dtype, frame.samples * n_channels)
+    packed: NDArray[Any] = np.frombuffer(planes[0], dtype, frame.samples * n_channels)
     return packed.reshape(frame.samples, n_channels).T
 
 

@@ -87,10 +87,9 @@ class Clock:
 
     def _ahead_s(self, frame: AudioFrame, held_s: float, unstamped_s: float) -> float:
         """How much later the frame is by the clock than if it followed what came before."""
-        stamp = frame.pts
-        if stamp is None:
+        stamp, base = frame.pts, frame.time_base
+        if stamp is None or base is None:
             return unstamped_s
-        base = frame.time_base
         stamp_s = stamp * base.numerator / base.denominator
         if self._origin_s is None:
             self._origin_s = stamp_s - self.position_s

@@ -16,18 +16,21 @@ MEL_FLOOR, MEL_CEILING = 1e-9, 1e9
 """Limits of the mel energies before the logarithm."""
 
 
-def load_audio(audio_path: AudioSource, sample_rate: int = SAMPLE_RATE) -> Tensor:
+def load_audio(
+    audio_path: AudioSource, sample_rate: int = SAMPLE_RATE, track: int | None = None
+) -> Tensor:
     """Mono samples of a recording, float32 [n] in [-1, 1], at ``sample_rate`` (the target).
 
     Args:
         audio_path: A path, the bytes of a file, or an open binary file.
         sample_rate: Rate of the result in Hz; the recording is resampled to it.
+        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
 
     Raises:
         AudioFileNotFoundError: There is no such file.
         AudioDecodingError: FFmpeg finds no audio in it.
     """
-    return torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate))
+    return torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate, track=track))
 
 
 # Both are computed by numpy, in float64: on torch's meta device, where models are built before

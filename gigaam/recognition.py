@@ -43,6 +43,7 @@ class LongformArguments(TypedDict, total=False):
         new_chunk_threshold: The shortest pause that ends a chunk, seconds.
         fr_batch_size: The published name of ``batch_size``.
         input_rate: Rate of arrays and tensors, Hz.
+        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         progress: Called with the seconds done and the seconds in all, or None if unknown.
     """
 
@@ -57,6 +58,7 @@ class LongformArguments(TypedDict, total=False):
     new_chunk_threshold: float | None
     fr_batch_size: int | None
     input_rate: int | None
+    track: int | None
     progress: Progress | None
 
 
@@ -89,6 +91,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
+        track: int | None = ...,
     ) -> TranscriptionResult: ...
 
     @overload
@@ -99,6 +102,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
+        track: int | None = ...,
     ) -> list[TranscriptionResult]: ...
 
     @overload
@@ -109,6 +113,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise", "return"] = ...,
         input_rate: int | None = ...,
+        track: int | None = ...,
     ) -> list[TranscriptionResult | Exception]: ...
 
     def transcribe(
@@ -118,6 +123,7 @@ class SpeechRecognition(ABC):
         batch_size: int = 8,
         on_error: Literal["raise", "return"] = "raise",
         input_rate: int | None = None,
+        track: int | None = None,
     ) -> Any:
         """The text of a recording of up to 30 seconds, or the texts of many.
 
@@ -129,6 +135,7 @@ class SpeechRecognition(ABC):
             on_error: In a list, "raise" stops at the first recording that fails; "return" puts
                 its exception in its place and goes on.
             input_rate: Rate of arrays and tensors, Hz.
+            track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
 
         Returns:
             `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
@@ -143,6 +150,7 @@ class SpeechRecognition(ABC):
             batch_size=batch_size,
             on_error=on_error,
             input_rate=input_rate,
+            track=track,
         )
 
     def transcribe_longform(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING
 
-from av.stream import Disposition
+import av
 
 from gigaam.errors import AudioDecodingError, AudioError
 
@@ -52,7 +52,7 @@ def _preference(track: AudioStream) -> tuple[bool, bool, int]:
     codec = track.codec_context
     if codec is None:
         return False, False, 0
-    is_default = bool(track.disposition & Disposition.default)
+    is_default = bool(track.disposition & av.stream.Disposition.default)
     n_channels = codec.layout.nb_channels
     return bool(n_channels and codec.sample_rate), is_default, n_channels
 
@@ -75,6 +75,6 @@ def _described(track: AudioStream) -> str:
         return "of an unknown codec"
     parts = [codec.name, codec.layout.name, f"{codec.sample_rate} Hz"]
     parts += filter(None, (track.language, track.metadata.get("title", "")))
-    if track.disposition & Disposition.default:
+    if track.disposition & av.stream.Disposition.default:
         parts.append("default")
     return ", ".join(parts)
