@@ -31,7 +31,9 @@ def channels_of(frame: AudioFrame) -> NDArray[Any] | None:
     if frame.format.is_planar:
         if n_channels > _MAX_PLANES:
             return None
-        rows = [np.frombuffer(planes[c], dtype, frame.samples) for c in range(n_channels)]
+        rows: list[NDArray[Any]] = [
+            np.frombuffer(planes[c], dtype, frame.samples) for c in range(n_channels)
+        ]
         return np.stack(rows)
     packed: NDArray[Any] = np.frombuffer(planes[0], dtype, frame.samples * n_channels)
     return packed.reshape(frame.samples, n_channels).T

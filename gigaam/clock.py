@@ -9,6 +9,7 @@ Clocks lie, so they are believed within limits:
 
 - A frame up to `TOLERANCE_S` early or late follows the one before, as it is: containers round to
   milliseconds, encoders delay, recorders jitter. What adds up to more becomes silence at once.
+  Sound that starts up to `START_TOLERANCE_S` late starts with the file: decoders swallow packets.
 - A jump is believed once the frames after it agree with it; single stamps that lie, and noise, have
   no effect.
 - Sound is never dropped. Where frames overlap they follow each other, and a gap after them makes
@@ -31,9 +32,10 @@ import av
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
 
-__all__ = ["LONGEST_SILENCE_S", "RESET_S", "TOLERANCE_S", "Clock"]
+__all__ = ["LONGEST_SILENCE_S", "RESET_S", "START_TOLERANCE_S", "TOLERANCE_S", "Clock"]
 
 TOLERANCE_S = 0.1  # that of ffmpeg's own compensation, aresample=async=1
+START_TOLERANCE_S = 0.2  # WMA of 8 kHz begins with 0.128 s that give no sound
 RESET_S = 10.0  # from here on ffmpeg, too, takes a jump for a new beginning
 LONGEST_SILENCE_S = 24 * 3600.0
 _AGREEING_FRAMES = 3
@@ -71,6 +73,9 @@ class Clock:
                 yield from self._passed(held)
                 held, held_s = [], 0.0
             if not held:
+                if not self.position_s and 0 < ahead_s <= START_TOLERANCE_S:
+                    self._put_back(ahead_s)
+                    ahead_s = 0.0
                 if -RESET_S <= ahead_s <= TOLERANCE_S:
                     yield from self._passed((frame,))
                     continue
@@ -108,10 +113,14 @@ class Clock:
             self.silence_s += jump_s
             yield from self._passed(_silence(frames[0], round(jump_s * frames[0].sample_rate)))
         else:
-            assert self._origin_s is not None  # or there would be no jump
-            self._origin_s += jump_s
+            self._put_back(jump_s)
             self.refused_s = max(self.refused_s, jump_s)
         yield from self._passed(frames)
+
+    def _put_back(self, ahead_s: float) -> None:
+        """From now on the clock is taken to show so much less."""
+        assert self._origin_s is not None  # or it could not be ahead
+        self._origin_s += ahead_s
 
 
 def _length_s(frame: AudioFrame) -> float:
