@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ChannelLevels", "channels_of"]
 
-_MEASURED = 4  # one frame in so many
+_MEASURED = 8  # one frame in so many: by no more is a burst overrated, which is 9 dB
+_MIX_SAMPLES = 65_536  # measured at once: chunks are short
 _LOST_RATIO = 0.01  # of the power that independent channels leave in their mix
 _QUIETEST = 1e-5  # power of channels that are not silent, -50 dBFS
 _MAX_PLANES = 8  # PyAV looks for further ones behind the end of the list
@@ -31,12 +32,12 @@ def channels_of(frame: AudioFrame) -> NDArray[Any] | None:
     if frame.format.is_planar:
         if n_channels > _MAX_PLANES:
             return None
-        rows: list[NDArray[Any]] = [
-            np.frombuffer(planes[c], dtype, frame.samples) for c in range(n_channels)
-        ]
-        return np.stack(rows)
-    packed: NDArray[Any] = np.frombuffer(planes[0], dtype, frame.samples * n_channels)
-    return packed.reshape(frame.samples, n_channels).T
+        rows = [np.frombuffer(planes[c], dtype, frame.samples) for c in range(n_channels)]
+        samples: NDArray[Any] = np.stack(rows)
+    else:
+        packed = np.frombuffer(planes[0], dtype, frame.samples * n_channels)
+        samples = packed.reshape(frame.samples, n_channels).T
+    return samples
 
 
 class ChannelLevels:
@@ -62,10 +63,18 @@ class ChannelLevels:
 
     def of_mix(self, chunks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """The mono chunks [n] that came of the frames, heard."""
+        recent: list[NDArray[Any]] = []
+        n_recent = 0
         for chunk in chunks:
             if self._channels.n:
-                self._mix.add(_powers(chunk[None])[0], chunk.size)
+                recent.append(chunk)
+                n_recent += chunk.size
+                if n_recent >= _MIX_SAMPLES:
+                    self._mix.add(_powers(np.concatenate(recent)[None])[0], n_recent)
+                    recent, n_recent = [], 0
             yield chunk
+        if recent:
+            self._mix.add(_powers(np.concatenate(recent)[None])[0], n_recent)
 
     def problem(self) -> str | None:
         """What the mix lost of the channels, if it did."""
@@ -103,13 +112,14 @@ class _Power:
         self._sum += float(power) * n_samples
 
 
-def _powers(samples: NDArray[Any]) -> NDArray[np.float64]:
+def _powers(samples: NDArray[Any]) -> NDArray[np.float32]:
     """Mean squares of the rows of samples [c, n], of full scale 1."""
     floats = samples.astype(np.float32)
     kind = samples.dtype.kind
     if kind == "u":
         floats -= 128
     scale = 1.0 if kind == "f" else 2.0 ** (1 - 8 * samples.dtype.itemsize)
-    squares = np.einsum("cn,cn->c", floats, floats, dtype=np.float64)
-    powers: NDArray[np.float64] = squares * scale**2 / samples.shape[1]
-    return powers
+    floats *= np.float32(scale)
+    squares: NDArray[np.float32] = np.einsum("cn,cn->c", floats, floats)
+    squares /= samples.shape[1]
+    return squares

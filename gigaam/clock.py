@@ -59,6 +59,7 @@ class Clock:
                 that it starts with the first frame.
         """
         self._origin_s = origin_s
+        self._unit_s = 0.0
         self.silence_s = 0.0
         self.position_s = 0.0
         self.refused_s = 0.0
@@ -77,7 +78,8 @@ class Clock:
                     self._put_back(ahead_s)
                     ahead_s = 0.0
                 if -RESET_S <= ahead_s <= TOLERANCE_S:
-                    yield from self._passed((frame,))
+                    self.position_s += _length_s(frame)
+                    yield frame
                     continue
                 jump_s = ahead_s
             held.append(frame)
@@ -92,10 +94,12 @@ class Clock:
 
     def _ahead_s(self, frame: AudioFrame, held_s: float, unstamped_s: float) -> float:
         """How much later the frame is by the clock than if it followed what came before."""
-        stamp, base = frame.pts, frame.time_base
-        if stamp is None or base is None:
+        stamp = frame.pts
+        if stamp is None:
             return unstamped_s
-        stamp_s = stamp * base.numerator / base.denominator
+        if not self._unit_s:  # of all frames alike: each takes long to tell
+            self._unit_s = float(frame.time_base or 0)
+        stamp_s = stamp * self._unit_s
         if self._origin_s is None:
             self._origin_s = stamp_s - self.position_s
         return stamp_s - self._origin_s - self.position_s - held_s

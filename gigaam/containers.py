@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 _LENGTH_TOLERANCE_S = 0.1  # codec delay and padding, in which header and samples may differ
-_FLOATS = ("flt", "fltp", "dbl", "dblp")
+_FLOAT_CODECS = ("pcm_f", "wavpack")
 _MAX_POWER = 16.0  # clipped floats stay far below, integers in a float file are far above
 
 # Tags of old files are in old encodings, which PyAV refuses by default before its release 19.
@@ -201,15 +201,16 @@ class Recording:
 
     def _packets(self) -> Iterator[Packet[AudioStream] | None]:
         """Packets, and last an empty one, which takes the rest out of the decoder."""
+        unit_s, start_s = float(self._stream.time_base or 0), self._origin_s or 0.0
         try:
             for packet in self._container.demux(self._stream):
                 self._source.check()
                 self._cut = self._cut or packet.is_corrupt  # shorter than its header said
                 if packet.size:
                     self._last_packet = packet
-                    if packet.pts is not None and packet.time_base is not None:
-                        end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                        self._reached_s = max(self._reached_s, end_s - (self._origin_s or 0.0))
+                    if packet.pts is not None:
+                        end_s = (packet.pts + (packet.duration or 0)) * unit_s
+                        self._reached_s = max(self._reached_s, end_s - start_s)
                 yield packet
         except av.FFmpegError as error:
             self._source.check()
@@ -219,6 +220,8 @@ class Recording:
 
     def _frames(self) -> Iterator[AudioFrame]:
         """Frames as they decode. Damaged packets are left out, as the ffmpeg program does."""
+        # What other codecs make of damage may be loud, but is no more wrong for being infinite.
+        holds_floats = self._stream.codec_context.name.startswith(_FLOAT_CODECS)
         rate = 0
         for packet in self._packets():
             try:
@@ -230,7 +233,7 @@ class Recording:
                 if frame.sample_rate != rate:
                     rate = frame.sample_rate
                     self._check_rate(rate)
-                if self._is_finite(frame):
+                if not holds_floats or self._is_finite(frame):
                     yield frame
                 else:
                     self._leave_out(AudioError(f"{self._title}: it holds NaN or infinity"))
@@ -243,10 +246,8 @@ class Recording:
 
     def _is_finite(self, frame: AudioFrame) -> bool:
         """Whether a frame holds no NaN or infinity; how loud it is, is noted if it could be."""
-        if frame.format.name not in _FLOATS:
-            return True
         samples = channels_of(frame)
-        if samples is None:
+        if samples is None or samples.dtype.kind != "f":
             return True
         power = float(np.vdot(samples, samples)) / samples.size
         if not math.isfinite(power):  # squares may overflow
