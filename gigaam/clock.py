@@ -32,7 +32,7 @@ import av
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
 
-__all__ = ["LONGEST_SILENCE_S", "RESET_S", "START_TOLERANCE_S", "TOLERANCE_S", "Clock"]
+__all__ = ["LONGEST_SILENCE_S", "RESET_S", "START_TOLERANCE_S", "TOLERANCE_S", "Clock", "silence"]
 
 TOLERANCE_S = 0.1  # that of ffmpeg's own compensation, aresample=async=1
 START_TOLERANCE_S = 0.2  # WMA of 8 kHz begins with 0.128 s that give no sound
@@ -115,7 +115,7 @@ class Clock:
             return
         if 0 < jump_s <= LONGEST_SILENCE_S - self.silence_s:
             self.silence_s += jump_s
-            yield from self._passed(_silence(frames[0], round(jump_s * frames[0].sample_rate)))
+            yield from self._passed(silence(frames[0], round(jump_s * frames[0].sample_rate)))
         else:
             self._put_back(jump_s)
             self.refused_s = max(self.refused_s, jump_s)
@@ -131,7 +131,7 @@ def _length_s(frame: AudioFrame) -> float:
     return frame.samples / frame.sample_rate
 
 
-def _silence(like: AudioFrame, n_samples: int) -> Iterator[AudioFrame]:
+def silence(like: AudioFrame, n_samples: int) -> Iterator[AudioFrame]:
     """Frames of silence in the form of another; long ones are one frame again and again."""
     repeats, rest = divmod(n_samples, _SILENT_SAMPLES)
     if repeats:

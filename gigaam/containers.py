@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.channel_levels import ChannelLevels, channels_of
-from gigaam.clock import LONGEST_SILENCE_S, Clock
+from gigaam.clock import LONGEST_SILENCE_S, Clock, silence
 from gigaam.errors import AudioDecodingError, AudioError, AudioWarning
 from gigaam.headers import ends_in_part_of_a_frame, has_mp3_tag, is_open_ended, unread_rest
 from gigaam.resampling import MAX_CHANNELS, RATE_RANGE, converted
@@ -101,6 +101,7 @@ class Recording:
         self._clock = Clock(self._origin_s)
         self._reached_s = 0.0  # where packets end, decoded or not
         self._loudest = 0.0  # power of frames of floats, of full scale 1
+        self._found = False
         self._damaged_packets = 0
         self._cut = False
         self._last_packet: Packet[AudioStream] | None = None
@@ -130,7 +131,7 @@ class Recording:
             raise self._undecodable(error) from error
         finally:
             self.close()
-        if not self._clock.position_s:
+        if not self._found:
             if isinstance(self._first_error, av.FFmpegError):
                 raise self._undecodable(self._first_error) from self._first_error
             raise self._first_error or AudioError(f"{self._title}: the recording holds no samples")
@@ -234,9 +235,11 @@ class Recording:
                     rate = frame.sample_rate
                     self._check_rate(rate)
                 if not holds_floats or self._is_finite(frame):
+                    self._found = True
                     yield frame
                 else:
                     self._leave_out(AudioError(f"{self._title}: it holds NaN or infinity"))
+                    yield from silence(frame, frame.samples)
 
     def _leave_out(self, error: Exception) -> None:
         """Take note of a packet that could not be used, but for what pads the end of a file."""

@@ -19,7 +19,7 @@ _SMALLEST_REST = 4096  # bytes; below lie tags and padding
 _MOST_CHUNKS = 1000
 _PROBES = 64
 _FORMS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM")
-_TAGS = (b"TAG", b"ID3", b"APETAGEX")
+_TAGS = (b"TAG", b"ID3", b"APET")
 
 
 def is_open_ended(head: bytes) -> bool:

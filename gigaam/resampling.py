@@ -66,6 +66,8 @@ class _Resampler:
         self._choice: list[tuple[str, str]] = []
         if channel is not None and layout != "mono":
             self._choice = [("pan", f"mono|c0=c{channel}")]
+        elif layout == frame.layout.name and unnamed:  # no place is known, and a guess loses some
+            self._choice = [_evenly(int(unnamed[1]))]
         self._graph = None if unchanged else self._mixing_chain(frame.layout.nb_channels)
         self._queued = 0
         self._first: list[AudioFrame] | None = []  # all frames so far, while they are few
@@ -106,11 +108,10 @@ class _Resampler:
         """The filters that mix by the places of the channels, or evenly where those are unknown."""
         try:
             return self._chain()
-        except av.ArgumentError:
+        except av.ArgumentError:  # places that FFmpeg has no rule for
             if self._choice or n_channels > MAX_CHANNELS:
                 raise
-        evenly = "+".join(f"c{i}" for i in range(n_channels))
-        self._choice = [("pan", f"mono|c0<{evenly}")]
+            self._choice = [_evenly(n_channels)]
         return self._chain()
 
     def _chain(self, *first: tuple[str, str]) -> av.filter.Graph:
@@ -139,6 +140,12 @@ class _Resampler:
         plane: Any = frame.planes[0]  # a buffer, which its stub does not say
         samples: NDArray[Any] = np.frombuffer(plane, self._dtype, frame.samples)
         return samples
+
+
+def _evenly(n_channels: int) -> tuple[str, str]:
+    """The filter, and its argument, that takes the mean of all channels."""
+    channels = "+".join(f"c{i}" for i in range(n_channels))
+    return "pan", f"mono|c0<{channels}"
 
 
 def converted(

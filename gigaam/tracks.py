@@ -73,7 +73,9 @@ def _described(track: AudioStream) -> str:
     codec = track.codec_context
     if codec is None:
         return "of an unknown codec"
-    parts = [codec.name, codec.layout.name, f"{codec.sample_rate} Hz"]
+    n_channels = codec.layout.nb_channels
+    channels = {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels} channels")
+    parts = [codec.name, channels, f"{codec.sample_rate} Hz"]
     parts += filter(None, (track.language, track.metadata.get("title", "")))
     if track.disposition & av.stream.Disposition.default:
         parts.append("default")
