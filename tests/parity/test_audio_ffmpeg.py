@@ -119,14 +119,15 @@ def by_the_clock(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "name", ["aac.mp4", "aac.ts", "aac.mkv", "libmp3lame.mkv", "libvorbis.mkv", "libmp3lame.ts"]
+    # Not MPEG-TS, of which the program here takes the first packet for the start of the file.
+    "name",
+    ["aac.mp4", "aac.mkv", "libmp3lame.mkv", "libvorbis.mkv"],
 )
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_sound_that_starts_late(tmp_path: Path, name: str, rate: int) -> None:
     sound = recording(tmp_path / "a.wav", rate, 1)
     path = tmp_path / name
-    video = "mpeg2video" if path.suffix == ".ts" else "mpeg4"
-    arguments = ("-i", str(sound), "-c:v", video, "-c:a", name.split(".")[0])
+    arguments = ("-i", str(sound), "-c:v", "mpeg4", "-c:a", name.split(".")[0])
     ffmpeg(*("-f", "lavfi", "-i", "testsrc=s=64x64:d=5:r=25", "-itsoffset", "2"), *arguments, path)
     wanted = by_the_clock(path)
     samples = read_audio(path).astype(float) * 32768
