@@ -169,8 +169,8 @@ class Recording:
         for stream in streams:
             if stream is not audio:
                 stream.discard = av.stream.Discard.all
-        if audio.sample_rate:
-            self._check_rate(audio.sample_rate)
+        if rate := audio.codec_context.sample_rate:
+            self._check_rate(rate)
         if (count := audio.codec_context.layout.nb_channels) > MAX_CHANNELS:
             raise AudioError(f"{self._title}: it has {count} channels, over {MAX_CHANNELS}")
         return audio
