@@ -93,7 +93,9 @@ class Recording:
         except BaseException:
             self.close()
             raise
-        self._track_was_chosen = track is not None
+        self._others = ""  # the tracks that nobody chose between; they are gone once it is closed
+        if track is None and len(self._tracks) > 1:
+            self._others = listed(self._tracks)
         counted = self._container.format.name in _COUNTED_FORMATS
         if len(self._container.streams) > 1 and "matroska" in self._container.format.name:
             counted = False  # its length is that of the longest stream
@@ -273,10 +275,10 @@ class Recording:
             yield "more samples follow than its header counts; all were read"
         elif self._rest == "samples":
             yield "more samples follow than its header counts, and were not read"
-        if len(self._tracks) > 1 and not self._track_was_chosen:
+        if self._others:
             yield (
                 f"of its audio tracks number {self._track} was read, and no other (track= or"
-                f" --track chooses): {listed(self._tracks)}"
+                f" --track chooses): {self._others}"
             )
         if self._loudest > _MAX_POWER:
             peak = math.sqrt(self._loudest)
