@@ -13,6 +13,7 @@ import math
 import operator
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
@@ -21,9 +22,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.containers import Recording, is_seekable
-from gigaam.errors import AudioError
-from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, converted
+from gigaam.channel_levels import ChannelLevels
+from gigaam.containers import Recording
+from gigaam.errors import AudioError, AudioWarning
+from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, RATE_RANGE, converted
+from gigaam.sources import is_seekable
 
 if TYPE_CHECKING:
     import torch
@@ -43,13 +46,18 @@ _Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float32]"
 _INT16_SCALE = np.float32(1 / 32768)
 _MAX_CHANNELS = len(LAYOUTS)
 _MAX_PEAK = 4.0  # clipped floats stay below; 16-bit samples in a float array are far above
-_RATE_RANGE = (1_000, 1_000_000)
 
 
 def read_audio(
-    source: AudioSource, *, sample_rate: int = SAMPLE_RATE, input_rate: int | None = None
+    source: AudioSource,
+    *,
+    sample_rate: int = SAMPLE_RATE,
+    input_rate: int | None = None,
+    track: int | None = None,
 ) -> NDArray[np.float32]:
     """All samples of a recording, mono, at ``sample_rate``.
+
+    They lie where the clock of the file puts them, which has its own rules: `gigaam.clock`.
 
     Args:
         source: A path, the bytes of a file, a binary file object (read from its current position,
@@ -57,6 +65,7 @@ def read_audio(
             ``[n, c]`` (the axis shorter than 9 is channels). Integers are scaled by their dtype.
         sample_rate: The rate wanted.
         input_rate: The rate of an array; files state their own, and this is ignored for them.
+        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
 
     Returns:
         float32 ``[n]``, at least one sample, owned by the caller.
@@ -64,11 +73,11 @@ def read_audio(
     Raises:
         AudioFileNotFoundError: No such file (or a URL, which is never fetched).
         AudioDecodingError: FFmpeg finds no audio in the source or cannot decode it.
-        AudioError: No samples, or an array that cannot be sound as it is.
+        AudioError: No samples, no such track, or what cannot be sound as it is.
     """
     joined = np.empty(0, np.float32)
     filled = 0
-    for block in iter_audio(source, sample_rate=sample_rate, input_rate=input_rate):
+    for block in iter_audio(source, sample_rate=sample_rate, input_rate=input_rate, track=track):
         end = filled + block.size
         if end > joined.size:  # resize() reallocates in place: one copy of the audio in memory
             joined.resize(max(end, joined.size * 5 // 4), refcheck=False)
@@ -85,6 +94,7 @@ def iter_audio(
     input_rate: int | None = None,
     block_s: float = BLOCK_S,
     channel: int | None = None,
+    track: int | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Blocks of a recording as they are decoded, in bounded memory; see `read_audio`.
 
@@ -94,6 +104,7 @@ def iter_audio(
         input_rate: The rate of an array.
         block_s: Seconds in every block but the last, which may be shorter.
         channel: The only one to be heard, from 0; by default all are mixed.
+        track: As in `read_audio`.
 
     Returns:
         An iterator of float32 ``[n]``. Arguments are checked, and a file is opened, before the
@@ -102,10 +113,10 @@ def iter_audio(
     sample_rate = _checked_rate("sample_rate", sample_rate)
     if not (math.isfinite(block_s) and block_s * sample_rate >= 1):
         raise AudioError(f"block_s={block_s!r} must be a length in seconds, above 0")
-    samples = _as_array(source)
+    samples = _as_array(source, track)
     chunks: Iterator[_Samples]
     if samples is None:
-        recording = Recording(source)
+        recording = Recording(source, track)
         _check_channel(channel, recording.n_channels)
         chunks = recording.chunks(sample_rate, channel)
     else:
@@ -122,42 +133,48 @@ def _check_channel(channel: int | None, n_channels: int) -> None:
         raise AudioError(f"channel={channel}, but the recording has {n_channels}, counted from 0")
 
 
-def duration_s(source: AudioSource, *, input_rate: int | None = None) -> float | None:
+def duration_s(
+    source: AudioSource, *, input_rate: int | None = None, track: int | None = None
+) -> float | None:
     """Length in seconds as the header states it, without decoding; None if it does not.
 
     Streams that cannot be rewound say None as well; others are left where they were.
     """
-    samples = _as_array(source)
+    samples = _as_array(source, track)
     if samples is not None:
         length: int = _channels_first(samples).shape[1]
         return length / _checked_rate("input_rate", input_rate)
     file: Any = source if hasattr(source, "read") else None
     if file is None:
-        return _stated_s(source)
+        return _stated_s(source, track)
     if not is_seekable(file):
         return None
     position = file.tell()
     try:
-        return _stated_s(file)
+        return _stated_s(file, track)
     finally:
         file.seek(position)
 
 
-def channel_count(source: str | os.PathLike[str] | bytes | NDArray[Any] | torch.Tensor) -> int:
+def channel_count(
+    source: str | os.PathLike[str] | bytes | NDArray[Any] | torch.Tensor,
+    *,
+    track: int | None = None,
+) -> int:
     """Channels of a recording, as its header states them."""
-    samples = _as_array(source)
+    samples = _as_array(source, track)
     if samples is not None:
         count: int = _channels_first(samples).shape[0]
         return count
-    recording = Recording(source)
+    recording = Recording(source, track)
     try:
         return recording.n_channels
     finally:
         recording.close()
 
 
-def _stated_s(source: object) -> float | None:
-    recording = Recording(source)
+def _stated_s(source: object, track: int | None) -> float | None:
+    recording = Recording(source, track)
     recording.close()
     return recording.stated_s
 
@@ -190,7 +207,7 @@ def _checked_rate(name: str, rate: object) -> int:
     """The rate as a plain int, or an error that names the argument."""
     if rate is None:
         raise AudioError(f"{name}= is required for arrays: samples alone do not tell their rate")
-    low, high = _RATE_RANGE
+    low, high = RATE_RANGE
     try:
         value = operator.index(rate)  # type: ignore[arg-type]
     except TypeError as error:
@@ -203,14 +220,19 @@ def _checked_rate(name: str, rate: object) -> int:
 # ---------------------------------------------------------------------------- arrays
 
 
-def _as_array(source: object) -> NDArray[Any] | None:
+def _as_array(source: object, track: int | None) -> NDArray[Any] | None:
     """The samples as numpy, if the source is an array or tensor; None if it is to be decoded."""
+    torch: Any = sys.modules.get("torch")  # whoever holds a tensor has imported it
+    is_tensor = torch is not None and isinstance(source, torch.Tensor)
+    if not (is_tensor or isinstance(source, np.ndarray)):
+        return None
+    if track is not None:
+        raise AudioError(f"track={track}, but an array has no tracks")
     if isinstance(source, np.ndarray):
         return source
-    torch = sys.modules.get("torch")  # whoever holds a tensor has imported it
-    if torch is None or not isinstance(source, torch.Tensor):
-        return None
-    tensor = source.float() if source.dtype == torch.bfloat16 else source
+    tensor: Any = source
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
     array: NDArray[Any] = tensor.numpy(force=True)
     return array
 
@@ -240,6 +262,7 @@ def _scaled(samples: NDArray[Any]) -> NDArray[Any]:
         return samples.astype(np.float32, copy=False)
     if kind not in "iu":
         raise AudioError(f"samples of type {samples.dtype} are not sound: give floats or integers")
+    _check_width(samples)
     bytes_ = samples.dtype.itemsize
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     middle = 1 << (8 * bytes_ - 1)
@@ -247,13 +270,27 @@ def _scaled(samples: NDArray[Any]) -> NDArray[Any]:
         samples = (samples ^ samples.dtype.type(middle)).view(f"i{bytes_}")
     if bytes_ == 2:
         return samples
-    if bytes_ == 8 and 0 < max(int(samples.max()), -int(samples.min())) < 1 << 32:
-        raise AudioError(
-            "64-bit samples this small (peak below 2**32) are narrower ones in a wide array:"
-            " convert them to their own type, as in samples.astype('int16')"
-        )
     scaled: NDArray[Any] = samples.astype(np.float32) / np.float32(middle)
     return scaled
+
+
+def _check_width(samples: NDArray[Any]) -> None:
+    """Refuse narrow integers in a wide array: scaled by its type they would be silence."""
+    bits = 8 * samples.dtype.itemsize
+    if bits < 32:
+        return
+    narrow = 16 if bits == 32 else 32
+    peak = max(int(samples.max()), -int(samples.min()))
+    if not 0 < peak < 1 << narrow:
+        return
+    # Quiet, but wide: 24 bits at the upper end, with zeros below, whose noise is no louder.
+    if bits == 32 and not (samples & samples.dtype.type(0xFF)).any():
+        return
+    own = samples.dtype.name.replace(str(bits), "16")
+    raise AudioError(
+        f"{bits}-bit samples this small (peak {peak}) are narrower ones in a wide array: convert"
+        f" them to their own type, as in samples.astype('{own}')"
+    )
 
 
 def _check_floats(samples: NDArray[Any]) -> None:
@@ -280,7 +317,15 @@ def _array_chunks(
     if rate == sample_rate and len(scaled) == 1:
         return iter((scaled[0],))
     sample_fmt = "s16" if scaled.dtype == np.int16 else "flt"
-    return converted(_array_frames(scaled, rate, sample_fmt), sample_rate, sample_fmt)
+    return _mixed(_array_frames(scaled, rate, sample_fmt), sample_rate, sample_fmt)
+
+
+def _mixed(frames: Iterable[AudioFrame], sample_rate: int, sample_fmt: str) -> Iterator[_Samples]:
+    levels = ChannelLevels()
+    chunks = converted(levels.of_channels(frames), sample_rate, sample_fmt)
+    yield from levels.of_mix(chunks)
+    if problem := levels.problem():
+        warnings.warn(f"the array: {problem}", AudioWarning, stacklevel=2)
 
 
 def _array_frames(samples: NDArray[Any], rate: int, sample_fmt: str) -> Iterator[AudioFrame]:

@@ -135,6 +135,13 @@ def transcribe(
         Literal["mix", "split"],
         typer.Option(help="Recognise all channels as one, or each by itself."),
     ] = "mix",
+    track: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Which audio track of each file, from 0. [default: the one that ffmpeg takes]",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings per pass of the encoder.")] = 8,
     device: Annotated[
         str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any]")
@@ -162,7 +169,7 @@ def transcribe(
         _loaded(model, onnx, device),
         word_timestamps=word_timestamps or printer.needs_times,
         batch_size=batch_size,
-        longform={"vad": vad, "channels": channels},
+        longform={"vad": vad, "channels": channels, "track": track},
     )
     # Where results appear on the terminal, they themselves show the progress.
     hidden = output_dir is None and sys.stdout.isatty()

@@ -96,4 +96,4 @@ class MissingDependencyError(GigaAMError, ImportError):
 
 
 class AudioWarning(UserWarning):
-    """A recording is cut short or damaged, and was used as far as it goes."""
+    """Part of a recording was not used: it is cut short, damaged, or not what was asked for."""

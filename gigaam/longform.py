@@ -110,9 +110,10 @@ class LongformTranscriber:
         input_rate: int | None = None,
         progress: Progress | None = None,
         channels: Channels = "mix",
+        track: int | None = None,
     ) -> LongformTranscriptionResult:
         """The segments of a recording; see `iter_segments`."""
-        feeds, tell = self._open(source, input_rate, progress, channels)
+        feeds, tell = self._open(source, input_rate, progress, channels, track)
         segments = list(self._segments(feeds, word_timestamps, tell))
         return LongformTranscriptionResult(
             segments,
@@ -128,6 +129,7 @@ class LongformTranscriber:
         input_rate: int | None = None,
         progress: Progress | None = None,
         channels: Channels = "mix",
+        track: int | None = None,
     ) -> Generator[Segment, None, None]:
         """The segments of a recording, in order, each as soon as it is recognised.
 
@@ -138,12 +140,13 @@ class LongformTranscriber:
             progress: Called with the seconds done and the seconds in all (or None) after each
                 batch.
             channels: "mix", or "split" for each by itself; an open file is then read into memory.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
 
         Returns:
             A generator; arguments are checked, and a file is opened, before it starts. An error in
             the middle of a file comes after the segments before it.
         """
-        feeds, tell = self._open(source, input_rate, progress, channels)
+        feeds, tell = self._open(source, input_rate, progress, channels, track)
         return self._segments(feeds, word_timestamps, tell)
 
     def _open(
@@ -152,6 +155,7 @@ class LongformTranscriber:
         input_rate: int | None,
         progress: Progress | None,
         channels: Channels,
+        track: int | None,
     ) -> tuple[list[_Feed], Callable[[float, bool], None]]:
         """A feed of the recording or one of each channel, and what is told the progress."""
         if channels not in ("mix", "split"):
@@ -160,8 +164,10 @@ class LongformTranscriber:
         if channels == "split":
             if not isinstance(source, str | bytes | os.PathLike) and hasattr(source, "read"):
                 source = source.read()  # it can be read only once
-            numbers = range(channel_count(source))
-        total_s = duration_s(source, input_rate=input_rate) if progress is not None else None
+            numbers = range(channel_count(source, track=track))
+        total_s = None
+        if progress is not None:
+            total_s = duration_s(source, input_rate=input_rate, track=track)
 
         def tell(done_s: float, finished: bool = False) -> None:
             if progress is not None:
@@ -169,7 +175,13 @@ class LongformTranscriber:
 
         feeds = [
             _Feed(
-                iter_audio(source, input_rate=input_rate, block_s=_BLOCK_S, channel=number),
+                iter_audio(
+                    source,
+                    input_rate=input_rate,
+                    block_s=_BLOCK_S,
+                    channel=number,
+                    track=track,
+                ),
                 self._detector,
                 self._options,
                 self._batch_size,

@@ -132,26 +132,30 @@ class GigaAM(nn.Module, ModelNames):
         return encoded.float(), encoded_lengths
 
     def prepare_wav(
-        self, wav_file: AudioSource, input_rate: int | None = None
+        self, wav_file: AudioSource, input_rate: int | None = None, track: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """A recording as a batch of one: float32 [1, n] and its length int64 [1]."""
         samples = read_audio(
-            wav_file, sample_rate=self.preprocessor.sample_rate, input_rate=input_rate
+            wav_file,
+            sample_rate=self.preprocessor.sample_rate,
+            input_rate=input_rate,
+            track=track,
         )
         wav = torch.from_numpy(samples).to(self.device)[None]
         return wav, torch.tensor([wav.size(1)], device=self.device)
 
     @shielded
     def embed_audio(
-        self, wav_file: AudioSource, input_rate: int | None = None
+        self, wav_file: AudioSource, input_rate: int | None = None, track: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """Encodings of a recording, float32 [1, D, T], and their number, int32 [1].
 
         Args:
             wav_file: A path, the bytes of a file, an open binary file, or an array or tensor.
             input_rate: Rate of an array's samples, Hz.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         """
-        encoded, lengths = self(*self.prepare_wav(wav_file, input_rate))
+        encoded, lengths = self(*self.prepare_wav(wav_file, input_rate, track))
         return encoded, lengths
 
     @torch.inference_mode()
@@ -263,14 +267,17 @@ class GigaAMEmo(GigaAM):
         self.id2name: list[str] = [names[i] for i in range(len(names))]
 
     @shielded
-    def get_probs(self, wav_file: AudioSource, input_rate: int | None = None) -> dict[str, float]:
+    def get_probs(
+        self, wav_file: AudioSource, input_rate: int | None = None, track: int | None = None
+    ) -> dict[str, float]:
         """Probability of each emotion of a recording; they sum to one.
 
         Args:
             wav_file: A path, the bytes of a file, an open binary file, or an array or tensor.
             input_rate: Rate of an array's samples, Hz.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         """
-        encoded, lengths = self(*self.prepare_wav(wav_file, input_rate))
+        encoded, lengths = self(*self.prepare_wav(wav_file, input_rate, track))
         (probabilities,) = self.classify(encoded, lengths).tolist()
         return dict(zip(self.id2name, probabilities, strict=True))
 

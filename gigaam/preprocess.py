@@ -28,6 +28,7 @@ def load_audio(
     audio_path: AudioSource,
     sample_rate: int = SAMPLE_RATE,
     return_format: Literal["float", "int"] = "float",
+    track: int | None = None,
 ) -> Tensor:
     """Mono samples of a recording, [n], at ``sample_rate`` (the target).
 
@@ -35,6 +36,7 @@ def load_audio(
         audio_path: A path, the bytes of a file, or an open binary file.
         sample_rate: Rate of the result in Hz; the recording is resampled to it.
         return_format: "float": float32 in [-1, 1]; "int": int16, as in the first release.
+        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
 
     Raises:
         AudioFileNotFoundError: There is no such file.
@@ -42,7 +44,7 @@ def load_audio(
     """
     if return_format not in ("float", "int"):
         raise ArgumentError(f'return_format must be "float" or "int", not {return_format!r}')
-    samples = torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate))
+    samples = torch.from_numpy(read_audio(audio_path, sample_rate=sample_rate, track=track))
     if return_format == "float":
         return samples
     return (samples * 32768).round().clamp(-32768, 32767).to(torch.int16)

@@ -44,6 +44,7 @@ class LongformArguments(TypedDict, total=False):
         new_chunk_threshold: The shortest pause that ends a chunk, seconds.
         fr_batch_size: The published name of ``batch_size``.
         input_rate: Rate of arrays and tensors, Hz.
+        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         progress: Called with the seconds done and the seconds in all, or None if unknown.
     """
 
@@ -58,6 +59,7 @@ class LongformArguments(TypedDict, total=False):
     new_chunk_threshold: float | None
     fr_batch_size: int | None
     input_rate: int | None
+    track: int | None
     progress: Progress | None
 
 
@@ -90,6 +92,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
+        track: int | None = ...,
     ) -> TranscriptionResult: ...
 
     @overload
@@ -100,6 +103,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
+        track: int | None = ...,
     ) -> list[TranscriptionResult]: ...
 
     @overload
@@ -110,6 +114,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise", "return"] = ...,
         input_rate: int | None = ...,
+        track: int | None = ...,
     ) -> list[TranscriptionResult | Exception]: ...
 
     def transcribe(
@@ -119,6 +124,7 @@ class SpeechRecognition(ABC):
         batch_size: int = 8,
         on_error: Literal["raise", "return"] = "raise",
         input_rate: int | None = None,
+        track: int | None = None,
     ) -> Any:
         """The text of a recording of up to 30 seconds, or the texts of many.
 
@@ -130,6 +136,7 @@ class SpeechRecognition(ABC):
             on_error: In a list, "raise" stops at the first recording that fails; "return" puts
                 its exception in its place and goes on.
             input_rate: Rate of arrays and tensors, Hz.
+            track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
 
         Returns:
             `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
@@ -144,6 +151,7 @@ class SpeechRecognition(ABC):
             batch_size=batch_size,
             on_error=on_error,
             input_rate=input_rate,
+            track=track,
         )
 
     def transcribe_longform(

@@ -83,6 +83,7 @@ class Recognizer:
         word_timestamps: bool = False,
         on_error: OnError = "raise",
         input_rate: int | None = None,
+        track: int | None = None,
     ) -> Outcome | list[Outcome]:
         """The text of a recording, or the texts of many in their order.
 
@@ -94,6 +95,7 @@ class Recognizer:
             on_error: "raise" stops at the first recording that fails; "return" puts its exception
                 in the place of its result and goes on.
             input_rate: Sample rate of recordings given as arrays, in Hz.
+            track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
 
         Returns:
             A result for one recording, a list of results for many.
@@ -108,8 +110,8 @@ class Recognizer:
 
         def load(source: AudioSource) -> Waveform | Exception:
             if on_error == "raise":
-                return self._load(source, input_rate)
-            return _caught(lambda: self._load(source, input_rate))
+                return self._load(source, input_rate, track)
+            return _caught(lambda: self._load(source, input_rate, track))
 
         results: list[Outcome] = []
         with closing(_loaded_ahead(many, batch_size * _WINDOW_BATCHES, load)) as windows:
@@ -135,13 +137,14 @@ class Recognizer:
             )
         ]
 
-    def _load(self, source: AudioSource, input_rate: int | None) -> Waveform:
+    def _load(self, source: AudioSource, input_rate: int | None, track: int | None) -> Waveform:
         """One recording's samples; of one over the limit no more is decoded than shows it."""
         blocks = iter_audio(
             source,
             sample_rate=SAMPLE_RATE,
             input_rate=input_rate,
             block_s=self._max_duration_s + _ROUNDING_S,
+            track=track,
         )
         waveform = next(blocks)
         if next(blocks, None) is not None:

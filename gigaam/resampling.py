@@ -26,6 +26,9 @@ FRAME_SAMPLES = 65_536  # queued before the filter graph runs: each run costs a 
 # What FFmpeg assumes of n channels that nobody named, from one to eight.
 LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
 
+RATE_RANGE = (1_000, 1_000_000)
+MAX_CHANNELS = 64  # of swresample
+
 
 class _Resampler:
     """One swresample conversion to mono, for frames of one format, rate and layout."""
@@ -63,7 +66,9 @@ class _Resampler:
         self._choice: list[tuple[str, str]] = []
         if channel is not None and layout != "mono":
             self._choice = [("pan", f"mono|c0=c{channel}")]
-        self._graph = None if unchanged else self._chain()
+        elif layout == frame.layout.name and unnamed:  # no place is known, and a guess loses some
+            self._choice = [_evenly(int(unnamed[1]))]
+        self._graph = None if unchanged else self._mixing_chain(frame.layout.nb_channels)
         self._queued = 0
         self._first: list[AudioFrame] | None = []  # all frames so far, while they are few
 
@@ -99,6 +104,16 @@ class _Resampler:
         wanted = -(-self._queued * sample_rate // input_rate)
         return [np.concatenate(self._pull(graph))[:wanted]]
 
+    def _mixing_chain(self, n_channels: int) -> av.filter.Graph:
+        """The filters that mix by the places of the channels, or evenly where those are unknown."""
+        try:
+            return self._chain()
+        except av.ArgumentError:  # places that FFmpeg has no rule for
+            if self._choice or n_channels > MAX_CHANNELS:
+                raise
+            self._choice = [_evenly(n_channels)]
+        return self._chain()
+
     def _chain(self, *first: tuple[str, str]) -> av.filter.Graph:
         """The filters, after those that are named with their arguments."""
         graph = av.filter.Graph()
@@ -125,6 +140,12 @@ class _Resampler:
         plane: Any = frame.planes[0]  # a buffer, which its stub does not say
         samples: NDArray[Any] = np.frombuffer(plane, self._dtype, frame.samples)
         return samples
+
+
+def _evenly(n_channels: int) -> tuple[str, str]:
+    """The filter, and its argument, that takes the mean of all channels."""
+    channels = "+".join(f"c{i}" for i in range(n_channels))
+    return "pan", f"mono|c0<{channels}"
 
 
 def converted(

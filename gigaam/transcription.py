@@ -31,6 +31,7 @@ class ListeningArguments(TypedDict, total=False):
 
     vad: Vad
     channels: Channels
+    track: int | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class Transcription:
             on_progress: Told how far the long recording at work is.
             on_segment: Given the segments of long recordings as soon as they are there.
         """
-        measured = ((job, _stated_s(job)) for job in jobs)
+        track = self.longform.get("track")
+        measured = ((job, _stated_s(job, track)) for job in jobs)
         for is_short, group in groupby(measured, self._is_short):
             if is_short:
                 for window in _growing(group, self.batch_size):
@@ -99,6 +101,7 @@ class Transcription:
             word_timestamps=self.word_timestamps,
             batch_size=self.batch_size,
             on_error="return",
+            track=self.longform.get("track"),
         )
         for (job, stated_s), result in zip(window, results, strict=True):
             yield Outcome(job, result, stated_s or 0.0)
@@ -135,12 +138,12 @@ class Transcription:
         return Outcome(job, result, length_s)
 
 
-def _stated_s(job: Job) -> float | None:
+def _stated_s(job: Job, track: int | None) -> float | None:
     """Seconds as the header states them; what is wrong with a file will show when it is read."""
     if job.path == STDIN:
         return None
     try:
-        return duration_s(job.path)
+        return duration_s(job.path, track=track)
     except (GigaAMError, OSError):
         return None
 

@@ -87,38 +87,42 @@ class OnnxModel:
                 self._net.refuse(f"{lengths} frames in an array of shape {encoded.shape}")
         return outputs
 
-    def _read(self, wav_file: AudioSource, input_rate: int | None) -> Waveform:
+    def _read(self, wav_file: AudioSource, input_rate: int | None, track: int | None) -> Waveform:
         rate = self.metadata.front_end.sample_rate
-        return read_audio(wav_file, sample_rate=rate, input_rate=input_rate)
+        return read_audio(wav_file, sample_rate=rate, input_rate=input_rate, track=track)
 
 
 class OnnxEncoder(OnnxModel):
     """A pre-trained encoder."""
 
     def embed_audio(
-        self, wav_file: AudioSource, input_rate: int | None = None
+        self, wav_file: AudioSource, input_rate: int | None = None, track: int | None = None
     ) -> tuple[Float, NDArray[np.int32]]:
         """Encodings of a recording, float32 [1, D, T], and their number, int32 [1].
 
         Args:
             wav_file: A path, the bytes of a file, an open binary file, or an array.
             input_rate: Rate of an array's samples, Hz.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         """
-        encoded, lengths = self._run(self._read(wav_file, input_rate))
+        encoded, lengths = self._run(self._read(wav_file, input_rate, track))
         return encoded, lengths
 
 
 class OnnxEmo(OnnxModel):
     """An emotion recogniser."""
 
-    def get_probs(self, wav_file: AudioSource, input_rate: int | None = None) -> dict[str, float]:
+    def get_probs(
+        self, wav_file: AudioSource, input_rate: int | None = None, track: int | None = None
+    ) -> dict[str, float]:
         """Probability of each emotion of a recording; they sum to one.
 
         Args:
             wav_file: A path, the bytes of a file, an open binary file, or an array.
             input_rate: Rate of an array's samples, Hz.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         """
-        (probabilities,) = self._run(self._read(wav_file, input_rate))
+        (probabilities,) = self._run(self._read(wav_file, input_rate, track))
         if probabilities.shape != (1, len(self.metadata.emotions)):
             self._net.refuse(f"{probabilities.shape} probabilities of {self.metadata.emotions}")
         return dict(zip(self.metadata.emotions, probabilities[0].tolist(), strict=True))
@@ -157,17 +161,18 @@ class OnnxASR(OnnxModel, SpeechRecognition):
             )
 
     def embed_audio(
-        self, wav_file: AudioSource, input_rate: int | None = None
+        self, wav_file: AudioSource, input_rate: int | None = None, track: int | None = None
     ) -> tuple[Float, NDArray[np.int32]]:
         """Encodings of a recording, float32 [1, D, T], and their number; of RNN-T models alone.
 
         Args:
             wav_file: A path, the bytes of a file, an open binary file, or an array.
             input_rate: Rate of an array's samples, Hz.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         """
         if self._transducer is None:
             raise ArgumentError("a CTC graph gives no encodings: its head is part of it")
-        encoded, lengths = self._run(self._read(wav_file, input_rate))
+        encoded, lengths = self._run(self._read(wav_file, input_rate, track))
         return encoded, lengths
 
     def encode(self, waveforms: Sequence[Waveform]) -> Encodings:

@@ -20,7 +20,7 @@ CHANNEL = "0.35*sin(2*PI*(200+{i}*97)*t+sin(9*t))+0.2*(random({i})-0.5)"
 PICTURE = ("-f", "lavfi", "-i", "testsrc=s=64x64:d=1.7:r=10")
 
 
-def ffmpeg(*arguments: str) -> bytes:
+def ffmpeg(*arguments: str | Path) -> bytes:
     """What the program writes to its standard output."""
     program = shutil.which("ffmpeg")
     if program is None:
@@ -104,3 +104,44 @@ def test_six_channels_of_aac(tmp_path: Path) -> None:
 
 def test_another_target_rate(tmp_path: Path) -> None:
     assert difference(recording(tmp_path / "a.wav", 44_100, 2), 8_000) <= 2
+
+
+# ---------------------------------------------------------------------------- the file's clock
+
+
+def by_the_clock(path: Path) -> np.ndarray:
+    """What the program makes of a file whose sound it puts where the clock says."""
+    output = ffmpeg(
+        *("-i", str(path), "-af", "aresample=async=1:first_pts=0", "-ac", "1"),
+        *("-ar", str(SAMPLE_RATE), "-f", "s16le", "-"),
+    )
+    return np.frombuffer(output, "<i2").astype(int)
+
+
+@pytest.mark.parametrize(
+    # Not MPEG-TS, of which the program here takes the first packet for the start of the file.
+    "name",
+    ["aac.mp4", "aac.mkv", "libmp3lame.mkv", "libvorbis.mkv"],
+)
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_sound_that_starts_late(tmp_path: Path, name: str, rate: int) -> None:
+    sound = recording(tmp_path / "a.wav", rate, 1)
+    path = tmp_path / name
+    arguments = ("-i", str(sound), "-c:v", "mpeg4", "-c:a", name.split(".")[0])
+    ffmpeg(*("-f", "lavfi", "-i", "testsrc=s=64x64:d=5:r=25", "-itsoffset", "2"), *arguments, path)
+    wanted = by_the_clock(path)
+    samples = read_audio(path).astype(float) * 32768
+    assert wanted.size > 3.5 * SAMPLE_RATE
+    assert abs(samples.size - wanted.size) <= 1
+    common = min(samples.size, wanted.size)
+    assert np.abs(samples[:common] - wanted[:common]).max() <= 2
+    assert not samples[: SAMPLE_RATE * 3 // 2].any()
+
+
+def test_timestamps_that_wrap(tmp_path: Path) -> None:
+    sound = recording(tmp_path / "a.wav", 16_000, 1)
+    plain, wrapping = tmp_path / "plain.ts", tmp_path / "wrapping.ts"
+    ffmpeg("-i", sound, "-c:a", "aac", "-f", "mpegts", plain)
+    offset = str(2**33 / 90_000 - 1.4 - 0.8)  # 1.4 s are the muxer's own
+    ffmpeg("-i", sound, "-c:a", "aac", "-output_ts_offset", offset, "-f", "mpegts", wrapping)
+    np.testing.assert_array_equal(read_audio(wrapping), read_audio(plain))

@@ -311,6 +311,7 @@ FLOATS = arrays.arrays(
 )
 
 
+@pytest.mark.filterwarnings("ignore:.*cancel each other out")  # such arrays are drawn, too
 @settings(max_examples=examples(50))
 @given(FLOATS, st.sampled_from([8_000, 16_000, 48_000]))
 def test_both_layouts_mean_the_same(samples: np.ndarray, rate: int) -> None:

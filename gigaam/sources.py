@@ -1,0 +1,244 @@
+"""What recordings are read from: files judged by what was opened, bytes, and file objects.
+
+FFmpeg never opens anything itself: it is handed a `Source`, and reads what that gives.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Generator
+from io import BytesIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from gigaam.errors import AudioError, AudioFileNotFoundError
+
+__all__ = ["Source", "is_seekable", "open_source"]
+
+_HEAD_BYTES = 4096  # enough to see the tag of an MP3 behind short titles
+_COPY_BYTES = 1 << 20
+_SPOOL_BYTES = 64 << 20  # a longer stream goes to disk, if it has to be kept at all
+_SYSTEM_FOLDERS = ("/proc", "/sys")  # their files are the system's state, and may never end
+
+
+def open_source(source: object) -> Source:
+    """Whatever a recording may be given as, but for arrays, ready to be read.
+
+    Raises:
+        AudioFileNotFoundError: No such file.
+        AudioError: It cannot be read, is empty, or is not a thing that recordings are read from.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        if not source:
+            raise AudioError("the recording holds no samples: it is 0 bytes long")
+        return Source(BytesIO(source), f"<{len(source)} bytes>")
+    if isinstance(source, (str, os.PathLike)):
+        return _of_path(os.fsdecode(source))
+    if not hasattr(source, "read"):
+        raise AudioError(
+            "audio is a path, bytes, a binary file object, a numpy array or a torch tensor,"
+            f" not {type(source).__name__}"
+        )
+    name = getattr(source, "name", "")
+    found = Source(source, f"<{type(source).__name__}>", name if isinstance(name, str) else "")
+    if not found.head:
+        raise AudioError("the recording holds no samples: the file object is at its end")
+    return found
+
+
+def is_seekable(file: Any) -> bool:
+    """Whether a file object can go back, asked of the method and of what tell() then says."""
+    try:
+        if hasattr(file, "seekable") and not file.seekable():
+            return False
+        file.seek(file.tell())
+    except (AttributeError, OSError, ValueError):
+        return False
+    return True
+
+
+class Source:
+    """A file object as FFmpeg sees it: its bytes from here on, and no way to close it.
+
+    What the file object raises does not cross FFmpeg, whose callbacks lose all that is no plain
+    ``Exception``: FFmpeg is told that the file ends, and `check` raises it afterwards. A Ctrl-C
+    that comes while FFmpeg calls is kept in the same way.
+
+    Attributes:
+        title: How messages call it.
+        name: "stream" and the extension, by which FFmpeg knows formats that have no header.
+        head: Its first bytes.
+        read: Takes a number of bytes and gives at most as many, none at the end.
+    """
+
+    def __init__(self, file: Any, title: str, path: str = "", *, owned: bool = False) -> None:
+        """A source.
+
+        Args:
+            file: Is read from its current position.
+            title: How messages call it.
+            path: Tells the extension.
+            owned: Whether it is to be closed in the end.
+        """
+        self.title = title
+        self.name = "stream" + os.path.splitext(path)[1]
+        self._file = file
+        self._closing: list[IO[bytes]] = [file] if owned else []
+        self._failure: BaseException | None = None
+        self._ahead = b""  # read, but not yet seen by FFmpeg
+        self._seekable = is_seekable(file)
+        self._start = file.tell() if self._seekable else 0
+        self.head = self._read_head()
+        if self._seekable:
+            file.seek(self._start)
+        elif self.head[4:8] == b"ftyp":  # MP4: the index it begins with may stand at the end
+            self._start, self._seekable = 0, True
+            self._file = self._spooled()
+            self._closing.append(self._file)
+        else:
+            self._ahead = self.head
+        reads = self._reads()
+        next(reads)
+        self.read: Callable[[int], bytes] = reads.send
+
+    def seekable(self) -> bool:
+        """Whether `seek` works."""
+        return self._seekable
+
+    def tell(self) -> int:
+        """The position, in bytes from where reading began."""
+        return int(self._file.tell()) - self._start
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move, and tell the new position; -1 if that failed."""
+        try:
+            self._file.seek(offset + self._start if whence == os.SEEK_SET else offset, whence)
+            return self.tell()
+        except BaseException as error:
+            self._failure = self._failure or error
+            return -1
+
+    def check(self) -> None:
+        """Raise what went wrong while FFmpeg read, if anything."""
+        if self._failure is not None:
+            raise self._failure
+
+    def size(self) -> int:
+        """Bytes in all, of a seekable source."""
+        position = self._file.tell()
+        end = self._file.seek(0, os.SEEK_END)
+        self._file.seek(position)
+        return int(end) - self._start
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Some bytes of a seekable source, which stays where it is."""
+        position = self._file.tell()
+        self._file.seek(self._start + offset)
+        data = self._bytes(size)
+        self._file.seek(position)
+        return data
+
+    def close(self) -> None:
+        """Close what was opened here, and delete the copy of a stream, if one had to be made."""
+        for file in self._closing:
+            file.close()
+
+    def _reads(self) -> Generator[bytes, int, None]:
+        """What ``read`` gives, call by call.
+
+        A generator, for a signal is handled as soon as Python code goes on: at the start of a
+        function that would be before its ``try``, in here it is within.
+        """
+        data = b""
+        while True:
+            try:
+                size = yield data
+                data = b"" if self._failure is not None else self._bytes(size)
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                self._failure = self._failure or error
+                data = b""
+
+    def _bytes(self, size: int) -> bytes:
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            return data
+        data = self._file.read(size)
+        if isinstance(data, str):
+            raise AudioError("the file object gives text: open it in binary mode ('rb')")
+        if data is None:
+            raise AudioError("the file object does not block: it gave None in place of bytes")
+        data = bytes(data)
+        if len(data) > size:  # FFmpeg's buffer ends there, and PyAV does not look
+            raise AudioError(f"the file object gave {len(data)} bytes when asked for {size}")
+        return data
+
+    def _read_head(self) -> bytes:
+        head = b""
+        while len(head) < _HEAD_BYTES and (more := self._bytes(_HEAD_BYTES - len(head))):
+            head += more
+        return head
+
+    def _spooled(self) -> IO[bytes]:
+        """A temporary file with all of the stream, in memory as long as it is small."""
+        whole = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115
+        whole.write(self.head)
+        while data := self._bytes(_COPY_BYTES):
+            whole.write(data)
+        whole.seek(0)
+        return whole
+
+
+def _of_path(path: str) -> Source:
+    """The source at a path: a regular file, a named pipe, or a descriptor of the process."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        hint = "; URLs are not fetched, download the file first" if "://" in path else ""
+        raise AudioFileNotFoundError(f"no such file: {path[:200]!r}{hint}") from error
+    _check_kind(path, mode)
+    try:
+        file = os.fdopen(_descriptor(path, mode), "rb", buffering=0)
+    except OSError as error:
+        raise AudioError(f"{path!r} cannot be read: {error.strerror}") from error
+    try:
+        opened = os.fstat(file.fileno())  # the path may lead elsewhere by now
+        _check_kind(path, opened.st_mode)
+        if opened.st_dev in _system_devices():
+            raise AudioError(f"{path!r} is the system's own: recordings are no files of /proc")
+        source = Source(file, repr(path), path, owned=True)
+        if not source.head:
+            raise AudioError(f"{path!r}: the recording holds no samples: it is 0 bytes long")
+    except OSError as error:
+        file.close()
+        raise AudioError(f"{path!r} cannot be read: {error.strerror}") from error
+    except BaseException:
+        file.close()
+        raise
+    return source
+
+
+def _check_kind(path: str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise AudioError(f"{path!r} is a directory: give the recordings in it")
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        raise AudioError(f"{path!r} is a device: recordings are files, pipes or sockets")
+
+
+def _descriptor(path: str, mode: int) -> int:
+    """A new descriptor of what the path leads to."""
+    own = re.fullmatch(r"/dev/stdin|(?:/dev/fd|/proc/self/fd)/(\d+)", path)
+    if own is not None and stat.S_ISSOCK(mode):  # which can be used, but not opened again
+        return os.dup(int(own[1] or 0))
+    flags = os.O_RDONLY
+    for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY"):
+        flags |= getattr(os, name, 0)
+    return os.open(path, flags)
+
+
+def _system_devices() -> set[int]:
+    """The device numbers of the file systems that hold the system's state."""
+    return {os.stat(folder).st_dev for folder in _SYSTEM_FOLDERS if os.path.ismount(folder)}

@@ -1,0 +1,167 @@
+"""What recordings are read from: kinds of files, and file objects that raise."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import stat
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gigaam.audio import iter_audio, read_audio
+from gigaam.errors import AudioError
+from tests.unit.test_audio import MONO, MONO_FLOATS, Pipe, encoded, wav
+
+posix = pytest.mark.skipif(os.name != "posix", reason="devices and pipes of POSIX")
+LONG = wav(np.tile(MONO, (30, 1)))
+
+
+@posix
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom", "/dev/null", "/dev/tty"])
+def test_devices_are_refused(path: str, tmp_path: Path) -> None:
+    if not stat.S_ISCHR(os.stat(path).st_mode):
+        pytest.skip(f"{path} is no device here")
+    link = tmp_path / "recording.wav"
+    link.symlink_to(path)
+    for each in (path, link):
+        with pytest.raises(AudioError, match="is a device"):
+            read_audio(each)
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="there is no /proc")
+@pytest.mark.parametrize("path", ["/proc/self/environ", "/proc/cpuinfo", "/proc/self/mem"])
+def test_files_of_the_system_are_refused(path: str, tmp_path: Path) -> None:
+    link = tmp_path / "recording.wav"
+    link.symlink_to(path)
+    for each in (path, link):
+        with pytest.raises(AudioError, match=r"system's own|cannot be read"):
+            read_audio(each)
+
+
+@posix
+def test_descriptors_of_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(MONO))
+    folders = [folder for folder in ("/dev/fd", "/proc/self/fd") if os.path.isdir(folder)]
+    for folder in folders:
+        with path.open("rb") as file:
+            np.testing.assert_array_equal(read_audio(f"{folder}/{file.fileno()}"), MONO_FLOATS)
+        reading, writing = os.pipe()
+        writer = threading.Thread(target=_write, args=(writing,))
+        writer.start()
+        np.testing.assert_array_equal(read_audio(f"{folder}/{reading}"), MONO_FLOATS)
+        writer.join()
+        os.close(reading)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/fd")
+def test_socket() -> None:
+    ours, theirs = socket.socketpair()
+    writer = threading.Thread(target=_write, args=(theirs.detach(),))
+    writer.start()
+    with ours:
+        samples = read_audio(f"/proc/self/fd/{ours.fileno()}")
+    writer.join()
+    np.testing.assert_array_equal(samples, MONO_FLOATS)
+
+
+def _write(descriptor: int) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(wav(MONO))
+
+
+def test_files_are_closed(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(LONG)
+    for _ in range(3):  # what is left open warns, and warnings are errors
+        next(iter_audio(path, block_s=1))
+        read_audio(path)
+    path.write_bytes(b"no recording" * 900)
+    with pytest.raises(AudioError):
+        read_audio(path)
+
+
+# ---------------------------------------------------------------------------- what readers raise
+
+
+class Failing(Pipe):
+    """Raises after some bytes, each time it is asked."""
+
+    def __init__(self, data: bytes, error: BaseException, after: int) -> None:
+        super().__init__(data)
+        self.error, self.after, self.asked = error, after, 0
+
+    def read(self, size: int = -1) -> bytes:
+        if self._file.tell() >= self.after:
+            self.asked += 1
+            raise self.error
+        return super().read(size)
+
+
+class FailingSeek(io.BytesIO):
+    """Can be rewound to its start, and raises at any other place."""
+
+    error: BaseException
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 0 and offset > 5000:
+            raise self.error
+        return super().seek(offset, whence)
+
+
+ERRORS = [KeyboardInterrupt(), SystemExit(3), OSError("the cable is out"), ValueError(), EOFError()]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("after", [0, 9_000, 700_000])
+def test_whatever_a_reader_raises_comes_through(error: BaseException, after: int) -> None:
+    reader = Failing(LONG, error, after)
+    with pytest.raises(type(error)) as caught:
+        read_audio(reader)  # type: ignore[arg-type]
+    assert caught.value is error
+    assert reader.asked == 1
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_whatever_seeking_raises_comes_through(error: BaseException) -> None:
+    file = FailingSeek(encoded("mp4", "aac", np.tile(MONO, (4, 1))))
+    file.error = error
+    with pytest.raises(type(error)) as caught:
+        read_audio(file)
+    assert caught.value is error
+
+
+def test_blocks_before_an_error_are_given() -> None:
+    blocks = iter_audio(Failing(LONG, OSError("gone"), 700_000), block_s=5)  # type: ignore[arg-type]
+    assert [next(blocks).size for _ in range(3)] == [80_000] * 3
+    with pytest.raises(OSError, match="gone"):
+        list(blocks)
+
+
+@posix
+@pytest.mark.parametrize("moment", range(5))
+def test_ctrl_c_while_reading(moment: int) -> None:
+    """The signal is pending when FFmpeg calls the reader, or comes while that sleeps."""
+
+    class Slow(Pipe):
+        def read(self, size: int = -1) -> bytes:
+            if not moment:
+                time.sleep(0.02)
+            return super().read(size)
+
+    def read() -> None:
+        for _ in range(1000):
+            read_audio(Slow(LONG))  # type: ignore[arg-type]
+
+    killer = threading.Timer(0.03 + 0.01 * moment, os.kill, (os.getpid(), signal.SIGINT))
+    killer.start()
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    killer.join()
