@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gigaam.containers import Recording, is_seekable
 from gigaam.errors import AudioError
+from gigaam.pipes import is_pipe
 from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, converted
 
 if TYPE_CHECKING:
@@ -125,12 +126,14 @@ def _check_channel(channel: int | None, n_channels: int) -> None:
 def duration_s(source: AudioSource, *, input_rate: int | None = None) -> float | None:
     """Length in seconds as the header states it, without decoding; None if it does not.
 
-    Streams that cannot be rewound say None as well; others are left where they were.
+    Streams that cannot be rewound, and pipes, say None as well; others are left where they were.
     """
     samples = _as_array(source)
     if samples is not None:
         length: int = _channels_first(samples).shape[1]
         return length / _checked_rate("input_rate", input_rate)
+    if is_pipe(source):
+        return None
     file: Any = source if hasattr(source, "read") else None
     if file is None:
         return _stated_s(source)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.chunking import Chunk
+from gigaam.phrases import in_phrases, joint_confidence
 from gigaam.types import Segment, TranscriptionResult, Word
 
 _DRIFT_S = 0.4  # the same word of two windows is rarely further apart
@@ -142,50 +143,46 @@ class _Recognised:
     start_s: float
     end_s: float
 
-    def segment(self, min_confidence: float, word_timestamps: bool) -> Segment | None:
+    def segment(self, min_confidence: float) -> Segment | None:
         """The segment, whose boundaries hold its words; None if nothing was recognised."""
         words = self.words
         if self.chunk.uncertain:
             words = [word for word in words if word.confidence >= min_confidence]
         text, confidence = self.result.text, self.result.confidence
         if len(words) < len(self.result.words or ()):
-            text, confidence = " ".join(word.text for word in words), _confidence(words)
+            text, confidence = " ".join(word.text for word in words), joint_confidence(words)
         if not text.strip():
             return None
         start_s, end_s = self.start_s, self.end_s
         if words:
             start_s = words[0].start if self.chunk.uncertain else min(start_s, words[0].start)
             end_s = words[-1].end if self.chunk.uncertain else max(end_s, words[-1].end)
-        return Segment(
-            text, start_s, end_s, words=words if word_timestamps else None, confidence=confidence
-        )
-
-
-def _confidence(words: Sequence[Word]) -> float:
-    """The geometric mean of the words' confidences by length, close to that of their tokens."""
-    total = sum(len(word.text) for word in words)
-    if not total:
-        return 0.0
-    logs = (len(word.text) * math.log(max(word.confidence, 1e-30)) for word in words)
-    return min(1.0, math.exp(sum(logs) / total))
+        return Segment(text, start_s, end_s, words=words, confidence=confidence)
 
 
 class Stitcher:
     """Makes the segments of one recording from its chunks' results, in order."""
 
-    def __init__(self, min_confidence: float = 0.5, word_timestamps: bool = False) -> None:
+    def __init__(
+        self,
+        min_confidence: float = 0.5,
+        word_timestamps: bool = False,
+        max_pause_s: float = math.inf,
+    ) -> None:
         """A stitcher.
 
         Args:
             min_confidence: Words of uncertain chunks are dropped below this.
             word_timestamps: Whether segments hold their words.
+            max_pause_s: A pause this long ends a segment; if infinite, segments are chunks.
         """
         self._min_confidence = min_confidence
         self._word_timestamps = word_timestamps
+        self._max_pause_s = max_pause_s
         self._open: _Recognised | None = None
 
     def push(self, chunk: Chunk, result: TranscriptionResult) -> list[Segment]:
-        """The segments that are complete once this chunk's result is known: up to two.
+        """The segments that are complete once this chunk's result is known: of up to two chunks.
 
         Args:
             chunk: The next chunk.
@@ -207,8 +204,18 @@ class Stitcher:
             self._open = current
         else:
             done.append(current)
-        segments = (each.segment(self._min_confidence, self._word_timestamps) for each in done)
-        return [segment for segment in segments if segment is not None]
+        return [segment for each in done for segment in self._segments(each)]
+
+    def _segments(self, recognised: _Recognised) -> list[Segment]:
+        """A chunk's phrases, or the whole of it, if anything was recognised."""
+        segment = recognised.segment(self._min_confidence)
+        if segment is None:
+            return []
+        by_chunks = math.isinf(self._max_pause_s)
+        segments = [segment] if by_chunks else in_phrases(segment, self._max_pause_s)
+        if self._word_timestamps:
+            return segments
+        return [replace(segment, words=None) for segment in segments]
 
     @staticmethod
     def _join(left: _Recognised, right: _Recognised) -> None:
