@@ -589,7 +589,7 @@ def test_a_dialogue_reads_as_one():
     ]
     assert all(one.end < other.start for one, other in pairwise(result))
     chunks = transcriber().transcribe(call, input_rate=RATE, channels="split", segments="chunks")
-    assert [s.channel for s in chunks] == [0, 1]  # what it was, and is if asked for
+    assert any(one.end > other.start for one, other in pairwise(chunks))
     assert [s.words for s in result] == [None] * len(turns)
     streamed = transcriber().iter_segments(
         call, input_rate=RATE, channels="split", word_timestamps=True
