@@ -21,6 +21,7 @@ from gigaam.audio import SAMPLE_RATE, AudioSource, channel_count, duration_s, it
 from gigaam.chunking import LONGEST_PASS_S, Chunk, ChunkingOptions, ChunkPlan
 from gigaam.errors import ArgumentError
 from gigaam.interleaving import Portion, interleaved
+from gigaam.level_falls import parted
 from gigaam.phrases import Segments, pause_limit_s
 from gigaam.pipes import repeatable
 from gigaam.stitching import Stitcher
@@ -181,7 +182,13 @@ class LongformTranscriber:
             )
             for number in numbers
         ]
-        stitcher = partial(Stitcher, self._options.gap_min_confidence, word_timestamps, max_pause_s)
+        stitcher = partial(
+            Stitcher,
+            self._options.gap_min_confidence,
+            word_timestamps,
+            max_pause_s,
+            self._options.gap_sure_confidence,
+        )
         return _Run(self._recognizer, feeds, stitcher, progress, stated_s)
 
 
@@ -309,7 +316,7 @@ class _Feed:
 
     def _take(self, chunks: Sequence[Chunk], decided: int) -> None:
         """Put planned chunks into batches, and let go of samples that no chunk will need."""
-        for chunk in chunks:
+        for chunk in (part for each in chunks for part in parted(each, self._tape.levels)):
             length = chunk.end - chunk.start
             longest = max(length, *map(len, self._waveforms)) if self._waveforms else length
             if longest * (len(self._waveforms) + 1) > self._allowed:

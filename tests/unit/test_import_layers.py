@@ -31,6 +31,7 @@ TORCH_FREE = {
     "interleaving",
     "jobs",
     "lazy",
+    "level_falls",
     "listening_options",
     "longform",
     "named_models",
