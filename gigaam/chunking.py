@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import ArgumentError
@@ -55,8 +55,7 @@ class ChunkingOptions:
             the median level of all speech before it …
         gap_floor_dbfs: … or, where no speech came before, at least this.
         gap_min_confidence: Words in loud gaps are dropped if the model is less sure of them …
-        gap_sure_confidence: … and one or two that stand alone if it is not that sure of either:
-            noise makes such words.
+        gap_sure_confidence: … and one or two alone, as noise makes, if neither is that sure.
     """
 
     max_duration_s: float = 22.0
@@ -396,7 +395,6 @@ class ChunkPlan:
             self._loud = None
 
 
-@dataclass(frozen=True)
-class _Stretch:
+class _Stretch(NamedTuple):
     start: int
     end: int
