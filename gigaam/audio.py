@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from gigaam.channel_levels import ChannelLevels
 from gigaam.containers import Recording
 from gigaam.errors import AudioError, AudioWarning
+from gigaam.pipes import is_pipe
 from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, RATE_RANGE, converted
 from gigaam.sources import is_seekable
 
@@ -138,12 +139,14 @@ def duration_s(
 ) -> float | None:
     """Length in seconds as the header states it, without decoding; None if it does not.
 
-    Streams that cannot be rewound say None as well; others are left where they were.
+    Streams that cannot be rewound, and pipes, say None as well; others are left where they were.
     """
     samples = _as_array(source, track)
     if samples is not None:
         length: int = _channels_first(samples).shape[1]
         return length / _checked_rate("input_rate", input_rate)
+    if is_pipe(source):
+        return None
     file: Any = source if hasattr(source, "read") else None
     if file is None:
         return _stated_s(source, track)

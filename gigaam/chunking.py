@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import ArgumentError
@@ -54,7 +54,8 @@ class ChunkingOptions:
         gap_level_db: A gap is loud if the 90th percentile of its level is at most this far below
             the median level of all speech before it …
         gap_floor_dbfs: … or, where no speech came before, at least this.
-        gap_min_confidence: Words in loud gaps are dropped if the model is less sure of them.
+        gap_min_confidence: Words in loud gaps are dropped if the model is less sure of them …
+        gap_sure_confidence: … and one or two alone, as noise makes, if neither is that sure.
     """
 
     max_duration_s: float = 22.0
@@ -69,6 +70,7 @@ class ChunkingOptions:
     gap_level_db: float = 20.0
     gap_floor_dbfs: float = -50.0
     gap_min_confidence: float = 0.5
+    gap_sure_confidence: float = 0.75
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -393,7 +395,6 @@ class ChunkPlan:
             self._loud = None
 
 
-@dataclass(frozen=True)
-class _Stretch:
+class _Stretch(NamedTuple):
     start: int
     end: int

@@ -21,6 +21,12 @@ from gigaam.errors import ArgumentError, GigaAMError, UnknownModelError
 from gigaam.evaluation_command import evaluate_model
 from gigaam.formats import FORMATS
 from gigaam.jobs import Job, find_recordings, plan_jobs
+from gigaam.listening_options import (
+    DecodeLoudGaps,
+    MaxPause,
+    Segmenting,
+    listening_arguments,
+)
 from gigaam.named_models import load_recogniser
 from gigaam.printing import (
     FileWriter,
@@ -142,6 +148,9 @@ def transcribe(
             help="Which audio track of each file, from 0. [default: the one that ffmpeg takes]",
         ),
     ] = None,
+    segments: Segmenting = None,
+    max_pause: MaxPause = None,
+    decode_loud_gaps: DecodeLoudGaps = True,
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings per pass of the encoder.")] = 8,
     device: Annotated[
         str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any]")
@@ -153,6 +162,7 @@ def transcribe(
     each after its path and a tab. A recording that fails does not stop the others; what failed and
     why is listed on stderr at the end.
     """
+    listening = listening_arguments(vad, channels, track, segments, max_pause, decode_loud_gaps)
     names = _format_names(formats, output_dir, as_json or word_timestamps)
     try:
         jobs = plan_jobs(find_recordings(files), output_dir, names)
@@ -169,7 +179,7 @@ def transcribe(
         _loaded(model, onnx, device),
         word_timestamps=word_timestamps or printer.needs_times,
         batch_size=batch_size,
-        longform={"vad": vad, "channels": channels, "track": track},
+        longform=listening,
     )
     # Where results appear on the terminal, they themselves show the progress.
     hidden = output_dir is None and sys.stdout.isatty()

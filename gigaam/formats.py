@@ -38,7 +38,7 @@ class TextOptions:
 
     Attributes:
         timestamps: Begin each line with the segment's start and end, ``[M:SS.d - M:SS.d] ``.
-        speakers: Names of the channels, from channel 0. Others are counted from 1.
+        speakers: Names of the channels, from channel 0. Others are "channel 0", "channel 1" …
     """
 
     timestamps: bool = False
@@ -74,7 +74,7 @@ class Writer(ABC):
 
 
 class TextWriter(Writer):
-    """One segment per line; ``[1] `` before it where channels were transcribed apart."""
+    """One segment per line; ``[channel 0] `` before it where channels were transcribed apart."""
 
     name = "txt"
     summary = "plain text, one segment per line"
@@ -99,7 +99,7 @@ class TextWriter(Writer):
 
 
 class SrtWriter(Writer):
-    """SubRip subtitles; ``[1] `` before what is said on the first channel.
+    """SubRip subtitles; ``[channel 0] `` before what is said on the first channel.
 
     SubRip has no escapes: only what would break the file itself is replaced (``-->`` by an arrow).
     """
@@ -130,7 +130,7 @@ class SrtWriter(Writer):
 
 
 class VttWriter(Writer):
-    """WebVTT subtitles; speakers are voices: ``<v Channel 1>``."""
+    """WebVTT subtitles; speakers are voices: ``<v channel 0>``."""
 
     name = "vtt"
     summary = "WebVTT subtitles, for web players"
@@ -154,7 +154,7 @@ class VttWriter(Writer):
         if speech.channel is None:
             return text
         speaker = _speaker(speech.channel, self._options.speakers)
-        return f"<v {_escaped(speaker or f'Channel {speech.channel + 1}')}>{text}</v>"
+        return f"<v {_escaped(speaker)}>{text}</v>"
 
 
 class JsonWriter(Writer):
@@ -276,12 +276,13 @@ def _one_line(text: str) -> str:
 
 
 def _speaker(channel: int, speakers: Sequence[str]) -> str:
-    """The name given to a channel, empty if none was."""
-    return _one_line(speakers[channel]) if 0 <= channel < len(speakers) else ""
+    """The name given to a channel, or else its number in words, as data and options count it."""
+    name = _one_line(speakers[channel]) if 0 <= channel < len(speakers) else ""
+    return name or f"channel {channel}"
 
 
 def _bracketed_speaker(channel: int | None, speakers: Sequence[str]) -> str:
-    return "" if channel is None else f"[{_speaker(channel, speakers) or channel + 1}] "
+    return "" if channel is None else f"[{_speaker(channel, speakers)}] "
 
 
 def _escaped(text: str) -> str:

@@ -6,13 +6,13 @@ time is the stretch the plan still needs and a few batches, however long the rec
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,16 @@ from gigaam.audio import SAMPLE_RATE, AudioSource, channel_count, duration_s, it
 from gigaam.chunking import LONGEST_PASS_S, Chunk, ChunkingOptions, ChunkPlan
 from gigaam.errors import ArgumentError
 from gigaam.interleaving import Portion, interleaved
+from gigaam.level_falls import parted
+from gigaam.phrases import Segments, pause_limit_s
+from gigaam.pipes import repeatable
 from gigaam.stitching import Stitcher
 from gigaam.tape import Tape
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from gigaam.vad import SpeechDetector
 
 Waveform = NDArray[np.float32]
@@ -35,9 +40,30 @@ Progress = Callable[[float, float | None], Any]
 
 Channels: TypeAlias = Literal["mix", "split"]
 
+
 _BLOCK_S = 10.0
 _PATIENCE_S = 60.0  # a batch is not held back for chunks that much later in the recording
 _JOIN_S = 5.0  # a source that stalls, like a pipe nobody writes to, cannot be interrupted
+
+
+class CallArguments(TypedDict, total=False):
+    """What a call says about a recording, besides which it is, and about its segments.
+
+    Attributes:
+        input_rate: Sample rate of an array, in Hz.
+        progress: Called with the seconds done and the seconds in all (or None) after each batch.
+        channels: "mix", or "split" for each by itself; an open file is then read into memory.
+        segments: "chunks" or "phrases"; by default phrases if channels are split, else chunks.
+        max_pause: The pause that ends a phrase, in seconds.
+        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
+    """
+
+    input_rate: int | None
+    track: int | None
+    progress: Progress | None
+    channels: Channels
+    segments: Segments | None
+    max_pause: float | None
 
 
 def with_limits(
@@ -107,18 +133,12 @@ class LongformTranscriber:
         source: AudioSource,
         *,
         word_timestamps: bool = False,
-        input_rate: int | None = None,
-        progress: Progress | None = None,
-        channels: Channels = "mix",
-        track: int | None = None,
+        **call: Unpack[CallArguments],
     ) -> LongformTranscriptionResult:
         """The segments of a recording; see `iter_segments`."""
-        feeds, tell = self._open(source, input_rate, progress, channels, track)
-        segments = list(self._segments(feeds, word_timestamps, tell))
+        run = self._open(source, word_timestamps, call)
         return LongformTranscriptionResult(
-            segments,
-            duration=max(feed.n_samples for feed in feeds) / SAMPLE_RATE,
-            has_word_timestamps=word_timestamps,
+            list(run.segments()), duration=run.length_s, has_word_timestamps=word_timestamps
         )
 
     def iter_segments(
@@ -126,53 +146,40 @@ class LongformTranscriber:
         source: AudioSource,
         *,
         word_timestamps: bool = False,
-        input_rate: int | None = None,
-        progress: Progress | None = None,
-        channels: Channels = "mix",
-        track: int | None = None,
+        **call: Unpack[CallArguments],
     ) -> Generator[Segment, None, None]:
         """The segments of a recording, in order, each as soon as it is recognised.
 
         Args:
             source: A path, the bytes of a file, an open binary file, or an array of samples.
             word_timestamps: Whether segments hold their words, timed in the recording.
-            input_rate: Sample rate of an array, in Hz.
-            progress: Called with the seconds done and the seconds in all (or None) after each
-                batch.
-            channels: "mix", or "split" for each by itself; an open file is then read into memory.
-            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
+            call: See `CallArguments`.
 
         Returns:
             A generator; arguments are checked, and a file is opened, before it starts. An error in
             the middle of a file comes after the segments before it.
         """
-        feeds, tell = self._open(source, input_rate, progress, channels, track)
-        return self._segments(feeds, word_timestamps, tell)
+        return self._open(source, word_timestamps, call).segments()
 
-    def _open(
-        self,
-        source: AudioSource,
-        input_rate: int | None,
-        progress: Progress | None,
-        channels: Channels,
-        track: int | None,
-    ) -> tuple[list[_Feed], Callable[[float, bool], None]]:
-        """A feed of the recording or one of each channel, and what is told the progress."""
+    def _open(self, source: AudioSource, word_timestamps: bool, call: CallArguments) -> _Run:
+        """The recording, opened, with a feed for all of it or one for each channel."""
+        channels = call.get("channels", "mix")
         if channels not in ("mix", "split"):
             raise ArgumentError(f'channels must be "mix" or "split", not {channels!r}')
+        is_split = channels == "split"
+        max_pause_s = pause_limit_s(call.get("segments"), call.get("max_pause"), is_split)
+        input_rate, track, progress = (
+            call.get("input_rate"),
+            call.get("track"),
+            call.get("progress"),
+        )
         numbers: Sequence[int | None] = [None]
-        if channels == "split":
-            if not isinstance(source, str | bytes | os.PathLike) and hasattr(source, "read"):
-                source = source.read()  # it can be read only once
-            numbers = range(channel_count(source, track=track))
-        total_s = None
+        if is_split:
+            repeated = repeatable(source)
+            source, numbers = repeated, range(channel_count(repeated, track=track))
+        stated_s = None
         if progress is not None:
-            total_s = duration_s(source, input_rate=input_rate, track=track)
-
-        def tell(done_s: float, finished: bool = False) -> None:
-            if progress is not None:
-                progress(done_s, done_s if finished else total_s)
-
+            stated_s = duration_s(source, input_rate=input_rate, track=track)
         feeds = [
             _Feed(
                 iter_audio(
@@ -189,28 +196,51 @@ class LongformTranscriber:
             )
             for number in numbers
         ]
-        return feeds, tell
+        stitcher = partial(
+            Stitcher,
+            self._options.gap_min_confidence,
+            word_timestamps,
+            max_pause_s,
+            self._options.gap_sure_confidence,
+        )
+        return _Run(self._recognizer, feeds, stitcher, progress, stated_s)
 
-    def _segments(
-        self,
-        feeds: Sequence[_Feed],
-        word_timestamps: bool,
-        tell: Callable[[float, bool], None],
-    ) -> Generator[Segment, None, None]:
+
+@dataclass(frozen=True)
+class _Run:
+    """The recognition of one recording, by one feed or a feed for each channel."""
+
+    recognizer: BatchRecognizer
+    feeds: Sequence[_Feed]
+    stitcher: Callable[[], Stitcher]
+    progress: Progress | None
+    stated_s: float | None  # by the header, which may be wrong
+
+    @property
+    def length_s(self) -> float:
+        """What was decoded so far, in seconds."""
+        return max(feed.n_samples for feed in self.feeds) / SAMPLE_RATE
+
+    def segments(self) -> Generator[Segment, None, None]:
         """The segments of all feeds."""
-        portions = [self._portions(feed, word_timestamps) for feed in feeds]
-        yield from interleaved(portions, lambda done_s: tell(done_s, False))
-        tell(max(feed.n_samples for feed in feeds) / SAMPLE_RATE, True)
+        yield from interleaved(list(map(self._portions, self.feeds)), self._tell)
+        if self.progress is not None:
+            self.progress(self.length_s, self.length_s)
 
-    def _portions(self, feed: _Feed, word_timestamps: bool) -> Generator[Portion, None, None]:
+    def _tell(self, done_s: float) -> None:
+        if self.progress is not None:
+            is_known = self.stated_s is not None and done_s <= self.stated_s
+            self.progress(done_s, self.stated_s if is_known else None)
+
+    def _portions(self, feed: _Feed) -> Generator[Portion, None, None]:
         """The segments of a feed, batch by batch."""
-        stitcher = Stitcher(self._options.gap_min_confidence, word_timestamps)
+        stitcher = self.stitcher()
         with closing(feed.batches()) as batches:
             for batch in batches:
                 results: list[TranscriptionResult] = []
                 if batch.chunks:
                     # Words are needed for joining, whether or not they are asked for.
-                    results = self._recognizer.transcribe_batch(
+                    results = self.recognizer.transcribe_batch(
                         batch.waveforms, word_timestamps=True
                     )
                 segments = [
@@ -300,7 +330,7 @@ class _Feed:
 
     def _take(self, chunks: Sequence[Chunk], decided: int) -> None:
         """Put planned chunks into batches, and let go of samples that no chunk will need."""
-        for chunk in chunks:
+        for chunk in (part for each in chunks for part in parted(each, self._tape.levels)):
             length = chunk.end - chunk.start
             longest = max(length, *map(len, self._waveforms)) if self._waveforms else length
             if longest * (len(self._waveforms) + 1) > self._allowed:

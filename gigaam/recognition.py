@@ -14,7 +14,8 @@ from gigaam.audio import AudioSource
 from gigaam.chunking import ChunkingOptions
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.detectors import build_detector
-from gigaam.longform import Channels, LongformTranscriber, Progress, with_limits
+from gigaam.longform import CallArguments, Channels, LongformTranscriber, Progress, with_limits
+from gigaam.phrases import Segments
 from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
 from gigaam.recognizer import Recognizer
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
@@ -28,27 +29,14 @@ __all__ = ["LongformArguments", "SpeechRecognition"]
 
 
 class LongformArguments(TypedDict, total=False):
-    """Keyword arguments of `SpeechRecognition.transcribe_longform` and ``iter_longform``.
+    """Keyword arguments of `SpeechRecognition.transcribe_longform`, where they are explained.
 
-    Attributes:
-        channels: "mix" recognises all channels as one; "split" each by itself, as for a call with
-            a speaker on each, and sets ``channel`` in the segments; an open file is then read
-            into memory.
-        vad: What finds speech: "auto" (the default), "silero", "pyannote", "none" or a detector.
-        vad_options: What counts as speech.
-        pyannote_model: A repository or a file in place of pyannote's segmentation model.
-        chunking: How the recording is cut; the four limits replace what it says.
-        max_duration: Regions of speech are packed into chunks up to this length, seconds.
-        min_duration: From this length on, a chunk ends at the next pause, seconds.
-        strict_limit_duration: What is longer is cut within speech, seconds, at most 30.
-        new_chunk_threshold: The shortest pause that ends a chunk, seconds.
-        fr_batch_size: The published name of ``batch_size``.
-        input_rate: Rate of arrays and tensors, Hz.
-        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
-        progress: Called with the seconds done and the seconds in all, or None if unknown.
+    For programs that pass them on: ``def listen(path, **options: Unpack[LongformArguments])``.
     """
 
     channels: Channels
+    segments: Segments | None
+    max_pause: float | None
     vad: Vad
     vad_options: VadOptions | None
     pyannote_model: str | os.PathLike[str] | None
@@ -58,6 +46,7 @@ class LongformArguments(TypedDict, total=False):
     strict_limit_duration: float | None
     new_chunk_threshold: float | None
     fr_batch_size: int | None
+    fr_num_workers: int
     input_rate: int | None
     track: int | None
     progress: Progress | None
@@ -159,41 +148,10 @@ class SpeechRecognition(ABC):
         wav_file: AudioSource,
         word_timestamps: bool = False,
         batch_size: int = 8,
-        **options: Unpack[LongformArguments],
-    ) -> LongformTranscriptionResult:
-        """The segments of a recording of any length, in order; a sequence, with ``.text``.
-
-        Args:
-            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor.
-            word_timestamps: Whether segments hold their words, timed in the recording.
-            batch_size: Sound per pass of the encoder, in chunks of 30 seconds.
-            options: See `LongformArguments`.
-
-        Raises:
-            AudioError: The recording cannot be decoded or used.
-        """
-        transcriber, call = self._longform(batch_size, **options)
-        return transcriber.transcribe(wav_file, word_timestamps=word_timestamps, **call)
-
-    def iter_longform(
-        self,
-        wav_file: AudioSource,
-        word_timestamps: bool = False,
-        batch_size: int = 8,
-        **options: Unpack[LongformArguments],
-    ) -> Generator[Segment, None, None]:
-        """The segments of `transcribe_longform`, each as soon as it is recognised.
-
-        An error in the middle of a recording comes after the segments before it; closing the
-        generator stops all work. The arguments are those of `transcribe_longform`.
-        """
-        transcriber, call = self._longform(batch_size, **options)
-        return transcriber.iter_segments(wav_file, word_timestamps=word_timestamps, **call)
-
-    def _longform(
-        self,
-        batch_size: int,
         *,
+        channels: Channels = "mix",
+        segments: Segments | None = None,
+        max_pause: float | None = None,
         vad: Vad = "auto",
         vad_options: VadOptions | None = None,
         pyannote_model: str | os.PathLike[str] | None = None,
@@ -203,8 +161,127 @@ class SpeechRecognition(ABC):
         strict_limit_duration: float | None = None,
         new_chunk_threshold: float | None = None,
         fr_batch_size: int | None = None,
-        **call: Any,
-    ) -> tuple[LongformTranscriber | OwnSegmentation, dict[str, Any]]:
+        fr_num_workers: int = 0,
+        input_rate: int | None = None,
+        track: int | None = None,
+        progress: Progress | None = None,
+    ) -> LongformTranscriptionResult:
+        """The segments of a recording of any length, in order; a sequence, with ``.text``.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor.
+            word_timestamps: Whether segments hold their words, timed in the recording.
+            batch_size: Sound per pass of the encoder, in chunks of 30 seconds.
+            channels: "mix" recognises all channels as one; "split" each by itself, as for a call
+                with a speaker on each, and sets ``channel`` in the segments; an open file or a
+                pipe is then read into memory.
+            segments: "chunks", as the recording is cut, or "phrases", which end at pauses; by
+                default phrases if channels are split, to read as a dialogue, else chunks.
+            max_pause: The pause that ends a phrase, seconds; by default 1.
+            vad: What finds speech: "auto", "silero", "pyannote", "none" or a detector.
+            vad_options: What counts as speech.
+            pyannote_model: A repository or a file in place of pyannote's segmentation model.
+            chunking: How the recording is cut; the four limits replace what it says.
+            max_duration: Regions of speech are packed into chunks up to this length, seconds.
+            min_duration: From this length on, a chunk ends at the next pause, seconds.
+            strict_limit_duration: What is longer is cut within speech, seconds, at most 30.
+            new_chunk_threshold: The shortest pause that ends a chunk, seconds.
+            fr_batch_size: The published name of ``batch_size``.
+            fr_num_workers: Published; decoding has its own thread, whatever this is.
+            input_rate: Rate of arrays and tensors, Hz.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
+            progress: Called with the seconds done and the seconds in all, or None if unknown.
+
+        Raises:
+            AudioError: The recording cannot be decoded or used.
+            ArgumentError: An argument makes no sense, or not together with another.
+        """
+        transcriber, call = self._longform(
+            batch_size,
+            channels=channels,
+            segments=segments,
+            max_pause=max_pause,
+            vad=vad,
+            vad_options=vad_options,
+            pyannote_model=pyannote_model,
+            chunking=chunking,
+            max_duration=max_duration,
+            min_duration=min_duration,
+            strict_limit_duration=strict_limit_duration,
+            new_chunk_threshold=new_chunk_threshold,
+            fr_batch_size=fr_batch_size,
+            fr_num_workers=fr_num_workers,
+            input_rate=input_rate,
+            track=track,
+            progress=progress,
+        )
+        return transcriber.transcribe(wav_file, word_timestamps=word_timestamps, **call)
+
+    def iter_longform(
+        self,
+        wav_file: AudioSource,
+        word_timestamps: bool = False,
+        batch_size: int = 8,
+        *,
+        channels: Channels = "mix",
+        segments: Segments | None = None,
+        max_pause: float | None = None,
+        vad: Vad = "auto",
+        vad_options: VadOptions | None = None,
+        pyannote_model: str | os.PathLike[str] | None = None,
+        chunking: ChunkingOptions | None = None,
+        max_duration: float | None = None,
+        min_duration: float | None = None,
+        strict_limit_duration: float | None = None,
+        new_chunk_threshold: float | None = None,
+        fr_batch_size: int | None = None,
+        fr_num_workers: int = 0,
+        input_rate: int | None = None,
+        track: int | None = None,
+        progress: Progress | None = None,
+    ) -> Generator[Segment, None, None]:
+        """The segments of `transcribe_longform`, each as soon as it is recognised.
+
+        An error in the middle of a recording comes after the segments before it; closing the
+        generator stops all work. The arguments are those of `transcribe_longform`.
+        """
+        transcriber, call = self._longform(
+            batch_size,
+            channels=channels,
+            segments=segments,
+            max_pause=max_pause,
+            vad=vad,
+            vad_options=vad_options,
+            pyannote_model=pyannote_model,
+            chunking=chunking,
+            max_duration=max_duration,
+            min_duration=min_duration,
+            strict_limit_duration=strict_limit_duration,
+            new_chunk_threshold=new_chunk_threshold,
+            fr_batch_size=fr_batch_size,
+            fr_num_workers=fr_num_workers,
+            input_rate=input_rate,
+            track=track,
+            progress=progress,
+        )
+        return transcriber.iter_segments(wav_file, word_timestamps=word_timestamps, **call)
+
+    def _longform(
+        self,
+        batch_size: int,
+        *,
+        vad: Vad,
+        vad_options: VadOptions | None,
+        pyannote_model: str | os.PathLike[str] | None,
+        chunking: ChunkingOptions | None,
+        max_duration: float | None,
+        min_duration: float | None,
+        strict_limit_duration: float | None,
+        new_chunk_threshold: float | None,
+        fr_batch_size: int | None,
+        fr_num_workers: int,
+        **call: Unpack[CallArguments],
+    ) -> tuple[LongformTranscriber | OwnSegmentation, Any]:
         """The transcriber that the arguments describe, and those that are for its call."""
         limits = (max_duration, min_duration, strict_limit_duration, new_chunk_threshold)
         options = with_limits(chunking, *limits)
@@ -212,9 +289,8 @@ class SpeechRecognition(ABC):
         recognizer = Recognizer(self, self.decoding.tokenizer)
         segmenter = own_segmenter() if vad == "auto" else None
         if segmenter is not None:
-            call |= {"vad_options": vad_options, "pyannote_model": pyannote_model}
             own = OwnSegmentation(segmenter, recognizer, options, batch_size, self.device)
-            return own, call
+            return own, {**call, "vad_options": vad_options, "pyannote_model": pyannote_model}
         if pyannote_model is None:
             vad, options = own_detector(vad, vad_options, options, chunking is not None)
         detector = build_detector(

@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.chunking import Chunk
+from gigaam.phrases import in_phrases, joint_confidence
 from gigaam.types import Segment, TranscriptionResult, Word
 
 _DRIFT_S = 0.4  # the same word of two windows is rarely further apart
+_BESIDE_S = 1.0  # the longest pause between words of which one makes the other likely
+_MANY_WORDS = 3  # in a row are rarely noise
 _SAME_PLACE_S = 0.1  # words that follow one another are rarely nearer
 
 
@@ -132,6 +135,33 @@ def _same_sound(one: Word, other: Word) -> bool:
     return shared > min(one.end - one.start, other.end - other.start) / 2
 
 
+def trusted(words: Sequence[Word], min_confidence: float, sure_confidence: float) -> list[Word]:
+    """The words that noise is unlikely to have made.
+
+    Args:
+        words: In order.
+        min_confidence: All that are kept have at least this.
+        sure_confidence: Of those that follow each other closely, if they are few, one has at
+            least this.
+    """
+    kept: list[Word] = []
+    run: list[Word] = []
+
+    def end_run() -> None:
+        is_sure = any(word.confidence >= sure_confidence for word in run)
+        if is_sure or len(run) >= _MANY_WORDS:
+            kept.extend(run)
+        run.clear()
+
+    for word in words:
+        if word.confidence < min_confidence or (run and word.start - run[-1].end > _BESIDE_S):
+            end_run()
+        if word.confidence >= min_confidence:
+            run.append(word)
+    end_run()
+    return kept
+
+
 @dataclass
 class _Recognised:
     """A chunk with its result, as far as it is joined."""
@@ -142,50 +172,50 @@ class _Recognised:
     start_s: float
     end_s: float
 
-    def segment(self, min_confidence: float, word_timestamps: bool) -> Segment | None:
+    def segment(self, min_confidence: float, sure_confidence: float) -> Segment | None:
         """The segment, whose boundaries hold its words; None if nothing was recognised."""
         words = self.words
         if self.chunk.uncertain:
-            words = [word for word in words if word.confidence >= min_confidence]
+            words = trusted(words, min_confidence, sure_confidence)
         text, confidence = self.result.text, self.result.confidence
         if len(words) < len(self.result.words or ()):
-            text, confidence = " ".join(word.text for word in words), _confidence(words)
+            text, confidence = " ".join(word.text for word in words), joint_confidence(words)
         if not text.strip():
             return None
         start_s, end_s = self.start_s, self.end_s
         if words:
             start_s = words[0].start if self.chunk.uncertain else min(start_s, words[0].start)
             end_s = words[-1].end if self.chunk.uncertain else max(end_s, words[-1].end)
-        return Segment(
-            text, start_s, end_s, words=words if word_timestamps else None, confidence=confidence
-        )
-
-
-def _confidence(words: Sequence[Word]) -> float:
-    """The geometric mean of the words' confidences by length, close to that of their tokens."""
-    total = sum(len(word.text) for word in words)
-    if not total:
-        return 0.0
-    logs = (len(word.text) * math.log(max(word.confidence, 1e-30)) for word in words)
-    return min(1.0, math.exp(sum(logs) / total))
+        return Segment(text, start_s, end_s, words=words, confidence=confidence)
 
 
 class Stitcher:
     """Makes the segments of one recording from its chunks' results, in order."""
 
-    def __init__(self, min_confidence: float = 0.5, word_timestamps: bool = False) -> None:
+    def __init__(
+        self,
+        min_confidence: float = 0.5,
+        word_timestamps: bool = False,
+        max_pause_s: float = math.inf,
+        sure_confidence: float = 0.75,
+    ) -> None:
         """A stitcher.
 
         Args:
             min_confidence: Words of uncertain chunks are dropped below this.
             word_timestamps: Whether segments hold their words.
+            max_pause_s: A pause this long ends a segment; if infinite, segments are chunks.
+            sure_confidence: One or two words of uncertain chunks that stand alone are dropped,
+                too, if neither has at least this.
         """
         self._min_confidence = min_confidence
         self._word_timestamps = word_timestamps
+        self._max_pause_s = max_pause_s
+        self._sure_confidence = sure_confidence
         self._open: _Recognised | None = None
 
     def push(self, chunk: Chunk, result: TranscriptionResult) -> list[Segment]:
-        """The segments that are complete once this chunk's result is known: up to two.
+        """The segments that are complete once this chunk's result is known: of up to two chunks.
 
         Args:
             chunk: The next chunk.
@@ -207,8 +237,18 @@ class Stitcher:
             self._open = current
         else:
             done.append(current)
-        segments = (each.segment(self._min_confidence, self._word_timestamps) for each in done)
-        return [segment for segment in segments if segment is not None]
+        return [segment for each in done for segment in self._segments(each)]
+
+    def _segments(self, recognised: _Recognised) -> list[Segment]:
+        """A chunk's phrases, or the whole of it, if anything was recognised."""
+        segment = recognised.segment(self._min_confidence, self._sure_confidence)
+        if segment is None:
+            return []
+        by_chunks = math.isinf(self._max_pause_s)
+        segments = [segment] if by_chunks else in_phrases(segment, self._max_pause_s)
+        if self._word_timestamps:
+            return segments
+        return [replace(segment, words=None) for segment in segments]
 
     @staticmethod
     def _join(left: _Recognised, right: _Recognised) -> None:

@@ -41,7 +41,7 @@ class SubtitleOptions:
         max_cue_s: Seconds that a cue stays, at most.
         min_cue_s: Seconds that a cue stays, unless the next one comes earlier.
         max_gap_s: A pause this long, in seconds, always ends a cue; ``math.inf`` for never.
-        speakers: Names of the channels, from channel 0. Others are counted from 1.
+        speakers: Names of the channels, from channel 0. Others are "channel 0", "channel 1" …
     """
 
     max_line_length: int = 42

@@ -17,7 +17,7 @@ Levels = Callable[[int, int], NDArray[np.float32]]
 """Levels of a stretch ``(start, end)``: RMS of its frames of 100 ms, dBFS, float32 [frames]."""
 
 QUIETEST_DB = -120.0
-_FRAME_SAMPLES = SAMPLE_RATE // 10
+FRAME_SAMPLES = SAMPLE_RATE // 10
 
 
 class Tape:
@@ -56,7 +56,7 @@ class Tape:
     def levels(self, start: int, end: int) -> NDArray[np.float32]:
         """Level of each frame of 100 ms, dBFS, float32 [frames]; the last may be shorter."""
         samples = self.cut(start, min(end, self.end))
-        bounds = np.arange(0, len(samples), _FRAME_SAMPLES)
+        bounds = np.arange(0, len(samples), FRAME_SAMPLES)
         if not len(bounds):
             return np.empty(0, np.float32)
         energy = np.add.reduceat(np.square(samples), bounds)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from gigaam.audio import AudioSource, duration_s
 from gigaam.chunking import LONGEST_PASS_S
-from gigaam.errors import GigaAMError
+from gigaam.errors import AudioTooLongError, GigaAMError
 from gigaam.jobs import STDIN, Job
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
 if TYPE_CHECKING:
+    from gigaam.chunking import ChunkingOptions
     from gigaam.longform import Channels, Progress
+    from gigaam.phrases import Segments
     from gigaam.recognition import SpeechRecognition
     from gigaam.vad import Vad
 
@@ -32,6 +35,9 @@ class ListeningArguments(TypedDict, total=False):
     vad: Vad
     channels: Channels
     track: int | None
+    segments: Segments | None
+    max_pause: float | None
+    chunking: ChunkingOptions | None
 
 
 @dataclass(frozen=True)
@@ -79,23 +85,29 @@ class Transcription:
             on_progress: Told how far the long recording at work is.
             on_segment: Given the segments of long recordings as soon as they are there.
         """
+        listen = partial(self._long, on_progress=on_progress, on_segment=on_segment)
         track = self.longform.get("track")
         measured = ((job, _stated_s(job, track)) for job in jobs)
-        for is_short, group in groupby(measured, self._is_short):
+        for is_short, group in groupby(measured, self._seems_short):
             if is_short:
                 for window in _growing(group, self.batch_size):
-                    yield from self._short(window)
+                    yield from self._short(window, listen)
             else:
                 for job, _ in group:
-                    yield self._long(job, on_progress, on_segment)
+                    yield listen(job)
 
-    def _is_short(self, measured: _Measured) -> bool:
-        """Whether a recording is recognised in one pass, as one channel."""
+    def _seems_short(self, measured: _Measured) -> bool:
+        """Whether a recording may be recognised in one pass, as one channel and one segment."""
         _, stated_s = measured
         fits = stated_s is not None and stated_s <= LONGEST_PASS_S
-        return fits and self.longform.get("channels", "mix") == "mix"
+        wanted = self.longform
+        is_whole = wanted.get("channels", "mix") == "mix" and wanted.get("segments") != "phrases"
+        return fits and is_whole and wanted.get("chunking") is None
 
-    def _short(self, window: Sequence[_Measured]) -> Iterator[Outcome]:
+    def _short(
+        self, window: Sequence[_Measured], listen: Callable[[Job], Outcome]
+    ) -> Iterator[Outcome]:
+        """What comes of recordings whose headers say that they are short."""
         results = self.model.transcribe(
             [job.path for job, _ in window],
             word_timestamps=self.word_timestamps,
@@ -104,7 +116,10 @@ class Transcription:
             track=self.longform.get("track"),
         )
         for (job, stated_s), result in zip(window, results, strict=True):
-            yield Outcome(job, result, stated_s or 0.0)
+            if isinstance(result, AudioTooLongError):  # the header was wrong
+                yield listen(job)
+            else:
+                yield Outcome(job, result, stated_s or 0.0)
 
     def _long(
         self, job: Job, on_progress: Progress, on_segment: Callable[[Segment], Any]

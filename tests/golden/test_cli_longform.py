@@ -106,7 +106,7 @@ def test_channels_are_split(speech: np.ndarray, sentence: str, tmp_path: Path) -
     result = run(path, "--channels", "split", "--json")
     segments = json.loads(result.stdout)["segments"]
     assert [segment["channel"] for segment in segments] == [1, 0]
-    assert run(path, "--channels", "split").stdout.startswith("[2] ")
+    assert run(path, "--channels", "split").stdout.startswith("[channel 1] ")
 
 
 def test_standard_input_and_a_format_on_standard_output(long: Path) -> None:

@@ -100,9 +100,9 @@ def test_text_with_timestamps() -> None:
 
 
 def test_channels() -> None:
-    assert render(CALL, "txt") == "[1] слушаю вас\n[2] здравствуйте\n"
-    assert "\n[1] слушаю вас\n" in render(CALL, "srt")
-    assert "\n<v Channel 2>здравствуйте</v>\n" in render(CALL, "vtt")
+    assert render(CALL, "txt") == "[channel 0] слушаю вас\n[channel 1] здравствуйте\n"
+    assert "\n[channel 0] слушаю вас\n" in render(CALL, "srt")
+    assert "\n<v channel 1>здравствуйте</v>\n" in render(CALL, "vtt")
     rows = "0\t2000\tслушаю вас\t0\n2500\t4000\tздравствуйте\t1\n"
     assert render(CALL, "tsv") == f"start\tend\ttext\tchannel\n{rows}"
     assert [s["channel"] for s in json.loads(render(CALL, "json"))["segments"]] == [0, 1]
@@ -282,7 +282,7 @@ def test_save_with_format_and_options(tmp_path: Path) -> None:
     LONG.save(str(path), "srt", SubtitleOptions(max_line_length=5, max_lines=1))
     assert "\nдобрый\n" in path.read_text("utf-8")
     save(iter(CALL), path, format="txt", options=TextOptions(timestamps=True))
-    assert path.read_text("utf-8").startswith("[0:00.0 - 0:02.0] [1] слушаю вас\n")
+    assert path.read_text("utf-8").startswith("[0:00.0 - 0:02.0] [channel 0] слушаю вас\n")
 
 
 @pytest.mark.parametrize("name", ["a", "a.doc", ".srt"])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.chunking import Chunk
-from gigaam.stitching import Stitcher, find_seam, join_words
+from gigaam.stitching import Stitcher, find_seam, join_words, trusted
 from gigaam.types import TranscriptionResult, Word
 from tests.examples import examples
 
@@ -234,3 +234,16 @@ def test_unsure_words_of_loud_gaps_are_dropped():
     assert Stitcher(min_confidence=0.95).push(gap, result_of(found)) == []
     (speech,) = Stitcher().push(chunk(10, 20), result_of(found))
     assert speech.text == "шум да шум"
+
+
+def test_words_that_noise_may_have_made_are_dropped():
+    sure = words("да конечно", 0, confidence=0.9)
+    less = words("приеду завтра", 1.0, confidence=0.6)
+    unsure = words("ммм", 2.0, confidence=0.3)
+    alone = words("дп гд", 5.0, confidence=0.6)
+    assert trusted([*sure, *less, *unsure, *alone], 0.5, 0.75) == [*sure, *less]
+    assert trusted([*alone, *words("и", 5.8, confidence=0.8)], 0.5, 0.75)[:2] == alone
+    assert trusted([*unsure, *alone], 0.0, 0.0) == [*unsure, *alone]
+    many = words("приеду завтра утром", 0, confidence=0.6)
+    assert trusted(many, 0.5, 0.75) == many
+    assert trusted([], 0.5, 0.75) == []

@@ -88,7 +88,7 @@ def test_prefix_counts_in_srt() -> None:
     lines = render([labelled], "srt", options).splitlines()[2:]
     assert len(lines) == 2
     assert max(map(len, lines)) <= len(text)
-    assert f"<v Channel 1>{text}</v>" in render([labelled], "vtt", options)
+    assert f"<v channel 0>{text}</v>" in render([labelled], "vtt", options)
 
 
 def test_without_words_time_follows_the_characters() -> None:
@@ -119,7 +119,7 @@ def test_reply_over_another_voice_shares_its_cue() -> None:
     (cue,) = lay_out(call, SubtitleOptions())
     assert (cue.start_ms, cue.end_ms) == (0, 6000)
     assert [part.channel for part in cue.speeches] == [0, 1]
-    assert "\n[1] я говорю долго и подробно\n[2] угу\n" in render(call, "srt")
+    assert "\n[channel 0] я говорю долго и подробно\n[channel 1] угу\n" in render(call, "srt")
     captions = webvtt.from_string(render(call, "vtt"), strict=True).captions
     assert captions[0].text.split("\n") == ["я говорю долго и подробно", "угу"]
 
