@@ -291,6 +291,8 @@ def open_session(
         )
     if options is None:
         options = onnxruntime.SessionOptions()
+        # Threads that spin between two runs take the cores of all else that computes.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
     try:
