@@ -7,7 +7,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from gigaam import registry
@@ -79,12 +78,12 @@ class Talk(IntEnum):
     VERBOSE = 2
 
 
-def talk(quiet: bool, verbose: bool) -> Talk:
+def talk(context: typer.Context, quiet: bool, verbose: bool) -> Talk:
     """What the two options say together; for the quiet, warnings are off to the command's end."""
     if quiet and verbose:
         refuse("--quiet", "does not go with --verbose")
     if quiet:
-        click.get_current_context().with_resource(warnings.catch_warnings())
+        context.with_resource(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         return Talk.QUIET
     return Talk.VERBOSE if verbose else Talk.NORMAL

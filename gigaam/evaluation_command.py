@@ -27,6 +27,7 @@ __all__ = ["evaluate_model"]
 
 
 def evaluate_model(
+    context: typer.Context,
     names: Annotated[
         list[str],
         typer.Argument(
@@ -57,7 +58,7 @@ def evaluate_model(
 
     A recording that fails does not stop the others; it is listed on stderr, and the exit code is 1.
     """
-    how_much = talk(quiet, verbose)
+    how_much = talk(context, quiet, verbose)
     name, manifests = ("", names) if onnx else (names[0], names[1:])
     _check(onnx, manifests, json_file, html_file)
     check_stdout()

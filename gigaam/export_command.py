@@ -16,6 +16,7 @@ __all__ = ["export_model"]
 
 
 def export_model(
+    context: typer.Context,
     model: Annotated[str, model_argument()],
     directory: Annotated[
         Path, typer.Argument(file_okay=False, help="Where the ONNX files go.", show_default=False)
@@ -36,7 +37,7 @@ def export_model(
     verbose: Verbose = False,
 ) -> None:
     """Export a model to ONNX and print the files."""
-    named = NamedModel(EXPORT, model, device="cpu", how_much=talk(quiet, verbose))
+    named = NamedModel(EXPORT, model, device="cpu", how_much=talk(context, quiet, verbose))
     try:
         loaded = named.load()
         from gigaam.onnx.export import export

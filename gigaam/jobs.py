@@ -150,8 +150,7 @@ def _distinct_stems(
 
 def _stems(path: Path, relative: PurePath) -> Iterator[PurePath]:
     """Names of outputs less the format, the shortest first."""
-    if relative.suffix:
-        yield relative.with_suffix("")
+    yield relative.with_suffix("") if relative.suffix else relative
     yield relative
     folder = Path(os.path.abspath(path)).parent
     yield PurePath(*folder.parts[1:], relative.name)

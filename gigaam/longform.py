@@ -158,7 +158,9 @@ class LongformTranscriber:
             raise ArgumentError(f'channels must be "mix" or "split", not {channels!r}')
         numbers: Sequence[int | None] = [None]
         if channels == "split":
-            if not isinstance(source, str | bytes | os.PathLike) and hasattr(source, "read"):
+            if not isinstance(source, str | bytes | os.PathLike | tuple) and hasattr(
+                source, "read"
+            ):
                 source = source.read()  # it can be read only once
             numbers = range(channel_count(source))
         total_s = duration_s(source, input_rate=input_rate) if progress is not None else None

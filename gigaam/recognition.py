@@ -15,6 +15,7 @@ from gigaam.chunking import ChunkingOptions
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.detectors import build_detector
 from gigaam.longform import Channels, LongformTranscriber, Progress, with_limits
+from gigaam.progress_bar import as_callback
 from gigaam.recognizer import Recognizer
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
@@ -43,7 +44,8 @@ class LongformArguments(TypedDict, total=False):
         new_chunk_threshold: The shortest pause that ends a chunk, seconds.
         fr_batch_size: The published name of ``batch_size``.
         input_rate: Rate of arrays and tensors, Hz.
-        progress: Called with the seconds done and the seconds in all, or None if unknown.
+        progress: True for a bar on a terminal or in a notebook; or called with the seconds done
+            and the seconds in all, or None if unknown.
     """
 
     channels: Channels
@@ -57,7 +59,7 @@ class LongformArguments(TypedDict, total=False):
     new_chunk_threshold: float | None
     fr_batch_size: int | None
     input_rate: int | None
-    progress: Progress | None
+    progress: Progress | bool | None
 
 
 class SpeechRecognition(ABC):
@@ -89,6 +91,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
+        progress: Progress | bool | None = ...,
     ) -> TranscriptionResult: ...
 
     @overload
@@ -99,6 +102,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
+        progress: Progress | bool | None = ...,
     ) -> list[TranscriptionResult]: ...
 
     @overload
@@ -109,6 +113,7 @@ class SpeechRecognition(ABC):
         batch_size: int = ...,
         on_error: Literal["raise", "return"] = ...,
         input_rate: int | None = ...,
+        progress: Progress | bool | None = ...,
     ) -> list[TranscriptionResult | Exception]: ...
 
     def transcribe(
@@ -118,6 +123,7 @@ class SpeechRecognition(ABC):
         batch_size: int = 8,
         on_error: Literal["raise", "return"] = "raise",
         input_rate: int | None = None,
+        progress: Progress | bool | None = None,
     ) -> Any:
         """The text of a recording of up to 30 seconds, or the texts of many.
 
@@ -129,6 +135,8 @@ class SpeechRecognition(ABC):
             on_error: In a list, "raise" stops at the first recording that fails; "return" puts
                 its exception in its place and goes on.
             input_rate: Rate of arrays and tensors, Hz.
+            progress: True for a bar on a terminal or in a notebook; or called with the recordings
+                done and those in all, or None if unknown.
 
         Returns:
             `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
@@ -143,6 +151,7 @@ class SpeechRecognition(ABC):
             batch_size=batch_size,
             on_error=on_error,
             input_rate=input_rate,
+            progress=as_callback(progress, "recordings"),
         )
 
     def transcribe_longform(
@@ -194,6 +203,7 @@ class SpeechRecognition(ABC):
         strict_limit_duration: float | None = None,
         new_chunk_threshold: float | None = None,
         fr_batch_size: int | None = None,
+        progress: Progress | bool | None = None,
         **call: Any,
     ) -> tuple[LongformTranscriber, dict[str, Any]]:
         """The transcriber that the arguments describe, and those that are for its call."""
@@ -206,4 +216,4 @@ class SpeechRecognition(ABC):
             with_limits(chunking, *limits),
             batch_size if fr_batch_size is None else fr_batch_size,
         )
-        return transcriber, call
+        return transcriber, {"progress": as_callback(progress, "seconds of sound"), **call}

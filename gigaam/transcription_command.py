@@ -38,6 +38,7 @@ __all__ = ["transcribe"]
 
 
 def transcribe(
+    context: typer.Context,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -118,7 +119,7 @@ def transcribe(
     if model is not None and onnx is not None:
         refuse("--model", "does not go with --onnx, which names a model itself")
     outputs = OutputOptions(formats, output, output_dir, as_json, word_timestamps, skip_existing)
-    how_much = talk(quiet, verbose)
+    how_much = talk(context, quiet, verbose)
     named = NamedModel(
         RECOGNITION, model or DEFAULT_MODEL, onnx, device, option="--model", how_much=how_much
     )

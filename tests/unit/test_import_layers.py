@@ -42,6 +42,7 @@ TORCH_FREE = {
     "output_options",
     "printing",
     "progress",
+    "progress_bar",
     "pyannote_hub",
     "recognition",
     "recognizer",
