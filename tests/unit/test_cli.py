@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import gigaam
+import gigaam.onnx
 from gigaam import registry
 from gigaam.cli import app
 from tests.nets import random_asr
@@ -265,6 +266,28 @@ def test_quiet_says_only_what_failed_and_verbose_where_it_ran(
     told = run(*command, "-v", recordings[0], tmp_path / "text.wav")
     assert f"{model} computes on cpu" in told.stderr
     assert "Traceback" in told.stderr
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda", "cuda:0", "cpu:1", ""])
+def test_exported_models_compute_where_they_are_told_or_not_at_all(
+    device: str, exported_model: Path, example: Path, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "m.tsv"
+    manifest.write_text(f"path\tduration\ttranscription\n{example}\t5\tда\n", encoding="utf-8")
+    for arguments in (["transcribe", example], ["eval", manifest]):
+        refused = run(*arguments, "--onnx", exported_model, "--device", device)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "--device" in refused.stderr
+        assert "ONNX Runtime has cpu here" in refused.stderr
+    with pytest.raises(gigaam.ArgumentError, match="ONNX Runtime has cpu here"):
+        gigaam.onnx.load(exported_model, device=device)
+
+
+def test_exported_models_compute_on_the_cpu_by_name(exported_model: Path, example: Path) -> None:
+    assert run("transcribe", "--onnx", exported_model, "--device", "cpu", example).exit_code == 0
+    assert gigaam.onnx.load(exported_model, device="cpu").device == "cpu"
+    with pytest.raises(gigaam.ArgumentError, match="give one"):
+        gigaam.onnx.load(exported_model, device="cpu", providers=["CPUExecutionProvider"])
 
 
 @pytest.mark.parametrize(
