@@ -41,6 +41,7 @@ class ProgressBar:
         self._unit = unit
         self._began = time.monotonic()
         self._shown_at = -_PERIOD_S
+        self._is_finished = False
         self._cell = _notebook_cell()
         self._on_terminal = sys.stderr is not None and sys.stderr.isatty()
 
@@ -48,9 +49,9 @@ class ProgressBar:
         """Show that so much is done."""
         now = time.monotonic()
         finished = total is not None and done >= total
-        if not finished and now - self._shown_at < _PERIOD_S:
+        if self._is_finished or (not finished and now - self._shown_at < _PERIOD_S):
             return
-        self._shown_at = now
+        self._shown_at, self._is_finished = now, finished
         text = self._text(done, total, now - self._began)
         if self._cell is not None:
             self._cell.update({"text/plain": text, "text/html": _html(done, total, text)}, raw=True)
