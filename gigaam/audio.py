@@ -39,8 +39,9 @@ SAMPLE_RATE = 16_000
 BLOCK_S = 30.0
 
 # Union, not `|`: torch is named without being imported, and a string cannot stand beside `|`.
+_Array: TypeAlias = Union[NDArray[Any], "torch.Tensor"]
 AudioSource: TypeAlias = Union[
-    str, "os.PathLike[str]", bytes, BinaryIO, NDArray[Any], "torch.Tensor"
+    str, "os.PathLike[str]", bytes, BinaryIO, _Array, tuple[_Array, int], tuple[int, _Array]
 ]
 _Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float32]"
 
@@ -64,6 +65,7 @@ def read_audio(
         source: A path, the bytes of a file, a binary file object (read from its current position,
             never closed), or samples: a numpy array or torch tensor ``[n]``, ``[c, n]`` or
             ``[n, c]`` (the axis shorter than 9 is channels). Integers are scaled by their dtype.
+            A pair of them and their rate, in either order, is taken too.
         sample_rate: The rate wanted.
         input_rate: The rate of an array; files state their own, and this is ignored for them.
         track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
@@ -114,6 +116,7 @@ def iter_audio(
     sample_rate = _checked_rate("sample_rate", sample_rate)
     if not (math.isfinite(block_s) and block_s * sample_rate >= 1):
         raise AudioError(f"block_s={block_s!r} must be a length in seconds, above 0")
+    source, input_rate = _without_rate(source, input_rate)
     samples = _as_array(source, track)
     chunks: Iterator[_Samples]
     if samples is None:
@@ -141,6 +144,7 @@ def duration_s(
 
     Streams that cannot be rewound, and pipes, say None as well; others are left where they were.
     """
+    source, input_rate = _without_rate(source, input_rate)
     samples = _as_array(source, track)
     if samples is not None:
         length: int = _channels_first(samples).shape[1]
@@ -159,13 +163,9 @@ def duration_s(
         file.seek(position)
 
 
-def channel_count(
-    source: str | os.PathLike[str] | bytes | NDArray[Any] | torch.Tensor,
-    *,
-    track: int | None = None,
-) -> int:
+def channel_count(source: AudioSource, *, track: int | None = None) -> int:
     """Channels of a recording, as its header states them."""
-    samples = _as_array(source, track)
+    samples = _as_array(_without_rate(source, None)[0], track)
     if samples is not None:
         count: int = _channels_first(samples).shape[0]
         return count
@@ -223,7 +223,25 @@ def _checked_rate(name: str, rate: object) -> int:
 # ---------------------------------------------------------------------------- arrays
 
 
-def _as_array(source: object, track: int | None) -> NDArray[Any] | None:
+def is_rated(source: object) -> bool:
+    """Whether this is a pair of samples and their rate, in either order."""
+    if not isinstance(source, tuple) or len(source) != 2:
+        return False
+    rates = [isinstance(each, int | np.integer) for each in source]
+    return sum(rates) == 1 and _as_array(source[rates.index(False)]) is not None
+
+
+def _without_rate(source: Any, input_rate: int | None) -> tuple[Any, int | None]:
+    """The samples of such a pair, and its rate; anything else as it is."""
+    if not is_rated(source):
+        return source, input_rate
+    samples, rate = source if isinstance(source[1], int | np.integer) else source[::-1]
+    if input_rate not in (None, rate):
+        raise AudioError(f"the samples come with a rate of {rate} Hz, input_rate={input_rate}")
+    return samples, rate
+
+
+def _as_array(source: object, track: int | None = None) -> NDArray[Any] | None:
     """The samples as numpy, if the source is an array or tensor; None if it is to be decoded."""
     torch: Any = sys.modules.get("torch")  # whoever holds a tensor has imported it
     is_tensor = torch is not None and isinstance(source, torch.Tensor)

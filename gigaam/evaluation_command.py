@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import gigaam
+from gigaam import registry
+from gigaam.command_options import BatchSize, Device, Onnx, Quiet, Verbose, refuse, talk
 from gigaam.errors import ArgumentError, GigaAMError
-from gigaam.named_models import load_evaluable
-from gigaam.printing import complain, print_lines, reason
-from gigaam.progress import progress_display
+from gigaam.named_models import EVALUATION, NamedModel
+from gigaam.printing import check_stdout, complain, print_lines, reason
+from gigaam.progress import ProgressDisplay, progress_display
 from gigaam.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = ["evaluate_model"]
 
 
 def evaluate_model(
+    context: typer.Context,
     names: Annotated[
         list[str],
         typer.Argument(
@@ -34,13 +37,7 @@ def evaluate_model(
             "and any further columns. With --onnx manifests alone.",
         ),
     ],
-    onnx: Annotated[
-        Path | None,
-        typer.Option(
-            help="Directory of an exported model (DIRECTORY/NAME if it holds several), to "
-            "evaluate it without torch."
-        ),
-    ] = None,
+    onnx: Onnx = None,
     by: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Also tell apart by a column, such as speaker."),
@@ -52,35 +49,51 @@ def evaluate_model(
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Recordings per pass of the encoder.")] = 8,
-    device: Annotated[
-        str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any]")
-    ] = None,
+    batch_size: BatchSize = 8,
+    device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Evaluate a model: error rates with intervals, or accuracies for emotions.
 
     A recording that fails does not stop the others; it is listed on stderr, and the exit code is 1.
     """
-    model_name, manifests = (str(onnx), names) if onnx else (names[0], names[1:])
-    if not manifests:
-        raise typer.BadParameter("no manifest", param_hint="MANIFEST")
+    how_much = talk(context, quiet, verbose)
+    name, manifests = ("", names) if onnx else (names[0], names[1:])
+    _check(onnx, manifests, json_file, html_file)
+    check_stdout()
+    named = NamedModel(EVALUATION, name, onnx, device, how_much=how_much)
+    named.check()
     try:
         n_utterances = _count(manifests, by)
         for file in filter(None, (json_file, html_file)):
             file.parent.mkdir(parents=True, exist_ok=True)
-        model = load_evaluable(model_name, onnx, device, "MODEL")
-        reports = _evaluate(model, manifests, n_utterances, by, batch_size)
+        model = named.load()
+        with progress_display(n_utterances, hidden=quiet) as display:
+            reports = _evaluate(model, manifests, by, batch_size, display)
         if json_file is not None:
-            write_whole(json_file, _encoded(_as_json(model_name, reports)))
+            write_whole(json_file, _encoded(_as_json(named.called, reports)))
         if html_file is not None:
             from gigaam.evaluation.report_html import report_page
 
-            page = report_page(model_name, gigaam.__version__, reports, worst)
+            page = report_page(named.called, gigaam.__version__, reports, worst)
             write_whole(html_file, _encoded(page))
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
     _print(reports, worst)
+
+
+def _check(
+    onnx: Path | None, manifests: Sequence[str], json_file: Path | None, html_file: Path | None
+) -> None:
+    """Refuses what does not go together."""
+    if not manifests:
+        refuse("MANIFEST", "no manifest")
+    if onnx is not None and registry.is_known(manifests[0]) and not Path(manifests[0]).exists():
+        refuse("MODEL", f"{manifests[0]} does not go with --onnx, which names a model itself")
+    if json_file is not None and html_file is not None and json_file == html_file:
+        refuse("--html", f"{html_file} is the file of --json")
 
 
 def _count(manifests: Sequence[str], by: str | None) -> int:
@@ -96,6 +109,9 @@ def _count(manifests: Sequence[str], by: str | None) -> int:
                 check_column(utterances, by)
         except ArgumentError as error:
             raise typer.BadParameter(f"{manifest}: {error}", param_hint="--by") from error
+        if utterances and not any(utterance.path.exists() for utterance in utterances):
+            missing = f"its recordings are missing, {utterances[0].path} first"
+            refuse("MANIFEST", f"{manifest}: {missing}")
         total += len(utterances)
     return total
 
@@ -103,17 +119,16 @@ def _count(manifests: Sequence[str], by: str | None) -> int:
 def _evaluate(
     model: SpeechRecognition | EmotionModel,
     manifests: Sequence[str],
-    n_utterances: int,
     by: str | None,
     batch_size: int,
+    display: ProgressDisplay,
 ) -> list[RecognitionReport | EmotionReport]:
     from gigaam.training import evaluate
 
-    with progress_display(n_utterances, hidden=False) as display:
-        return [
-            evaluate(model, manifest, by=by, batch_size=batch_size, on_done=display.finish)
-            for manifest in manifests
-        ]
+    return [
+        evaluate(model, manifest, by=by, batch_size=batch_size, on_done=display.finish)
+        for manifest in manifests
+    ]
 
 
 def _as_json(model: str, reports: Sequence[RecognitionReport | EmotionReport]) -> str:

@@ -39,6 +39,19 @@ class Job:
     outputs: tuple[Path, ...] = ()
 
     @property
+    def is_missing(self) -> bool:
+        """Whether there is no such recording."""
+        if self.path == STDIN:
+            return False
+        try:
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # why it cannot be opened will show when it is
+            return False
+        return False
+
+    @property
     def is_done(self) -> bool:
         """Whether all of its files are there."""
         return bool(self.outputs) and all(output.is_file() for output in self.outputs)
@@ -53,7 +66,7 @@ def find_recordings(arguments: Iterable[str]) -> list[tuple[Path, PurePath]]:
             or ``**``; "-" for the standard input.
 
     Raises:
-        ArgumentError: A directory or pattern leads to no recording.
+        ArgumentError: A directory or pattern leads to no recording, or it is a URL.
     """
     return [found for argument in arguments for found in _meant(argument)]
 
@@ -67,6 +80,8 @@ def _meant(argument: str) -> list[tuple[Path, PurePath]]:
         if not below:
             raise ArgumentError(f"there are no recordings in {argument}")
         return below
+    if "://" in argument and not path.exists():
+        raise ArgumentError(f"{argument} is not fetched: download the recording first")
     if not path.exists() and glob.has_magic(argument):
         matches = [Path(match) for match in sorted(glob.glob(argument, recursive=True))]
         files = [each for each in matches if each.is_file()]
@@ -92,21 +107,66 @@ def plan_jobs(
     Args:
         recordings: From `find_recordings`; outputs keep their places below a directory.
         output_dir: Where outputs go; None if nothing is written.
-        formats: One output each, with the format for its extension.
+        formats: One output each, with the format for its extension. Recordings that differ in
+            their extensions alone, as ``a.wav`` and ``a.mp3``, keep these: ``a.wav.txt``. Those
+            that differ in their folders alone keep the folders.
 
     Raises:
         ArgumentError: Two recordings would have the same output, or one would be overwritten.
     """
     if output_dir is None:
         return [Job(path) for path, _ in recordings]
-    taken: dict[Path, Path] = {}
-    jobs = []
-    for path, relative in recordings:
-        stem = relative if relative.suffix == "" else relative.with_suffix("")
-        outputs = tuple(output_dir / f"{stem}.{name}" for name in formats)
-        for output in outputs:
-            other = taken.setdefault(output, path)
-            if other != path:
-                raise ArgumentError(f"{other} and {path} would both be written to {output}")
-        jobs.append(Job(path, outputs))
-    return jobs
+    stems = _distinct_stems(recordings, output_dir, formats)
+    return [
+        Job(path, tuple(_outputs(output_dir, stem, formats)))
+        for (path, _), stem in zip(recordings, stems, strict=True)
+    ]
+
+
+def _outputs(output_dir: Path, stem: PurePath, formats: Sequence[str]) -> Iterator[Path]:
+    return (output_dir / f"{stem}.{name}" for name in formats)
+
+
+def _distinct_stems(
+    recordings: Sequence[tuple[Path, PurePath]], output_dir: Path, formats: Sequence[str]
+) -> list[PurePath]:
+    """For each recording the first of its `_stems` that it shares with no other.
+
+    Which that is depends on no order: all that share one take their next.
+    """
+    absolute = [os.path.abspath(path) for path, _ in recordings]
+    candidates = [_stems(*recording) for recording in recordings]
+    stems = [next(each) for each in candidates]
+    while clashing := _clashing(stems, absolute, output_dir, formats):
+        for index in clashing:
+            stem = next(candidates[index], None)
+            if stem is None:
+                others = [str(recordings[i][0]) for i in clashing if stems[i] == stems[index]]
+                outputs = ", ".join(map(str, _outputs(output_dir, stems[index], formats)))
+                raise ArgumentError(f"{' and '.join(others)} cannot be written to {outputs}")
+            stems[index] = stem
+    return stems
+
+
+def _stems(path: Path, relative: PurePath) -> Iterator[PurePath]:
+    """Names of outputs less the format, the shortest first."""
+    yield relative.with_suffix("") if relative.suffix else relative
+    yield relative
+    folder = Path(os.path.abspath(path)).parent
+    yield PurePath(*folder.parts[1:], relative.name)
+
+
+def _clashing(
+    stems: Sequence[PurePath], recordings: Sequence[str], output_dir: Path, formats: Sequence[str]
+) -> list[int]:
+    """Which stems are shared by several recordings, or lead to a file that is itself one."""
+    sharers: dict[str, set[str]] = {}
+    for stem, recording in zip(stems, recordings, strict=True):
+        sharers.setdefault(os.path.normcase(stem), set()).add(recording)
+    inputs = set(recordings)
+    return [
+        index
+        for index, stem in enumerate(stems)
+        if len(sharers[os.path.normcase(stem)]) > 1
+        or any(os.path.abspath(each) in inputs for each in _outputs(output_dir, stem, formats))
+    ]

@@ -168,11 +168,8 @@ class LongformTranscriber:
             raise ArgumentError(f'channels must be "mix" or "split", not {channels!r}')
         is_split = channels == "split"
         max_pause_s = pause_limit_s(call.get("segments"), call.get("max_pause"), is_split)
-        input_rate, track, progress = (
-            call.get("input_rate"),
-            call.get("track"),
-            call.get("progress"),
-        )
+        input_rate, track = call.get("input_rate"), call.get("track")
+        progress = call.get("progress")
         numbers: Sequence[int | None] = [None]
         if is_split:
             repeated = repeatable(source)

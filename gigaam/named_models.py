@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 import gigaam
 from gigaam import registry
-from gigaam.errors import UnknownModelError
+from gigaam.command_options import Talk, refuse
+from gigaam.errors import ArgumentError, DownloadError
+from gigaam.printing import complain
 
 if TYPE_CHECKING:
-    from gigaam.evaluation.evaluating import EmotionModel
-    from gigaam.recognition import SpeechRecognition
+    from gigaam.model import GigaAM
 
-__all__ = ["load_evaluable", "load_recogniser"]
+__all__ = ["DEFAULT_MODEL", "EVALUATION", "EXPORT", "RECOGNITION", "NamedModel"]
+
+DEFAULT_MODEL = "v3_rnnt"
+"""What recognises where no model is named."""
 
 
 @dataclass(frozen=True)
-class _Ability:
+class Ability:
     """What a command needs.
 
     Attributes:
@@ -32,59 +36,93 @@ class _Ability:
     lack: str
 
 
-_RECOGNITION = _Ability(("ctc", "rnnt"), "does not recognise speech")
-_EVALUATION = _Ability(("ctc", "rnnt", "emo"), "neither recognises speech nor tells emotions")
+RECOGNITION = Ability(("ctc", "rnnt"), "does not recognise speech")
+EVALUATION = Ability(("ctc", "rnnt", "emo"), "neither recognises speech nor tells emotions")
+EXPORT = Ability(("ctc", "rnnt", "emo", "ssl"), "cannot be exported")
 
 
-def load_recogniser(
-    name: str, onnx: Path | None, device: str | None, option: str
-) -> SpeechRecognition:
-    """A speech recogniser.
+@dataclass(frozen=True)
+class NamedModel:
+    """What a command line says of its model.
 
-    Args:
-        name: A model's name or path; unused if there is an exported one.
+    Attributes:
+        needs: What it is to do.
+        name: A name or path; unused if there is an exported one.
         onnx: Directory of an exported model, or DIRECTORY/NAME.
         device: Where to compute.
         option: What of the command line names the model.
-
-    Raises:
-        BadParameter: There is no such model, or it is none.
-        GigaAMError: It cannot be loaded.
+        how_much: Is said of loading it.
     """
-    return cast("SpeechRecognition", _load(_RECOGNITION, name, onnx, device, option))
 
+    needs: Ability
+    name: str
+    onnx: Path | None = None
+    device: str | None = None
+    option: str = "MODEL"
+    how_much: Talk = Talk.NORMAL
 
-def load_evaluable(
-    name: str, onnx: Path | None, device: str | None, option: str
-) -> SpeechRecognition | EmotionModel:
-    """A model that can be evaluated: a speech or an emotion recogniser; see `load_recogniser`."""
-    return cast("SpeechRecognition | EmotionModel", _load(_EVALUATION, name, onnx, device, option))
+    @property
+    def called(self) -> str:
+        """What it is called in reports."""
+        return self.name if self.onnx is None else str(self.onnx)
 
+    def check(self) -> None:
+        """Refuses what is no such model, as far as that is known before it is loaded."""
+        if self.onnx is not None:
+            if not (self.onnx.is_dir() or list(self.onnx.parent.glob(f"{self.onnx.name}*.onnx"))):
+                refuse("--onnx", f"there is no directory {self.onnx}, nor such an exported model")
+        elif registry.is_known(self.name):
+            if registry.resolve(self.name).task not in self.needs.tasks:
+                self._refuse_unable()
+        elif not Path(self.name).expanduser().exists():
+            refuse(self.option, str(registry.unknown_model(self.name)))
 
-def _load(ability: _Ability, name: str, onnx: Path | None, device: str | None, option: str) -> Any:
-    if onnx is not None:
-        return _load_exported(ability, onnx)
-    able = [info.name for info in registry.MODELS.values() if info.task in ability.tasks]
-    unable = typer.BadParameter(
-        f"{name!r} {ability.lack}; these do: {', '.join(able)}", param_hint=option
-    )
-    # Asked before anything is downloaded; a file has to be opened to know.
-    if registry.is_known(name) and registry.resolve(name).name not in able:
-        raise unable
-    try:
-        loaded = gigaam.load_model(name, device=device)
-    except UnknownModelError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-    if loaded.cfg.model_class not in ability.tasks:
-        raise unable
-    return loaded
+    def load(self) -> Any:
+        """The model.
 
+        Raises:
+            BadParameter: It is none, or for another task.
+            GigaAMError: It cannot be loaded.
+        """
+        self.check()
+        loaded = self._load_named() if self.onnx is None else self._load_exported(self.onnx)
+        if self.how_much == Talk.VERBOSE:
+            complain(f"{self.called} computes on {loaded.device}")
+        return loaded
 
-def _load_exported(ability: _Ability, path: Path) -> Any:
-    from gigaam.onnx import load
+    def _refuse_unable(self) -> NoReturn:
+        able = [info.name for info in registry.MODELS.values() if info.task in self.needs.tasks]
+        refuse(self.option, f"{self.name!r} {self.needs.lack}; these do: {', '.join(able)}")
 
-    # Of several models in one directory one is named as if it were a file.
-    loaded = load(path) if path.is_dir() else load(path.parent, name=path.name)
-    if loaded.metadata.kind not in ability.tasks:
-        raise typer.BadParameter(f"the model in {path} {ability.lack}", param_hint="--onnx")
-    return loaded
+    def _load_named(self) -> GigaAM:
+        if registry.is_known(self.name):
+            self._fetch()
+        loaded = gigaam.load_model(self.name, device=self.device)
+        if loaded.cfg.model_class not in self.needs.tasks:  # a file has to be opened to know
+            self._refuse_unable()
+        return loaded
+
+    def _fetch(self) -> None:
+        from gigaam import download  # its lock takes 30 ms to import: not for exported models
+
+        try:
+            download.fetch(self.name, progress=False if self.how_much == Talk.QUIET else None)
+        except DownloadError as error:
+            packaged = [info.name for info in registry.MODELS.values() if info.is_packaged]
+            hint = f"To try things out, {' and '.join(packaged)} need no download."
+            raise type(error)(f"{error} {hint}") from error
+
+    def _load_exported(self, path: Path) -> Any:
+        from gigaam.onnx import load
+
+        # Of several models in one directory one is named as if it were a file.
+        directory, name = (path, None) if path.is_dir() else (path.parent, path.name)
+        try:
+            loaded = load(directory, name=name, device=self.device)
+        except ArgumentError as error:
+            if self.device is None:
+                raise
+            raise typer.BadParameter(str(error), param_hint="--device") from error
+        if loaded.metadata.kind not in self.needs.tasks:
+            refuse("--onnx", f"the model in {path} {self.needs.lack}")
+        return loaded

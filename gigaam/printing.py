@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -100,25 +103,25 @@ class FormatPrinter(Printer):
 
     def result(self, job: Job, result: Result) -> None:
         """Takes the result of a recording."""
-        sys.stdout.write(render(result, self._format))
-        sys.stdout.flush()
+        write_out(render(result, self._format))
 
 
 class FileWriter(Printer):
     """Writes each result into its job's files, whole or not at all.
 
     Args:
-        formats: Those of the files.
+        formats: Those of a job's files, in their order.
     """
 
     def __init__(self, formats: Sequence[str]) -> None:
+        self._formats = formats
         self.needs_times = any(format != "txt" for format in formats)
 
     def result(self, job: Job, result: Result) -> None:
         """Takes the result of a recording."""
-        for output in job.outputs:
+        for output, format in zip(job.outputs, self._formats, strict=True):
             output.parent.mkdir(parents=True, exist_ok=True)
-            save(result, output)
+            save(result, output, format)
 
 
 def choose_printer(
@@ -139,10 +142,41 @@ def to_json(fields: dict[str, Any]) -> str:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Prints lines, and lets them be seen at once."""
-    for line in lines:
-        print(line)
-    sys.stdout.flush()
+    """Prints lines; see `write_out`."""
+    write_out("".join(f"{line}\n" for line in lines))
+
+
+def write_out(text: str) -> None:
+    """Writes on stdout, and lets it be seen at once.
+
+    Raises:
+        BrokenPipeError: Nobody reads it, or it cannot be written, which has then been told: the
+            command is to end.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _end_of_printing(error) from error
+
+
+def check_stdout() -> None:
+    """Finds out before the work whether its results can be printed; see `write_out`."""
+    try:
+        os.write(sys.stdout.fileno(), b"")
+    except io.UnsupportedOperation:  # not a file but an object in its place
+        return
+    except OSError as error:
+        raise _end_of_printing(error) from error
+
+
+def _end_of_printing(error: OSError) -> BrokenPipeError:
+    complain(f"cannot write to the standard output: {error.strerror}")
+    # What is still in its buffer is lost anyway, and would be tried again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def complain(message: str) -> None:

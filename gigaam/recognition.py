@@ -16,6 +16,7 @@ from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.detectors import build_detector
 from gigaam.longform import CallArguments, Channels, LongformTranscriber, Progress, with_limits
 from gigaam.phrases import Segments
+from gigaam.progress_bar import as_callback
 from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
 from gigaam.recognizer import Recognizer
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
@@ -49,7 +50,7 @@ class LongformArguments(TypedDict, total=False):
     fr_num_workers: int
     input_rate: int | None
     track: int | None
-    progress: Progress | None
+    progress: Progress | bool | None
 
 
 class SpeechRecognition(ABC):
@@ -82,6 +83,7 @@ class SpeechRecognition(ABC):
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
         track: int | None = ...,
+        progress: Progress | bool | None = ...,
     ) -> TranscriptionResult: ...
 
     @overload
@@ -93,6 +95,7 @@ class SpeechRecognition(ABC):
         on_error: Literal["raise"] = ...,
         input_rate: int | None = ...,
         track: int | None = ...,
+        progress: Progress | bool | None = ...,
     ) -> list[TranscriptionResult]: ...
 
     @overload
@@ -104,6 +107,7 @@ class SpeechRecognition(ABC):
         on_error: Literal["raise", "return"] = ...,
         input_rate: int | None = ...,
         track: int | None = ...,
+        progress: Progress | bool | None = ...,
     ) -> list[TranscriptionResult | Exception]: ...
 
     def transcribe(
@@ -114,6 +118,7 @@ class SpeechRecognition(ABC):
         on_error: Literal["raise", "return"] = "raise",
         input_rate: int | None = None,
         track: int | None = None,
+        progress: Progress | bool | None = None,
     ) -> Any:
         """The text of a recording of up to 30 seconds, or the texts of many.
 
@@ -126,6 +131,8 @@ class SpeechRecognition(ABC):
                 its exception in its place and goes on.
             input_rate: Rate of arrays and tensors, Hz.
             track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
+            progress: True for a bar on a terminal or in a notebook; or called with the recordings
+                done and those in all, or None if unknown.
 
         Returns:
             `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
@@ -141,6 +148,7 @@ class SpeechRecognition(ABC):
             on_error=on_error,
             input_rate=input_rate,
             track=track,
+            progress=as_callback(progress, "recordings"),
         )
 
     def transcribe_longform(
@@ -164,7 +172,7 @@ class SpeechRecognition(ABC):
         fr_num_workers: int = 0,
         input_rate: int | None = None,
         track: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> LongformTranscriptionResult:
         """The segments of a recording of any length, in order; a sequence, with ``.text``.
 
@@ -190,7 +198,8 @@ class SpeechRecognition(ABC):
             fr_num_workers: Published; decoding has its own thread, whatever this is.
             input_rate: Rate of arrays and tensors, Hz.
             track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
-            progress: Called with the seconds done and the seconds in all, or None if unknown.
+            progress: True for a bar on a terminal or in a notebook; or called with the seconds done
+                and the seconds in all, or None if unknown.
 
         Raises:
             AudioError: The recording cannot be decoded or used.
@@ -213,7 +222,7 @@ class SpeechRecognition(ABC):
             fr_num_workers=fr_num_workers,
             input_rate=input_rate,
             track=track,
-            progress=progress,
+            progress=as_callback(progress, "seconds of sound"),
         )
         return transcriber.transcribe(wav_file, word_timestamps=word_timestamps, **call)
 
@@ -238,7 +247,7 @@ class SpeechRecognition(ABC):
         fr_num_workers: int = 0,
         input_rate: int | None = None,
         track: int | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Generator[Segment, None, None]:
         """The segments of `transcribe_longform`, each as soon as it is recognised.
 
@@ -262,7 +271,7 @@ class SpeechRecognition(ABC):
             fr_num_workers=fr_num_workers,
             input_rate=input_rate,
             track=track,
-            progress=progress,
+            progress=as_callback(progress, "seconds of sound"),
         )
         return transcriber.iter_segments(wav_file, word_timestamps=word_timestamps, **call)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -16,9 +16,10 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.audio import SAMPLE_RATE, AudioSource, iter_audio
+from gigaam.audio import SAMPLE_RATE, AudioSource, is_rated, iter_audio
 from gigaam.decoding import Hypothesis
 from gigaam.errors import ArgumentError, AudioTooLongError
+from gigaam.longform import Progress
 from gigaam.timestamps import words_from_hypothesis
 from gigaam.tokenizer import Tokenizer
 from gigaam.types import TranscriptionResult
@@ -84,6 +85,7 @@ class Recognizer:
         on_error: OnError = "raise",
         input_rate: int | None = None,
         track: int | None = None,
+        progress: Progress | None = None,
     ) -> Outcome | list[Outcome]:
         """The text of a recording, or the texts of many in their order.
 
@@ -96,6 +98,7 @@ class Recognizer:
                 in the place of its result and goes on.
             input_rate: Sample rate of recordings given as arrays, in Hz.
             track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
+            progress: Called after each batch with the recordings done and those in all, or None.
 
         Returns:
             A result for one recording, a list of results for many.
@@ -113,10 +116,16 @@ class Recognizer:
                 return self._load(source, input_rate, track)
             return _caught(lambda: self._load(source, input_rate, track))
 
+        total = len(many) if isinstance(many, Sized) else None
         results: list[Outcome] = []
+
+        def tell(n_done: int) -> None:
+            if progress is not None:
+                progress(len(results) + n_done, total)
+
         with closing(_loaded_ahead(many, batch_size * _WINDOW_BATCHES, load)) as windows:
             for window in windows:
-                results += self._window(window, batch_size, word_timestamps, on_error)
+                results += self._window(window, batch_size, word_timestamps, on_error, tell)
         return results[0] if single else results
 
     def transcribe_batch(
@@ -161,6 +170,7 @@ class Recognizer:
         batch_size: int,
         word_timestamps: bool,
         on_error: OnError,
+        tell: Callable[[int], None],
     ) -> list[Outcome]:
         """The results of some recordings in their order; those that were not loaded keep errors."""
         outcomes: dict[int, Outcome] = {}
@@ -176,6 +186,9 @@ class Recognizer:
             batch = by_length[first : first + batch_size]
             found = self._attempt([waveforms[i] for i in batch], word_timestamps, on_error)
             outcomes.update(zip(batch, found, strict=True))
+            tell(len(outcomes))
+        if not by_length:
+            tell(len(outcomes))
         return [outcomes[index] for index in range(len(loaded))]
 
     def _attempt(
@@ -208,13 +221,13 @@ class Recognizer:
 
 
 def is_one_recording(sources: object) -> bool:
-    """Whether this is one recording (a path, bytes, a binary file, samples) and not many.
+    """Whether this is one recording (a path, bytes, a binary file, samples), not many.
 
     Arrays and columns that hold text or objects are many: paths, not samples.
     """
     if isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike):
         return True
-    if hasattr(sources, "read"):
+    if hasattr(sources, "read") or is_rated(sources):
         return True
     if hasattr(sources, "__array__"):
         return getattr(getattr(sources, "dtype", None), "kind", None) not in ("O", "U", "T")

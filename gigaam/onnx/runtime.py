@@ -204,7 +204,7 @@ def _padded(arrays: Sequence[Float], time_axis: int) -> Float:
 def open_session(
     path: str | os.PathLike[str],
     *,
-    providers: Sequence[str] | None = None,
+    providers: Sequence[Any] | None = None,
     threads: int | None = None,
     options: onnxruntime.SessionOptions | None = None,
 ) -> onnxruntime.InferenceSession:
@@ -222,12 +222,15 @@ def open_session(
             `gigaam.onnx.screening`.
     """
     available = onnxruntime.get_available_providers()
-    if unknown := [name for name in providers or () if name not in available]:
+    names = [each if isinstance(each, str) else each[0] for each in providers or ()]
+    if unknown := [name for name in names if name not in available]:
         raise ArgumentError(
             f"ONNX Runtime has no {', '.join(unknown)} here; there are {', '.join(available)}"
         )
     if options is None:
         options = onnxruntime.SessionOptions()
+        # Threads that spin between two runs take the cores of all else that computes.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
     screen(path)
@@ -303,6 +306,7 @@ def load(  # type: ignore[overload-overlap]  # a name is itself a str
     directory: str | os.PathLike[str],
     *,
     name: EncoderName,
+    device: str | None = ...,
     providers: Sequence[str] | None = ...,
     threads: int | None = ...,
     session_options: onnxruntime.SessionOptions | None = ...,
@@ -312,6 +316,7 @@ def load(  # type: ignore[overload-overlap]  # a name is itself a str
     directory: str | os.PathLike[str],
     *,
     name: EmotionName,
+    device: str | None = ...,
     providers: Sequence[str] | None = ...,
     threads: int | None = ...,
     session_options: onnxruntime.SessionOptions | None = ...,
@@ -321,6 +326,7 @@ def load(
     directory: str | os.PathLike[str],
     *,
     name: RecogniserName | str | None = ...,
+    device: str | None = ...,
     providers: Sequence[str] | None = ...,
     threads: int | None = ...,
     session_options: onnxruntime.SessionOptions | None = ...,
@@ -329,6 +335,7 @@ def load(
     directory: str | os.PathLike[str],
     *,
     name: str | None = None,
+    device: str | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     session_options: onnxruntime.SessionOptions | None = None,
@@ -338,6 +345,7 @@ def load(
     Args:
         directory: Holds the graphs.
         name: Which model, if it holds several.
+        device: "cpu" (the default), "cuda" or "cuda:1", in place of ``providers``.
         providers: ONNX Runtime's, in order of preference; by default the CPU's.
         threads: CPU threads; by default one per core.
         session_options: All else that sessions can be told.
@@ -348,7 +356,12 @@ def load(
 
     Raises:
         CheckpointError: There is no model, or not one alone.
+        ArgumentError: The device or a provider cannot be had.
     """
+    if device is not None:
+        if providers is not None:
+            raise ArgumentError("device= and providers= both say where to compute: give one")
+        providers = providers_of(device)
     names = exported_names(directory)
     if name is None and len(names) != 1:
         found = (
@@ -358,7 +371,30 @@ def load(
         )
         raise CheckpointError(f"{os.fspath(directory)} holds {found}")
     how = {"providers": providers, "threads": threads, "options": session_options}
-    return from_sessions(open_sessions(directory, name or names[0], **how))
+    model = from_sessions(open_sessions(directory, name or names[0], **how))
+    if device is not None and model.device != device.partition(":")[0]:
+        # ONNX Runtime takes the CPU in place of a provider that cannot start.
+        raise ArgumentError(f"the device {device!r} cannot be used: ONNX Runtime does not start it")
+    return model
+
+
+def providers_of(device: str) -> list[Any]:
+    """ONNX Runtime's providers for a device as torch calls it, the CPU's last.
+
+    Raises:
+        ArgumentError: It has none here.
+    """
+    available = ["cpu"]
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        available.append("cuda")
+    kind, _, number = device.partition(":")
+    if kind not in available or (number and (kind == "cpu" or not number.isdecimal())):
+        raise ArgumentError(
+            f"the device {device!r} cannot be used: ONNX Runtime has {' and '.join(available)} here"
+        )
+    if kind == "cpu":
+        return ["CPUExecutionProvider"]
+    return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
 
 
 def exported_names(directory: str | os.PathLike[str]) -> list[str]:

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gigaam.audio import SAMPLE_RATE, duration_s, iter_audio, read_audio
+from gigaam.audio import SAMPLE_RATE, channel_count, duration_s, iter_audio, read_audio
 from gigaam.errors import (
     AudioDecodingError,
     AudioError,
@@ -601,3 +601,23 @@ def test_reading_needs_no_torch() -> None:
         "read_audio(numpy.zeros(50), input_rate=8000); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("rate", [8000, np.int64(8000)])
+def test_samples_may_come_with_their_rate_in_either_order(rate: Any) -> None:
+    stereo = np.random.default_rng(5).normal(0, 0.1, (2, 4000)).astype(np.float32)
+    expected = read_audio(stereo, input_rate=8000)
+    for source in ((stereo, rate), (rate, stereo), (rate, torch.from_numpy(stereo))):
+        np.testing.assert_array_equal(read_audio(source), expected)
+        np.testing.assert_array_equal(read_audio(source, input_rate=8000), expected)
+        assert duration_s(source) == 0.5
+        assert channel_count(source) == 2
+    with pytest.raises(AudioError, match="rate of 8000 Hz, input_rate=16000"):
+        read_audio((stereo, rate), input_rate=16_000)
+
+
+def test_other_pairs_are_no_samples_with_a_rate() -> None:
+    samples = np.zeros(800, np.float32)
+    for source in ((samples, samples), (8000, 8000), ("a.wav", 8000), (samples, 8000.0)):
+        with pytest.raises(AudioError, match="audio is a path"):
+            read_audio(source)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import gigaam
+import gigaam.onnx
 from gigaam import registry
 from gigaam.cli import app
 from tests.nets import random_asr
@@ -140,6 +143,28 @@ def test_failed_recordings_do_not_stop_the_others(
         (["transcribe", "--format", "srt", "--json", "a.wav"], "--json"),
         (["transcribe", "--json", "--output-dir", "out", "a.wav"], "--format json"),
         (["transcribe", "nothing/*.wav"], "no file matches"),
+        (["transcribe", "https://there.is/a.mp3"], "https://there.is/a.mp3 is not fetched"),
+        (["transcribe", "--format", "", "a.wav"], "--format"),
+        *(
+            (["transcribe", "--format", name, "a.wav", "b.wav"], "--format")
+            for name in ("srt", "vtt", "json", "tsv")
+        ),
+        (["transcribe", "--skip-existing", "a.wav"], "--skip-existing"),
+        (["transcribe", "--model", "tiny_ctc", "--onnx", "onnx", "a.wav"], "--model"),
+        (["transcribe", "--onnx", "nowhere", "a.wav"], "there is no directory nowhere"),
+        (["transcribe", "--json", "--format", "srt", "--output-dir", "o", "a.wav"], "--json"),
+        (["transcribe", "--timestamps", "--output-dir", "o", "a.wav"], "--word-timestamps"),
+        (["transcribe", "--timestamps", "--format", "srt", "a.wav"], "--word-timestamps"),
+        (["transcribe", "-o", "a.txt", "--output-dir", "o", "a.wav"], "--output"),
+        (["transcribe", "-o", "a.txt", "a.wav", "b.wav"], "--output"),
+        (["transcribe", "-o", "a.doc", "a.wav"], "--output"),
+        (["transcribe", "-o", "a.srt", "--format", "srt,vtt", "a.wav"], "--format"),
+        (["transcribe", "-o", "a.txt", "a.txt"], "is the recording itself"),
+        (["transcribe", "-o", "a.json", "--json", "a.wav"], "--json"),
+        (["transcribe", "--output-dir", __file__, "a.wav"], "--output-dir"),
+        (["transcribe", "--quiet", "--verbose", "a.wav"], "--quiet"),
+        (["export", "v3_ctcc", "onnx"], "Did you mean v3_ctc"),
+        (["export", "tiny_ctc", __file__], "is a file"),
     ],
 )
 def test_wrong_command_line_exits_with_2(arguments: list[str], complaint: str) -> None:
@@ -153,9 +178,27 @@ def test_model_that_cannot_be_had_exits_with_1(
 ) -> None:
     monkeypatch.setenv("GIGAAM_OFFLINE", "1")
     monkeypatch.setenv("GIGAAM_CACHE", str(tmp_path))
-    result = run("transcribe", "--model", "v3_rnnt", "a.wav")
+    recording = write_noise(tmp_path / "a.wav", 1, seed=0)
+    for arguments in (["transcribe", recording], ["export", "v3_ctc", tmp_path / "onnx"]):
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "GIGAAM_OFFLINE" in result.stderr
+        assert "tiny_ctc and tiny_rnnt need no download" in result.stderr
+    assert "v3_rnnt" in run("transcribe", recording).stderr  # where none is named
+
+
+def test_missing_recordings_are_noticed_before_a_model_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GIGAAM_OFFLINE", "1")
+    monkeypatch.setenv("GIGAAM_CACHE", str(tmp_path))
+    result = run("transcribe", "one.wav", "two.wav")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "GIGAAM_OFFLINE" in result.stderr
+    assert result.stderr.splitlines() == [
+        "gigaam: one.wav: there is no such file",
+        "gigaam: two.wav: there is no such file",
+        "gigaam: 2 of 2 recordings failed",
+    ]
 
 
 def test_models_lists_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -190,6 +233,160 @@ def test_download_prints_paths_and_goes_on_after_a_failure(
 def test_example_prints_the_path_of_the_packaged_recording(example: Path) -> None:
     assert run("example").stdout == f"{example}\n"
     assert example.is_file()
+
+
+def test_one_file_in_the_format_of_its_extension(
+    model: Path, recordings: list[Path], texts: list[str], tmp_path: Path
+) -> None:
+    for name, more in (("new/a.json", []), ("b.bak", ["--format", "json"])):
+        result = run("transcribe", "--model", model, "-o", tmp_path / name, *more, recordings[0])
+        assert (result.exit_code, result.stdout) == (0, "")
+        content = json.loads((tmp_path / name).read_text(encoding="utf-8"))
+        assert content["text"] == texts[0]
+    again = run(
+        *("transcribe", "--model", model, "-o", tmp_path / "b.bak", "--format", "json"),
+        *("--skip-existing", recordings[0]),
+    )
+    assert "nothing to do" in again.stderr
+
+
+def test_quiet_says_only_what_failed_and_verbose_where_it_ran(
+    model: Path, recordings: list[Path], tmp_path: Path
+) -> None:
+    whole = recordings[2].read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])  # a warning
+    command = ["transcribe", "--model", model, "--device", "cpu"]
+    files = ["--output-dir", tmp_path / "out", tmp_path / "cut.wav"]
+    result = run(*command, "--quiet", *files)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    (tmp_path / "text.wav").write_text("not a recording")
+    failed = run(*command, "-q", tmp_path / "text.wav")
+    assert failed.exit_code == 1
+    assert len(failed.stderr.splitlines()) == 1
+    told = run(*command, "-v", recordings[0], tmp_path / "text.wav")
+    assert f"{model} computes on cpu" in told.stderr
+    assert "Traceback" in told.stderr
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda", "cuda:0", "cpu:1", ""])
+def test_exported_models_compute_where_they_are_told_or_not_at_all(
+    device: str, exported_model: Path, example: Path, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "m.tsv"
+    manifest.write_text(f"path\tduration\ttranscription\n{example}\t5\tда\n", encoding="utf-8")
+    for arguments in (["transcribe", example], ["eval", manifest]):
+        refused = run(*arguments, "--onnx", exported_model, "--device", device)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "--device" in refused.stderr
+        assert "ONNX Runtime has cpu here" in refused.stderr
+    with pytest.raises(gigaam.ArgumentError, match="ONNX Runtime has cpu here"):
+        gigaam.onnx.load(exported_model, device=device)
+
+
+def test_exported_models_compute_on_the_cpu_by_name(exported_model: Path, example: Path) -> None:
+    assert run("transcribe", "--onnx", exported_model, "--device", "cpu", example).exit_code == 0
+    assert gigaam.onnx.load(exported_model, device="cpu").device == "cpu"
+    with pytest.raises(gigaam.ArgumentError, match="give one"):
+        gigaam.onnx.load(exported_model, device="cpu", providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["transcribe"], ["eval"], ["train"], ["export"], ["download"], ["models"]]
+)
+def test_h_is_help(arguments: list[str]) -> None:
+    result = run(*arguments, "-h")
+    assert result.exit_code == 0
+    assert result.stdout == run(*arguments, "--help").stdout
+    assert result.stdout.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("shell", "variables"),
+    [
+        ("bash", {"COMP_WORDS": "gigaam transcribe --model tiny", "COMP_CWORD": "3"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "gigaam transcribe --model tiny"}),
+        (
+            "fish",
+            {
+                "_TYPER_COMPLETE_ARGS": "gigaam transcribe --model tiny",
+                "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            },
+        ),
+    ],
+)
+def test_shells_complete_models(shell: str, variables: dict[str, str]) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv[0] = 'gigaam'; from gigaam.cli import main; main()",
+        ],
+        env=os.environ | variables | {"_GIGAAM_COMPLETE": f"complete_{shell}"},
+        capture_output=True,
+        text=True,
+    )
+    assert set(re.findall(r"tiny_\w+", done.stdout)) == {"tiny_ctc", "tiny_rnnt"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shells another way")
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- <&-"])
+def test_closed_streams_are_no_matter(
+    closed: str, model: Path, recordings: list[Path], texts: list[str], tmp_path: Path
+) -> None:
+    command = [*COMMAND, "transcribe", "--model", model, "-o", tmp_path / "a.txt", recordings[0]]
+    done = in_shell(command, closed)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == f"{texts[0].strip()}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shells another way")
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+def test_results_that_cannot_be_printed_are_a_failure(
+    closed: str, model: Path, recordings: list[Path], tmp_path: Path
+) -> None:
+    done = in_shell([*COMMAND, "transcribe", "--model", model, recordings[0]], closed)
+    assert done.returncode == 1
+    if "2>&-" not in closed:
+        assert done.stderr == b"gigaam: cannot write to the standard output: Bad file descriptor\n"
+    listed = in_shell([*COMMAND, "models"], closed)
+    assert (listed.returncode, listed.stderr) == (1, done.stderr)
+    written = in_shell(
+        [*COMMAND, "transcribe", "--model", model, "-o", tmp_path / "a.txt", recordings[0]], closed
+    )
+    assert written.returncode == 0
+    assert (tmp_path / "a.txt").stat().st_size > 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk to be had")
+def test_a_full_disk_ends_the_run(model: Path, recordings: list[Path]) -> None:
+    done = in_shell([*COMMAND, "transcribe", "--model", model, *recordings], ">/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode().count("\n") == 1
+    assert b"No space left" in done.stderr
+
+
+def in_shell(command: list[object], redirections: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command as a shell does that was told so."""
+    words = shlex.join(str(word) for word in command)
+    return subprocess.run(["sh", "-c", f"{words} {redirections}"], capture_output=True)
+
+
+def test_waiting_threads_leave_the_cores_alone_unless_the_user_says_otherwise() -> None:
+    program = (
+        "import os; from gigaam.cli import main\n"
+        "try: main()\n"
+        "finally: print(os.environ.get('OMP_WAIT_POLICY'))"
+    )
+    unset = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    for more, expected in (
+        ({}, "passive"),
+        ({"OMP_WAIT_POLICY": "active"}, "active"),
+        ({"GOMP_SPINCOUNT": "1000"}, "None"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, "--version"], env=unset | more, capture_output=True
+        )
+        assert done.stdout.split()[-1].decode() == expected
 
 
 def test_process_writes_utf8_in_any_locale(

@@ -174,6 +174,10 @@ def test_missing_jiwer_is_told_before_the_work(
         (["v3_ssl", "MANIFEST"], "neither recognises speech nor tells emotions"),
         (["tiny_ctcc", "MANIFEST"], "Did you mean tiny_ctc"),
         (["tiny_ctc", "MANIFEST", "--by", "room"], "no column 'room'; there are kind"),
+        (["tiny_ctc", "MANIFEST", "--onnx", "onnx"], "MODEL: tiny_ctc does not go with --onnx"),
+        (["MANIFEST", "--onnx", "nowhere"], "there is no directory nowhere"),
+        (["tiny_ctc", "MANIFEST", "--json", "r", "--html", "r"], "--html"),
+        (["tiny_ctc", "MANIFEST", "-q", "-v"], "--quiet"),
     ],
 )
 def test_wrong_command_line_exits_with_2(
@@ -182,6 +186,18 @@ def test_wrong_command_line_exits_with_2(
     result = run(*(manifest if each == "MANIFEST" else each for each in arguments))
     assert (result.exit_code, result.stdout) == (2, "")
     assert complaint in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_manifest_of_missing_recordings_is_noticed_before_a_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIGAAM_OFFLINE", "1")
+    monkeypatch.setenv("GIGAAM_CACHE", str(tmp_path))
+    path = tmp_path / "m.tsv"
+    path.write_text("path\tduration\ttranscription\nno.wav\t1\tда\n", encoding="utf-8")
+    result = run("v3_ctc", path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert str(tmp_path / "no.wav") in result.stderr
 
 
 def test_encoder_alone_cannot_be_evaluated(manifest: Path, tmp_path: Path) -> None:

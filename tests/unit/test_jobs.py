@@ -60,11 +60,59 @@ def test_only_the_last_extension_is_replaced() -> None:
     assert job.outputs == (Path("o/a.2024.01.txt"),)
 
 
-def test_two_recordings_with_one_output_are_an_error() -> None:
-    both = [(Path("x/a.wav"), PurePath("a.wav")), (Path("y/a.mp3"), PurePath("a.mp3"))]
-    with pytest.raises(ArgumentError, match=r"x.a\.wav and y.a\.mp3"):
-        plan_jobs(both, Path("out"), ["txt"])
-    assert [job.outputs for job in plan_jobs(both, None, [])] == [(), ()]
+def outputs(*paths: str, output_dir: str = "out", formats: tuple[str, ...] = ("txt",)) -> list[str]:
+    """Where the results of these recordings go."""
+    jobs = plan_jobs(find_recordings(paths), Path(output_dir), formats)
+    return [str(output) for job in jobs for output in job.outputs]
+
+
+@pytest.mark.parametrize(
+    ("recordings", "expected"),
+    [
+        (["x/a.wav", "x/a.mp3", "x/b.mp3"], ["out/a.wav.txt", "out/a.mp3.txt", "out/b.txt"]),
+        (["a", "a.wav"], ["out/a.txt", "out/a.wav.txt"]),
+        (["a.wav", "a.mp3", "a.wav.ogg"], None),
+        (["x/a.wav", "y/a.wav", "y/a.mp3"], None),
+        (["x/a.wav", "y/a.wav"], None),
+        (["a.wav", "./a.wav"], ["out/a.txt", "out/a.txt"]),
+    ],
+)
+def test_names_that_would_clash_keep_what_tells_them_apart(
+    recordings: list[str], expected: list[str] | None
+) -> None:
+    found = outputs(*recordings)
+    assert len(set(found)) == len({Path(recording) for recording in recordings})
+    assert expected is None or found == expected
+    # Whatever their order, so that --skip-existing finds them again.
+    assert outputs(*recordings[::-1]) == found[::-1]
+
+
+def test_only_what_clashes_is_named_otherwise() -> None:
+    assert outputs("x/a.wav", "y/a.wav", "c.wav")[-1] == "out/c.txt"
+    both = outputs("x/a.wav", "y/a.wav")
+    assert both[0].endswith("x/a.wav.txt")
+    assert both[1].endswith("y/a.wav.txt")
+
+
+def test_no_recording_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert outputs("call.txt", output_dir=".") == ["call.txt.txt"]
+    assert outputs("call.wav", "call.json", output_dir=".", formats=("json",)) == [
+        *("call.wav.json", "call.json.json")
+    ]
+
+
+def test_a_url_is_no_recording() -> None:
+    with pytest.raises(ArgumentError, match=r"https://there\.is/a\.mp3 is not fetched"):
+        find_recordings(["https://there.is/a.mp3"])
+
+
+def test_a_missing_recording_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    assert not Job(tmp_path / "a.wav").is_missing
+    assert not Job(STDIN).is_missing
+    assert Job(tmp_path / "b.wav").is_missing
+    assert Job(tmp_path / "a.wav" / "c.wav").is_missing
 
 
 def test_a_job_is_done_when_all_of_its_files_are_there(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""``gigaam export``: a model as ONNX files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gigaam.command_options import Quiet, Verbose, model_argument, talk
+from gigaam.errors import GigaAMError
+from gigaam.named_models import EXPORT, NamedModel
+from gigaam.printing import complain, print_lines
+
+__all__ = ["export_model"]
+
+
+def export_model(
+    context: typer.Context,
+    model: Annotated[str, model_argument()],
+    directory: Annotated[
+        Path, typer.Argument(file_okay=False, help="Where the ONNX files go.", show_default=False)
+    ],
+    dtype: Annotated[
+        Literal["float32", "float16", "int8"],
+        typer.Option(help="Precision of the encoder: int8 is for CPUs, float16 for GPUs."),
+    ] = "float32",
+    external_data: Annotated[
+        bool | None,
+        typer.Option(help="Whether weights lie beside the graphs. [default: if over 1.5 GB]"),
+    ] = None,
+    layout: Annotated[
+        Literal["gigaam", "onnx-asr", "sherpa-onnx"],
+        typer.Option(help="Whose files: this library's, or those that another engine opens."),
+    ] = "gigaam",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Export a model to ONNX and print the files."""
+    named = NamedModel(EXPORT, model, device="cpu", how_much=talk(context, quiet, verbose))
+    try:
+        loaded = named.load()
+        from gigaam.onnx.export import export
+
+        written = export(loaded, directory, external_data=external_data, dtype=dtype, layout=layout)
+    except (GigaAMError, OSError) as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
+    print_lines(map(str, written))
