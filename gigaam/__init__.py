@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     _MODEL_HASHES: dict[str, str]
     _URL_DIR: str
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _HOMES = {
     "gigaam.chunking": ("ChunkingOptions",),
