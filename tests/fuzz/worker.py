@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,12 @@ def _check_stdout(answer: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Load what cases need, say so, and run each case that a line names."""
+    """Load the kinds that are named, say so, and run each case that a line on stdin tells."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryDirectory() as scratch:
         os.dup2(stdout.fileno(), 1)
-        import torch
-
-        torch.set_num_threads(1)
-        import tests.fuzz.audio
-        import tests.fuzz.graphs
-        import tests.fuzz.models  # noqa: F401
-
+        for kind in sys.argv[1:]:
+            import_module(f"tests.fuzz.{kind}")
         print(json.dumps({"ready": memory_bytes()}), file=answers, flush=True)
         for line in sys.stdin:
             asked = json.loads(line)
