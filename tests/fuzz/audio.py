@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import numpy as np
@@ -159,16 +159,20 @@ def make(rng: Random, folder: Path) -> Case:
 
 
 def _compared(call: Callable[[Any], str], path: Path) -> str:
-    """The outcome of a call, which must be the same for a path, bytes and a file object."""
-    outcomes = [_outcome(call, path), _outcome(call, path.read_bytes())]
+    """The outcome of a call, which must be the same for a path and a file, for bytes and BytesIO.
+
+    Those with a name may do better than those without: some formats are known by it alone.
+    """
+    named = [_outcome(call, path)]
     with path.open("rb") as file:
-        outcomes.append(_outcome(call, file))
-    file_object: BinaryIO = io.BytesIO(path.read_bytes())
-    outcomes.append(_outcome(call, file_object))
-    results = [text if error is None else type(error).__name__ for text, error in outcomes]
-    if len(set(results)) > 1:
-        raise BrokenPromiseError(f"path, bytes, file and BytesIO differ: {results}")
-    text, error = outcomes[0]
+        named.append(_outcome(call, file))
+    content = path.read_bytes()
+    nameless = [_outcome(call, content), _outcome(call, io.BytesIO(content))]
+    for pair, what in ((named, "path and file"), (nameless, "bytes and BytesIO")):
+        results = [text if error is None else type(error).__name__ for text, error in pair]
+        if len(set(results)) > 1:
+            raise BrokenPromiseError(f"{what} differ: {results}")
+    text, error = named[0]
     if error is not None:
         raise error
     return "text" if text.strip("|") else "empty text"

@@ -50,7 +50,7 @@ def _pieces_model() -> gigaam.GigaAM:
     """A tiny net of as many classes as there are pieces, its tokenizer not yet beside it."""
     config = _config(model("v3_ctc"))
     config["head"]["num_classes"] = 71
-    config["decoding"]["vocabulary"] = ["а"] * 70
+    config["decoding"]["vocabulary"] = [chr(0x430 + n) for n in range(70)]
     torch.manual_seed(0)
     return build_model(config)
 
@@ -249,7 +249,10 @@ def _odd_tensors(net: gigaam.GigaAM, folder: Path, rng: Random) -> tuple[Path, s
         state[name] = odd[what]
     if rng.random() < 0.1:
         what = "all NaN"
-        state = {key: torch.full_like(value.float(), float("nan")) for key, value in state.items()}
+        state = {
+            key: torch.full_like(value.float(), float("nan"))
+            for key, value in net.state_dict().items()
+        }
     path = folder / "net.ckpt"
     try:
         torch.save({"state_dict": state, "cfg": _config(net)}, path)
