@@ -121,19 +121,20 @@ def iter_audio(
     chunks: Iterator[_Samples]
     if samples is None:
         recording = Recording(source, track)
-        _check_channel(channel, recording.n_channels)
+        if channel is not None:
+            _check_channel(channel, recording.n_channels)
         chunks = recording.chunks(sample_rate, channel)
     else:
         samples = _channels_first(samples)
-        _check_channel(channel, len(samples))
         if channel is not None:
+            _check_channel(channel, len(samples))
             samples = samples[channel : channel + 1]
         chunks = _array_chunks(samples, input_rate, sample_rate)
     return _blocks(chunks, round(block_s * sample_rate))
 
 
-def _check_channel(channel: int | None, n_channels: int) -> None:
-    if channel is not None and not 0 <= channel < n_channels:
+def _check_channel(channel: int, n_channels: int) -> None:
+    if not 0 <= channel < n_channels:
         raise AudioError(f"channel={channel}, but the recording has {n_channels}, counted from 0")
 
 

@@ -118,7 +118,10 @@ class Recording:
     @property
     def n_channels(self) -> int:
         """Channels of the track, as its header states them."""
-        return self._stream.codec_context.layout.nb_channels
+        count: int = self._stream.codec_context.layout.nb_channels
+        if not count:
+            raise AudioError(f"{self._title}: its header does not tell how many channels it has")
+        return count
 
     def chunks(self, sample_rate: int, channel: int | None) -> Iterator[NDArray[np.int16]]:
         """Mono int16 chunks ``[n]``; warnings at the end of what was lost or may surprise."""

@@ -125,6 +125,11 @@ def base_url() -> str:
         name, mirror = "GIGAAM_MIRROR", os.environ.get("GIGAAM_MIRROR", "").strip()
     if not mirror:
         return BASE_URL
+    if "?" in mirror or "#" in mirror:  # what follows may be a password, too
+        raise DownloadError(
+            f"{name} has a ? or a #, so that no file's name can follow it: give the address of the "
+            "directory alone, with a login as user:password@ before the host (%3F and %23 in them)."
+        )
     try:
         address, _ = split_login(mirror)
         is_address = urlsplit(address).scheme in ("http", "https") and urlsplit(address).hostname
@@ -316,7 +321,7 @@ def _is_marked_verified(path: Path, remote: RemoteFile) -> bool:
     try:
         noted = json.loads(_marker(path).read_text(encoding="utf-8"))
         return bool(noted == _verified_state(path, remote))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 

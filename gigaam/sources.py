@@ -19,6 +19,7 @@ __all__ = ["Source", "is_seekable", "open_source"]
 
 _HEAD_BYTES = 4096  # enough to see the tag of an MP3 behind short titles
 _COPY_BYTES = 1 << 20
+_FURTHEST_BYTE = 1 << 42  # damaged headers send FFmpeg further, where some files can't go
 _SPOOL_BYTES = 64 << 20  # a longer stream goes to disk, if it has to be kept at all
 _SYSTEM_FOLDERS = ("/proc", "/sys")  # their files are the system's state, and may never end
 
@@ -113,6 +114,8 @@ class Source:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move, and tell the new position; -1 if that failed."""
+        if whence == os.SEEK_SET and not 0 <= offset <= _FURTHEST_BYTE:
+            return -1
         try:
             self._file.seek(offset + self._start if whence == os.SEEK_SET else offset, whence)
             return self.tell()

@@ -32,6 +32,7 @@ OnProgress = Callable[[int, int | None], None]
 
 # The client hands out whole chunks only: a dropped connection loses what it has of the next one.
 _CHUNK_BYTES = 1 << 16
+_LARGEST_BYTES = 16 << 30  # of a file whose size nobody told: more than any model has
 _SIZE = "[0-9]{1,18}"
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -93,7 +94,7 @@ class Partial:
         """The validators kept for this address; empty if the part cannot be continued."""
         try:
             notes = json.loads(self.notes_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(notes, dict) or notes.get("url") != url:
             return {}
@@ -282,17 +283,18 @@ def _receive(
     report: OnProgress,
 ) -> None:
     done = partial.size_bytes
+    most = _LARGEST_BYTES if total is None else total
     report(done, total)
     with partial.open_to_append() as file:
         for chunk in response.iter_content(_CHUNK_BYTES):
             file.write(chunk)
             done += len(chunk)
             report(done, total)
-            if total is not None and done > total:
+            if done > most:
                 break
-    if total is not None and done > total:
+    if done > most:
         partial.discard()
-        raise ChecksumError(f"{url} goes on past the {total} bytes it should have; deleted.")
+        raise ChecksumError(f"{url} goes on past the {most} bytes it may have; deleted.")
     if total is not None and done < total:
         raise _TransientError(f"the answer ended after {done} of {total} bytes")
 

@@ -15,7 +15,7 @@ from gigaam.requirements import OLDEST, require
 
 ROOT = Path(__file__).parents[2]
 READMES = ["README.md", "README_ru.md"]
-DOCUMENTS = [*READMES, "CHANGELOG.md", "CONTRIBUTING.md"]
+DOCUMENTS = [*READMES, "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 TEXTS = {".py", ".md", ".toml", ".yaml", ".yml", ".sh", ".cfg", ".txt", ".ipynb", ""}
 FOLDERS = [".ci", ".github", "benchmarks", "dev", "docs", "examples", "gigaam", "recipes"]
 FOLDERS += ["scripts", "tests"]
