@@ -9,9 +9,12 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE, read_audio
 
@@ -49,9 +52,24 @@ def difference(path: Path, sample_rate: int = SAMPLE_RATE) -> int:
     wanted = np.frombuffer(output, "<i2").astype(int)
     samples = read_audio(path, sample_rate=sample_rate).astype(float) * 32768
     np.testing.assert_array_equal(samples, np.rint(samples))
+    samples, wanted = both_heard(path, samples, wanted, sample_rate)
     assert samples.size == wanted.size > sample_rate
     assert np.abs(wanted).max() > 3000
     return int(np.abs(samples - wanted).max())
+
+
+def both_heard(
+    path: Path, samples: NDArray[Any], wanted: NDArray[Any], sample_rate: int = SAMPLE_RATE
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What both have of a recording, for the FFmpeg of PyAV 19 ends AAC in MP4 where it ends.
+
+    The program plays what its encoder padded the last frame with, as all FFmpegs before.
+    """
+    if path.suffix not in (".m4a", ".mp4") or int(av.__version__.partition(".")[0]) < 19:
+        return samples, wanted
+    assert 0 <= wanted.size - samples.size < 1024 * sample_rate / 48_000
+    both = samples.size - sample_rate // 500  # what the resampler makes of the last 2 ms differs
+    return samples[:both], wanted[:both]
 
 
 @pytest.mark.parametrize("name", ["pcm_s16le.wav", "pcm_s24le.wav", "pcm_f32le.wav", "flac.flac"])

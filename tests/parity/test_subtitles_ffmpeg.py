@@ -44,7 +44,7 @@ def read_back(content: str, name: str) -> list[tuple[int, int, str]]:
 
 def expected(segments: Sequence[Segment], name: str) -> list[tuple[int, int, str]]:
     def spoken(channel: int | None) -> str:
-        return "" if channel is None or name == "vtt" else f"[{channel + 1}] "
+        return "" if channel is None or name == "vtt" else f"[channel {channel}] "
 
     cues = lay_out(segments, SubtitleOptions(), prefix_length=lambda channel: len(spoken(channel)))
     return [
