@@ -13,7 +13,7 @@ from gigaam.errors import MissingDependencyError
 
 __all__ = ["OLDEST", "require"]
 
-OLDEST = {"av": "17.1", "numpy": "2.0", "onnxruntime": "1.23", "torch": "2.8"}
+OLDEST = {"av": "17.1", "numpy": "2.0", "onnxruntime": "1.23", "torch": "2.11"}
 """Package → its oldest release that works, as ``pyproject.toml`` has it."""
 
 
