@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 from gigaam.channel_levels import ChannelLevels
 from gigaam.containers import Recording
 from gigaam.errors import AudioError, AudioWarning
-from gigaam.pipes import is_pipe
 from gigaam.resampling import FRAME_SAMPLES, LAYOUTS, RATE_RANGE, converted
-from gigaam.sources import is_seekable
+from gigaam.sources import is_pipe, is_seekable
 
 if TYPE_CHECKING:
     import torch
@@ -308,10 +307,13 @@ def _check_width(samples: NDArray[Any]) -> None:
     # Quiet, but wide: 24 bits at the upper end, with zeros below, whose noise is no louder.
     if bits == 32 and not (samples & samples.dtype.type(0xFF)).any():
         return
-    own = samples.dtype.name.replace(str(bits), "16")
+    unsigned = "u" if samples.dtype.kind == "u" else ""
+    own = f"{unsigned}int{16 if peak < 1 << (16 if unsigned else 15) else 32}"
+    mend = f"convert them to their own type, as in samples.astype('{own}')"
+    if own == samples.dtype.name:
+        mend = "divide them by their full scale, as floats"
     raise AudioError(
-        f"{bits}-bit samples this small (peak {peak}) are narrower ones in a wide array: convert"
-        f" them to their own type, as in samples.astype('{own}')"
+        f"{bits}-bit samples this small (peak {peak}) are narrower ones in a wide array: {mend}"
     )
 
 

@@ -37,7 +37,7 @@ __all__ = ["LONGEST_SILENCE_S", "RESET_S", "START_TOLERANCE_S", "TOLERANCE_S", "
 TOLERANCE_S = 0.1  # that of ffmpeg's own compensation, aresample=async=1
 START_TOLERANCE_S = 0.2  # WMA of 8 kHz begins with 0.128 s that give no sound
 RESET_S = 10.0  # from here on ffmpeg, too, takes a jump for a new beginning
-LONGEST_SILENCE_S = 24 * 3600.0
+LONGEST_SILENCE_S = 4 * 3600.0  # as float32 samples just under 1 GB
 _AGREEING_FRAMES = 3
 _SILENT_SAMPLES = 32_768  # of one frame of silence, which is all that is held of a long gap
 

@@ -235,6 +235,10 @@ class Recording:
             except av.FFmpegError as error:
                 self._leave_out(error)
                 continue
+            except ValueError as error:  # what PyAV 19 says of a codec that it does not know
+                raise AudioDecodingError(
+                    f"{self._title}: cannot be decoded as audio: {error}"
+                ) from error
             for frame in frames:
                 if frame.sample_rate != rate:
                     rate = frame.sample_rate

@@ -1,7 +1,7 @@
 """Chunks parted where the level of the speech falls or rises sharply.
 
 The nets hear speech by what is loud beside it: a sentence 20 dB quieter than another in the same
-pass is lost, alone it is recognised as well as the other.
+pass is lost; alone, it is recognised as well as the other.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from gigaam.errors import ArgumentError
 from gigaam.interleaving import Portion, interleaved
 from gigaam.level_falls import parted
 from gigaam.phrases import Segments, pause_limit_s
-from gigaam.pipes import repeatable
+from gigaam.sources import repeatable
 from gigaam.stitching import Stitcher
 from gigaam.tape import Tape
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,7 +70,9 @@ class NamedModel:
     def check(self) -> None:
         """Refuses what is no such model, as far as that is known before it is loaded."""
         if self.onnx is not None:
-            if not (self.onnx.is_dir() or list(self.onnx.parent.glob(f"{self.onnx.name}*.onnx"))):
+            if not (
+                self.onnx.is_dir() or list(self.onnx.parent.glob(f"{escape(self.onnx.name)}*.onnx"))
+            ):
                 refuse("--onnx", f"there is no directory {self.onnx}, nor such an exported model")
         elif registry.is_known(self.name):
             if registry.resolve(self.name).task not in self.needs.tasks:

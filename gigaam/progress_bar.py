@@ -27,7 +27,7 @@ def as_callback(progress: Progress | bool | None, unit: str) -> Progress | None:
     """
     if progress is True:
         return ProgressBar(unit)
-    return progress or None
+    return None if progress is False else progress
 
 
 class ProgressBar:

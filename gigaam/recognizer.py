@@ -126,6 +126,8 @@ class Recognizer:
         with closing(_loaded_ahead(many, batch_size * _WINDOW_BATCHES, load)) as windows:
             for window in windows:
                 results += self._window(window, batch_size, word_timestamps, on_error, tell)
+        if progress is not None and total is None:
+            progress(len(results), len(results))
         return results[0] if single else results
 
     def transcribe_batch(

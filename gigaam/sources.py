@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from gigaam.errors import AudioError, AudioFileNotFoundError
 
-__all__ = ["Source", "is_seekable", "open_source"]
+__all__ = ["Source", "is_pipe", "is_seekable", "open_source", "repeatable"]
 
 _HEAD_BYTES = 4096  # enough to see the tag of an MP3 behind short titles
 _COPY_BYTES = 1 << 20
@@ -60,12 +60,34 @@ def is_seekable(file: Any) -> bool:
     return True
 
 
+def is_pipe(source: object) -> bool:
+    """Whether this is a path at which no file lies, but what can be opened and read only once."""
+    if not isinstance(source, (str, os.PathLike)):
+        return False
+    try:
+        mode = os.stat(source).st_mode
+    except (OSError, ValueError):  # whoever opens it will tell
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def repeatable(source: Any) -> Any:
+    """The source itself; of a pipe, a socket or a file object, which give them once, its bytes."""
+    if not (hasattr(source, "read") or is_pipe(source)):
+        return source
+    opened = open_source(source)
+    try:
+        return opened.rest()
+    finally:
+        opened.close()
+
+
 class Source:
     """A file object as FFmpeg sees it: its bytes from here on, and no way to close it.
 
     What the file object raises does not cross FFmpeg, whose callbacks lose all that is no plain
     ``Exception``: FFmpeg is told that the file ends, and `check` raises it afterwards. A Ctrl-C
-    that comes while FFmpeg calls is kept in the same way.
+    that comes while FFmpeg reads is kept in the same way.
 
     Attributes:
         title: How messages call it.
@@ -142,6 +164,10 @@ class Source:
         data = self._bytes(size)
         self._file.seek(position)
         return data
+
+    def rest(self) -> bytes:
+        """All that can still be read."""
+        return b"".join(iter(lambda: self._bytes(_COPY_BYTES), b""))
 
     def close(self) -> None:
         """Close what was opened here, and delete the copy of a stream, if one had to be made."""

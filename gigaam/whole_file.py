@@ -22,11 +22,11 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    target = Path(os.path.realpath(path))  # a link stays one
-    if target.exists() and not target.is_file():  # a pipe or terminal: nothing to replace
+    if path.exists() and not path.is_file():  # a pipe or terminal: nothing to replace
         with open(path, "wb") as stream:
             stream.write(content)
         return
+    target = Path(os.path.realpath(path))  # a link stays one
     # Not from tempfile, whose files only their owner may read.
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such directory", str(path.parent))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,10 +67,18 @@ def entries(data: Recordings) -> list[Entry]:
     """
     if isinstance(data, str | os.PathLike) and Path(data).suffix.lower() in (".tsv", ".jsonl"):
         utterances = read_manifest(Path(data), required=())
-        whole = all(each.first_sample == 0 for each in utterances)
+        whole = not _has_offsets(Path(data))
         return [
             Entry(each.path, each.text, None if whole else each, each.duration_s or None)
             for each in utterances
         ]
     many: Iterable[Any] = [data] if is_one_recording(data) else data  # type: ignore[assignment]
     return [Entry(source) for source in many]
+
+
+def _has_offsets(manifest: Path) -> bool:
+    """Whether a manifest says where in their files utterances begin, be it at 0."""
+    lines = manifest.read_text(encoding="utf-8-sig").splitlines()
+    if manifest.suffix.lower() == ".tsv":
+        return "offset" in lines[0].split("\t")
+    return any("offset" in json.loads(line) for line in lines if line.strip())

@@ -30,11 +30,15 @@ _LIMITS = (
 )
 """Options of `ChunkingOptions` that ``segment_audio_file`` takes, there without the unit."""
 
+_WHAT_IT_DOES = {"channels": "mix", "segments": "chunks"}
+"""Arguments that say what a program's segmenter does anyway."""
+
 
 def own_segmenter() -> Callable[..., Any] | None:
     """What a program has put in the place of ``vad_utils.segment_audio_file``."""
     module = sys.modules.get("gigaam.vad_utils")  # whoever assigns to it has imported it
-    if module is None or module.segment_audio_file is module.OWN_SEGMENTER:
+    own = getattr(module, "OWN_SEGMENTER", None)  # not yet there while another thread imports it
+    if module is None or own is None or module.segment_audio_file is own:
         return None
     segmenter: Callable[..., Any] = module.segment_audio_file
     return segmenter
@@ -106,7 +110,7 @@ class OwnSegmentation:
         limits = _changed(self.chunking)
         untold = {**others, **{name: limits[name] for name in limits if name not in _LIMITS}}
         for name, value in untold.items():
-            if value is not None and value != "mix":
+            if value is not None and value != _WHAT_IT_DOES.get(name):
                 raise ArgumentError(
                     f"vad_utils.segment_audio_file was replaced and cannot be told {name}: give "
                     "vad= to do without it"
@@ -137,6 +141,8 @@ class OwnSegmentation:
                     yield _placed(result, float(start), float(end))
             if progress is not None:
                 progress(float(boundaries[batch][-1][1]), total_s)
+        if progress is not None and not len(waveforms):
+            progress(total_s, total_s)
 
 
 def _changed(chunking: ChunkingOptions) -> dict[str, Any]:

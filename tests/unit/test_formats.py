@@ -6,6 +6,8 @@ import json
 import math
 import os
 import re
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -353,3 +355,13 @@ def test_table_of_formats() -> None:
         assert writer.name == name
         assert writer.summary
         assert writer().render(LONG) == render(LONG, name)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no /dev/stdout")
+def test_standard_output_that_is_a_pipe_is_written_to() -> None:
+    code = (
+        "from gigaam import Segment, LongformTranscriptionResult as R;"
+        "R([Segment('да', 0.0, 1.0)]).save('/dev/stdout', 'txt')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "да\n"), run.stderr

@@ -47,7 +47,6 @@ TORCH_FREE = {
     "onnx_engine",
     "onnx_utils",
     "phrases",
-    "pipes",
     "printing",
     "progress",
     "published",

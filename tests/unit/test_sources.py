@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -165,3 +166,23 @@ def test_ctrl_c_while_reading(moment: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         read()
     killer.join()
+
+
+@posix
+def test_a_socket_for_standard_input_is_read_whole_for_its_channels(example: Path) -> None:
+    code = (
+        "from gigaam.sources import repeatable; import sys;"
+        "sys.stdout.write(str(len(repeatable('/dev/stdin'))))"
+    )
+    ours, theirs = socket.socketpair()
+    with (
+        ours,
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=theirs, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        theirs.close()
+        ours.sendall(example.read_bytes())
+        ours.shutdown(socket.SHUT_WR)
+        output, _ = process.communicate(timeout=60)
+    assert output == str(example.stat().st_size)
