@@ -7,7 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Any
 
+from gigaam.errors import MissingDependencyError
+
 __all__ = ["importer"]
+
+_OF_THE_NETS = ("hydra", "safetensors", "torch", "torchaudio")
+"""Packages that only the nets and their files need."""
 
 
 def importer(
@@ -24,11 +29,20 @@ def importer(
     """
 
     def get(name: str) -> Any:
-        if name in modules:
-            return import_module(f"{package}.{name}")
-        if name not in home_of:
+        if name not in modules and name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(home_of[name]), name)
+        try:
+            if name in modules:
+                return import_module(f"{package}.{name}")
+            value = getattr(import_module(home_of[name]), name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] not in _OF_THE_NETS:
+                raise
+            raise MissingDependencyError(
+                f"{package}.{name} needs the package {error.name}, which is not installed here: "
+                "pip install torch and the rest by 'pip install .' in a clone of gigaam. Exported "
+                "models do without: gigaam.onnx.load, or --onnx on the command line"
+            ) from error
         if name.startswith("_"):
             return value
         setattr(sys.modules[package], name, value)

@@ -98,9 +98,10 @@ class NamedModel:
         refuse(self.option, f"{self.name!r} {self.needs.lack}; these do: {', '.join(able)}")
 
     def _load_named(self) -> GigaAM:
+        load_model = gigaam.load_model  # says if torch is missing, before anything is fetched
         if registry.is_known(self.name):
             self._fetch()
-        loaded = gigaam.load_model(self.name, device=self.device)
+        loaded = load_model(self.name, device=self.device)
         if loaded.cfg.model_class not in self.needs.tasks:  # a file has to be opened to know
             self._refuse_unable()
         return loaded

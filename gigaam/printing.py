@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from gigaam.errors import GigaAMError
 from gigaam.formats import render, save
 from gigaam.jobs import Job
-from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
 Result: TypeAlias = "TranscriptionResult | LongformTranscriptionResult"
 
@@ -65,14 +65,22 @@ class TextPrinter(LinePrinter):
 
 
 class WordPrinter(LinePrinter):
-    """Prints a line per word: start, end, word."""
+    """Prints a line per word: start, end, word, and the channel where channels were split."""
 
     needs_times = True
 
     def result(self, job: Job, result: Result) -> None:
         """Takes the result of a recording."""
-        words = result.words or ()
-        self._print(job, (f"{w.start:.2f}\t{w.end:.2f}\t{w.text}" for w in words))
+        if isinstance(result, LongformTranscriptionResult):
+            lines = (_word_line(word, each.channel) for each in result for word in each.words or ())
+        else:
+            lines = (_word_line(word, None) for word in result.words or ())
+        self._print(job, lines)
+
+
+def _word_line(word: Word, channel: int | None) -> str:
+    fields = [f"{word.start:.2f}", f"{word.end:.2f}", word.text]
+    return "\t".join(fields if channel is None else [*fields, str(channel)])
 
 
 class JsonPrinter(Printer):

@@ -62,6 +62,9 @@ def train_model(
     except (GigaAMError, OSError) as error:
         complain(str(error))
         raise typer.Exit(1) from error
+    except ModuleNotFoundError as error:
+        complain(f"training needs the package {error.name}: pip install '.[train]' in a clone")
+        raise typer.Exit(1) from error
     except KeyboardInterrupt as stop:
         if first:
             complain(f"{str(stop) or 'stopped'}; to go on:\n  {shlex.join(command)}")

@@ -146,7 +146,7 @@ def require_jiwer() -> ModuleType:
         import jiwer
     except ImportError as error:
         raise MissingDependencyError(
-            "error rates need the jiwer package: pip install '.[train]' in a clone of gigaam"
+            "error rates need the package jiwer: pip install jiwer"
         ) from error
     return jiwer
 

@@ -72,8 +72,8 @@ def fine_tune(options: RunOptions, *, progress: bool = True) -> GigaAM:
 
 def _require_extra() -> ModuleType:
     """The run, which needs Lightning, TensorBoard and jiwer."""
-    require_jiwer()
     try:
+        require_jiwer()
         import_module("tensorboard")  # Lightning would ask for it at the first step
         from gigaam.training import running
     except ImportError as error:
