@@ -25,6 +25,7 @@ from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import CheckpointError, MissingDependencyError, ModelError
 from gigaam.pickles import load_pickle
 from gigaam.pyannote_hub import segmentation_file
+from gigaam.requirements import import_torchaudio
 from gigaam.shielding import without_autocast
 from gigaam.vad import Region, RegionBuilder, Samples, SpeechStream, VadOptions, checked_block
 
@@ -167,6 +168,7 @@ def _import_pyannote() -> None:
     # Its pipelines refuse to run without this variable, so it stays set.
     os.environ.setdefault(_TELEMETRY, "0")
     try:
+        import_torchaudio()
         import_module("pyannote.audio.pipelines")
     except Exception as error:  # wrong versions of torchaudio fail with OSError or RuntimeError
         raise MissingDependencyError(

@@ -21,6 +21,8 @@ from omegaconf import OmegaConf
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gigaam.requirements import import_torchaudio
+
 NAMES = (
     "emo",
     "v1_ctc", "v1_rnnt", "v1_ssl",
@@ -400,9 +402,9 @@ def _values(key: str, shape: tuple[int, ...], generator: torch.Generator) -> Ten
 
 def mel_filterbank(frequencies: int) -> Tensor:
     """The HTK mel matrix float32 [frequencies, 64] of 0–8000 Hz, as torchaudio makes it."""
-    from torchaudio.functional import melscale_fbanks
-
-    return melscale_fbanks(frequencies, 0.0, 8000.0, 64, 16_000, norm=None, mel_scale="htk")
+    torchaudio = import_torchaudio()
+    bounds_hz = 0.0, 8000.0
+    return torchaudio.functional.melscale_fbanks(frequencies, *bounds_hz, 64, 16_000)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from gigaam.decoder import CTCHead, RNNTHead, RNNTJoint
 from gigaam.errors import ArgumentError
+from gigaam.requirements import import_torchaudio
 
 LATTICE_ELEMENTS = 1 << 19
 """Most elements of a lattice computed at once: 2 MB, which stay in a processor's cache.
@@ -166,11 +167,10 @@ class _Lattice:
 
     def path_loss(self, steps: Tensor) -> Tensor:
         """Negative log-likelihood of all paths, a scalar, given what they see."""
-        from torchaudio.functional import rnnt_loss  # inference is to do without torchaudio
-
+        torchaudio = import_torchaudio()  # here, since inference is to do without it
         # A lattice of two classes: 0 is the next label, whichever it is, and 1 is blank.
         labels = torch.zeros(len(steps), steps.size(2) - 1, dtype=torch.int32, device=steps.device)
-        loss: Tensor = rnnt_loss(
+        loss: Tensor = torchaudio.functional.rnnt_loss(
             steps,
             labels,
             self._lengths.int(),

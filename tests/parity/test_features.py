@@ -5,12 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.preprocess import FeatureExtractor, mel_matrix
+from gigaam.requirements import import_torchaudio
 from tests.examples import examples
+
+torchaudio = import_torchaudio()
 
 CENTRED = {"features": 64}
 UNCENTRED = {"features": 64, "n_fft": 320, "win_length": 320, "hop_length": 160, "center": False}

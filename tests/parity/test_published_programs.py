@@ -17,7 +17,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
-from torchaudio.functional import rnnt_loss
 
 import gigaam
 from gigaam import vad_utils
@@ -25,6 +24,7 @@ from gigaam.audio import read_audio
 from gigaam.onnx import metadata
 from gigaam.onnx_utils import infer_onnx, load_onnx
 from gigaam.published.assigned import MODEL_HASHES
+from gigaam.requirements import import_torchaudio
 from gigaam.timestamps_utils import compute_frame_shift, frames_to_words
 from gigaam.training.losses import loss_of
 from tests.http_server import FileServer
@@ -427,7 +427,9 @@ def test_a_loss_is_computed_from_the_parts_of_a_transducer() -> None:
         joined = head.joint.joint(encoded.transpose(1, 2), predicted.transpose(0, 1))
         assert torch.allclose(joined, head(encoded, labels), atol=1e-5)
         arguments = labels.int(), frames.int(), lengths.int()
-        loss = rnnt_loss(joined, *arguments, blank=33, reduction="sum", fused_log_softmax=False)
+        loss = import_torchaudio().functional.rnnt_loss(
+            joined, *arguments, blank=33, reduction="sum", fused_log_softmax=False
+        )
         assert float(loss_of(head)(encoded, frames, labels, lengths)) == pytest.approx(float(loss))
         wrong, _ = head.decoder.lstm(torch.cat([start, embedded]).transpose(0, 1))
         assert not torch.allclose(wrong, predicted.transpose(0, 1), atol=1e-3)

@@ -143,3 +143,31 @@ def test_no_path_of_somebodys_machine() -> None:
         if foreign.search(line)
     ]
     assert found == []
+
+
+def torchaudio_beside(cuda: str) -> list[str]:
+    """What came of importing it beside a torch for that CUDA, and the CUDA it is for itself."""
+    code = f"""
+import torch
+torch.version.cuda = {cuda}
+from gigaam.requirements import import_torchaudio
+try:
+    print(import_torchaudio().__name__)
+except Exception as error:
+    print(type(error).__name__)
+print(torch.version.cuda, torch.ops._torchaudio.cuda_version())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout.split()
+
+
+def test_torchaudio_beside_torch_for_another_cuda() -> None:
+    imported, _, built_for = torchaudio_beside("None")
+    assert imported == "torchaudio"
+    if built_for == "None":
+        pytest.skip("this torchaudio is for CPUs: it goes with every torch")
+    major = int(built_for) // 1000
+    newer, next_major = f"{major}.9", f"{major + 1}.0"
+    assert torchaudio_beside(repr(newer)) == ["torchaudio", newer, built_for]
+    refused = ["MissingDependencyError", next_major, built_for]
+    assert torchaudio_beside(repr(next_major)) == refused
