@@ -324,4 +324,7 @@ def test_missing_transcriptions_are_told(tmp_path: Path, caplog: pytest.LogCaptu
     rows = [(1, 1.0, text, "да", "anna") for text in ("да", "", " ", "нет")]
     evaluate(scripted(), write_set(tmp_path, rows))
     (record,) = caplog.records
-    assert "2 of 5 utterances have no transcription, the first in line 3" in record.getMessage()
+    assert "no transcription in 2 of 5 utterances (line 3 first): " in record.getMessage()
+    rows = [(1, 1.0, text, "да", "anna") for text in ("да", "", "да", "нет")]
+    evaluate(scripted(), write_set(tmp_path, rows))
+    assert "no transcription in 1 of 5 utterances (line 3): " in caplog.messages[-1]
