@@ -246,4 +246,5 @@ def test_russian_has_russian_units() -> None:
     published = [[plain(cell) for cell in row] for t in tables_in(read(PUBLISHED)) for row in t]
     rows = [row for table in tables(RUSSIAN) for row in table]
     cells = [c for row in rows if [plain(c) for c in row] not in published for c in row]
+    cells = [cell for cell in cells if not cell.startswith("`")]  # messages
     assert [cell for cell in cells if re.search(r"\d (?:s|M|MB|GB)\b|^\d+\.\d", cell)] == []
