@@ -36,6 +36,7 @@ class Utterance:
         text: Transcription as the manifest has it, empty if it has none.
         columns: All other columns of the manifest, by their names.
         line: Number of the manifest's line, from 1; 0 if it is not from one.
+        manifest: The manifest; None if it is not from one.
         to_end: Whether it goes on to the end of its file, since the manifest has no duration.
     """
 
@@ -46,6 +47,7 @@ class Utterance:
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     line: int = field(default=0, compare=False)
     to_end: bool = False
+    manifest: Path | None = field(default=None, compare=False)
 
     @property
     def duration_s(self) -> float:
@@ -144,6 +146,7 @@ def _utterance(row: _Row) -> Utterance:
         columns={key: _shown(value) for key, value in further.items() if value is not None},
         line=row.line,
         to_end=n_samples is None,
+        manifest=row.manifest,
     )
 
 

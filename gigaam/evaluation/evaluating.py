@@ -27,6 +27,7 @@ from gigaam.evaluation.emotion_report import (
 )
 from gigaam.evaluation.outcomes import Heard, check_column
 from gigaam.evaluation.recognition_report import RecognitionReport, report_recognition
+from gigaam.evaluation.report_text import counted
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.recognition import SpeechRecognition
 
@@ -126,10 +127,13 @@ def _tell_of_silence(manifest: str | Path, utterances: Sequence[Utterance]) -> N
     silent = [utterance for utterance in utterances if not utterance.text.strip()]
     if silent:
         logger.warning(
-            "%s: %d of %d utterances have no transcription, the first in line %d: all that is "
-            "heard in them counts as inserted",
-            manifest, len(silent), len(utterances), silent[0].line,
-        )  # fmt: skip
+            "%s: no transcription in %d of %s (line %d%s): anything heard there counts as inserted",
+            manifest,
+            len(silent),
+            counted(len(utterances), "utterance"),
+            silent[0].line,
+            " first" if len(silent) > 1 else "",
+        )
 
 
 class _Notes(Generic[T]):

@@ -21,6 +21,7 @@ __all__ = [
     "FIGURE_NAMES",
     "NOT_DEFINED",
     "aligned_words",
+    "counted",
     "named_rates",
     "percent",
     "percent_interval",
@@ -54,12 +55,17 @@ def report_lines(report: RecognitionReport | EmotionReport, n_worst: int) -> Ite
 
 def summary(heard: Heard[object]) -> str:
     """How much was heard, how fast, and what failed."""
-    parts = [f"{len(heard.results)} utterances", f"{clock(heard.duration_s)} of sound"]
+    parts = [counted(len(heard.results), "utterance"), f"{clock(heard.duration_s)} of sound"]
     if heard.results:
         parts.append(f"{heard.rtfx:.1f}× real time")
     if heard.failures:
         parts.append(f"{len(heard.failures)} failed")
     return ", ".join(parts)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things, such as "1 utterance" or "2 utterances"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def place(utterance: Utterance) -> str:
@@ -111,7 +117,7 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _recognition(report: RecognitionReport, n_worst: int) -> Iterator[str]:
-    header = ("", "rate", "95 %", "of", "substituted", "deleted", "inserted")
+    header = ("", "rate", "95 %", "in reference", "substituted", "deleted", "inserted")
     rows = [(name, *_rate_cells(rate)) for name, rate in named_rates(report.scores)]
     yield ""
     yield from _table([header, *rows])

@@ -168,7 +168,7 @@ def first_model(config: Mapping[str, Any], start: Origin) -> GigaAM:
         else:
             fresh.append(name)
     if start.weights and fresh:
-        logger.info("%d of %d tensors begin at random: %s", len(fresh), len(state), _named(fresh))
+        logger.info("random at first: %d of %d tensors (%s)", len(fresh), len(state), _named(fresh))
     return model
 
 

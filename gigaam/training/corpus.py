@@ -11,7 +11,7 @@ from itertools import pairwise
 from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.dataset.text import normalize_text
 from gigaam.errors import DatasetError, ModelError
-from gigaam.evaluation.report_text import place
+from gigaam.evaluation.report_text import counted, place
 from gigaam.evaluation.scoring import tidy_text
 
 __all__ = ["Corpus", "Limits", "gather", "read_texts", "readable"]
@@ -109,7 +109,7 @@ def gather(utterances: Sequence[Utterance], limits: Limits) -> Corpus:
         raise DatasetError(f"there is nothing to learn from: {_reasons(corpus)}")
     silent = [utterance for utterance in corpus.utterances if not utterance.text]
     if silent:
-        logger.info("learnt as silence: %d utterances: %s", len(silent), _places(silent))
+        logger.info("learnt as silence: %s: %s", counted(len(silent), "utterance"), _places(silent))
     return corpus
 
 
@@ -154,10 +154,10 @@ def _sorted_out(
         else:
             left_out.setdefault(why, []).append(utterance)
     for why, which in left_out.items():
+        total = counted(len(utterances), "utterance")
         logger.warning(
-            "data.%s: %d of %d utterances are left out, %s: %s",
-            name, len(which), len(utterances), why, _places(which),
-        )  # fmt: skip
+            "data.%s: left out %d of %s, %s: %s", name, len(which), total, why, _places(which)
+        )
     return Corpus(kept, Counter({why: len(which) for why, which in left_out.items()}))
 
 
@@ -167,8 +167,12 @@ def _reasons(corpus: Corpus) -> str:
 
 def _places(utterances: Sequence[Utterance]) -> str:
     """Where the first of some utterances are."""
-    shown = [
-        place(utterance) + (f" ({utterance.text[:_SHOWN_TEXT]!r})" if utterance.text else "")
-        for utterance in utterances[:_SHOWN_PLACES]
-    ]
-    return ", ".join(shown) + (", …" if len(utterances) > _SHOWN_PLACES else "")
+    shown = [_place(utterance) for utterance in utterances[:_SHOWN_PLACES]]
+    return "; ".join(shown) + ("; …" if len(utterances) > _SHOWN_PLACES else "")
+
+
+def _place(utterance: Utterance) -> str:
+    """Where an utterance is, in its manifest and on the disk, and what it is to say."""
+    text = f" ({utterance.text[:_SHOWN_TEXT]!r})" if utterance.text else ""
+    row = f"{utterance.manifest}, line {utterance.line}: " if utterance.manifest else ""
+    return f"{row}{place(utterance)}{text}"

@@ -90,9 +90,12 @@ def _claim(folder: Path, options: RunOptions) -> None:
     noted = folder / OPTIONS_FILE
     begun = noted.exists() and any((folder / "checkpoints").glob("*"))
     if begun and (differing := _differing(_read_yaml(noted), mine)):
+        complete = (folder / CARD_FILE).exists()
         raise ArgumentError(
-            f"{folder} holds a run with other options ({', '.join(differing)}; all are in {noted}):"
-            " choose another out, or remove the folder"
+            f"{folder} holds a {'complete ' if complete else ''}run with other options "
+            f"({', '.join(differing)}; all are in {noted}): choose another out"
+            + (f" (with model.init={folder} to train its model further)" if complete else "")
+            + ", or remove the folder"
         )
     if not begun:
         folder.mkdir(parents=True, exist_ok=True)

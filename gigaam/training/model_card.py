@@ -13,7 +13,7 @@ import yaml  # type: ignore[import-untyped]
 import gigaam
 from gigaam.evaluation.emotion_report import FIGURES, EmotionReport
 from gigaam.evaluation.recognition_report import RecognitionReport
-from gigaam.evaluation.report_text import FIGURE_NAMES, percent, percent_interval
+from gigaam.evaluation.report_text import FIGURE_NAMES, counted, percent, percent_interval
 from gigaam.model import GigaAM, GigaAMASR
 from gigaam.training.corpus import Corpus
 from gigaam.training.options import RunOptions
@@ -67,7 +67,7 @@ def _origin(options: RunOptions) -> str:
 def _data(options: RunOptions, corpus: Corpus) -> str:
     manifests = ", ".join(f"`{manifest}`" for manifest in options.data.train)
     hours = corpus.duration_s / 3600
-    used = f"{len(corpus.utterances)} utterances, {hours:.2f} h, of {manifests}."
+    used = f"{counted(len(corpus.utterances), 'utterance')}, {hours:.2f} h, of {manifests}."
     if not corpus.left_out:
         return used
     reasons = "; ".join(f"{why}: {n}" for why, n in corpus.left_out.most_common())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -50,6 +52,20 @@ class RunDisplay(Callback):
         """Says that Ctrl-C was heard."""
         self.say("stopping after this step, to go on from there later; Ctrl-C again stops at once")
 
+    def complete(self, folder: Path, config: str) -> None:
+        """Says that a run has nothing left to do, and how its model can learn more.
+
+        Args:
+            folder: Of the run.
+            config: With which a run can start from its model.
+        """
+        again = shlex.join(["gigaam", "train", config, f"model.init={folder}", f"out={folder}-2"])
+        self.say(
+            f"the run in {folder} is complete ({self._steps} of {self._steps} steps), and its "
+            f"model is in that folder: there is nothing left to train. To train the model further, "
+            f"start a new run from it:\n  {again} …"
+        )
+
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Shows a bar meanwhile, if stderr is a terminal."""
@@ -81,7 +97,7 @@ class RunDisplay(Callback):
         self._began_s = self._spoke_s = time.monotonic()
         self._first = self._step = trainer.global_step
         if self._first:
-            self.say(f"going on from step {self._first} of {self._steps}")
+            self.say(f"resuming from step {self._first} of {self._steps}")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from gigaam.dataset.manifests import Utterance
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import ArgumentError
+from gigaam.evaluation.report_text import clock, counted
 from gigaam.model import GigaAM
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.configuration import typed
@@ -76,7 +77,7 @@ class Run:
         self.display.shown &= self.is_first
         if 0 < len(task.dev) < self._trainer.world_size:
             raise ArgumentError(
-                f"the development set has {len(task.dev)} utterances for "
+                f"the development set has {counted(len(task.dev), 'utterance')} for "
                 f"{self._trainer.world_size} processes (training.devices): each needs one"
             )
 
@@ -96,10 +97,13 @@ class Run:
         stored = torch.load(last, weights_only=True) if last.exists() else None
         with lightning_hushed():
             if stored and stored["global_step"] == self._options.training.steps:
+                config = "emotion" if self._task.config["model_class"] == "emo" else "fine_tune"
+                self.display.complete(Path(self._options.out), config)
                 module.load_state_dict(stored["state_dict"])
                 self._best.load_state_dict(stored["callbacks"][self._best.state_key])
                 self.interruption.saved = stored["global_step"]
             else:
+                self._tell_what_is_learnt()
                 with self.display():
                     trainer.fit(
                         module,
@@ -109,6 +113,11 @@ class Run:
                     )
             if self._task.dev:
                 self._restore_best()
+
+    def _tell_what_is_learnt(self) -> None:
+        corpus = self._task.corpus
+        n, length = counted(len(corpus.utterances), "utterance"), clock(corpus.duration_s)
+        logger.info("learning from %s, %s of sound", n, length)
 
     def _training_batches(self) -> EpochLoader:
         data, training = self._options.data, self._options.training

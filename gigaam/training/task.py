@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import torch
 from gigaam.dataset.manifests import Utterance
 from gigaam.errors import ArgumentError, ModelError
 from gigaam.evaluation.emotion_report import EMOTION_COLUMN
-from gigaam.evaluation.report_text import clock
 from gigaam.model import GigaAMASR, GigaAMEmo
 from gigaam.tokenizer import Tokenizer
 from gigaam.training.architecture import (
@@ -34,8 +32,6 @@ from gigaam.training.options import RunOptions, check_ranges
 from gigaam.training.starting_point import round_front_end
 
 __all__ = ["Task", "first_objective", "prepare"]
-
-logger = logging.getLogger(__name__)
 
 _STATISTICS_UTTERANCES = 100  # recordings from which a new first layer learns how loud bands are
 _RNNT_LABELS_PER_FRAME = 10
@@ -113,8 +109,6 @@ def prepare(options: RunOptions) -> Task:
         dev = read_texts(data.dev, column, normalize)
         labels_per_s = _labels_per_s(config) / max(data.speed)
     corpus = gather(train, Limits(encode, data.max_s, labels_per_s, column, silence))
-    n, length = len(corpus.utterances), clock(corpus.duration_s)
-    logger.info("learning from %d utterances, %s of sound", n, length)
     return Task(start, config, encode, corpus, readable(dev, column, silence), measure)
 
 

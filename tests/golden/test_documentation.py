@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -203,6 +204,30 @@ def test_table_of_architectures_is_that_of_the_configurations() -> None:
     names = ["v1_ctc", "v2_ctc", "v3_ctc", "multilingual_ctc", "multilingual_large_ctc"]
     assert columns == [architecture(name) for name in names]
     assert architecture("emo") == architecture("v1_ctc")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_can_be_read_in_the_repository_too(page: Path) -> None:
+    """Where only the site has what is made of docstrings, a page of the reference says it."""
+    directives = re.findall(r"^(:::|!!!|\?\?\?) ", page.read_text(encoding="utf-8"), flags=re.M)
+    assert set(directives) <= ({":::"} if page.parent.name == "api" else set())
+    assert "mkdocs serve" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+
+def test_page_on_moving_shows_what_its_program_prints(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    page = (ROOT / "docs" / "moving.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, flags=re.M | re.S)
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", page, flags=re.M | re.S)
+    (tmp_path / "example.wav").write_bytes(example.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert capsys.readouterr().out == shown
+    end = 6.66
+    assert gigaam.format_time(end) in shown
+    assert f"{end} seconds" in page
+    assert f"writes `{gigaam.format_clock(end)}`" in page
 
 
 def test_links_are_right_in_the_repository_and_on_the_site() -> None:

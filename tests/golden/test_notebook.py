@@ -85,11 +85,11 @@ def check_words(notebook: Any) -> None:
 def check_segments(notebook: Any) -> None:
     text = printed(notebook)
     (length,) = re.findall(r"^(\d+) s$", text, flags=re.MULTILINE)
-    segments = re.findall(r"^(\d\d):(\d\d):(\d\d) – (\d\d):(\d\d):(\d\d)  (.+)$", text, re.M)
+    segments = re.findall(r"^(\d+):(\d\d\.\d) – (\d+):(\d\d\.\d)  (.+)$", text, re.M)
     times = [
-        60 * int(minutes) + int(seconds) + int(hundredths) / 100
+        60 * int(minutes) + float(seconds)
         for *clock, _ in segments
-        for minutes, seconds, hundredths in (clock[:3], clock[3:])
+        for minutes, seconds in (clock[:2], clock[2:])
     ]
     assert len(segments) >= 4
     assert times == sorted(times)

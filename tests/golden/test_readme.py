@@ -24,7 +24,7 @@ from gigaam import registry
 from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.training import read_manifest
 from tests.nets import random_emo, random_ssl
-from tests.readmes import READMES, ROOT, Block, blocks, links
+from tests.readmes import READMES, ROOT, Block, blocks, links, prose
 
 STAND_INS = {
     "v3_rnnt": "tiny_ctc",
@@ -145,7 +145,8 @@ def of(language: str) -> list[Block]:
 
 def test_nothing_is_left_out() -> None:
     """What is not run below is what `.ci/run` takes from the README, and that alone installs."""
-    left = [b for b in BLOCKS if b not in [*of("python"), *of("bash"), *of("tsv"), *of("bibtex")]]
+    languages = [b for each in ("python", "bash", "text", "tsv", "bibtex") for b in of(each)]
+    left = [b for b in BLOCKS if b not in languages]
     assert [block.mark for block in left] == [block.mark for block in BLOCKS if block.mark]
     assert {block.mark for block in left} == RUN_BY_CI
     assert len(left) == len(RUN_BY_CI)
@@ -210,6 +211,18 @@ def test_bash_blocks_run(
     gigaam.load_model(folder / "my_model")
     assert (folder / "report.json").stat().st_size > 1000
     assert (folder / "report.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_first_command_prints_what_is_shown_of_what_is_said(
+    readme: str, shell: Callable[[str], str], example: Path
+) -> None:
+    """The block of output stands right after the command's, and the true text after that."""
+    install, shown = blocks(readme)[:2]
+    assert (install.mark, shown.language) == ("install", "text")
+    assert shell(install.code.partition(" && ")[2]) == shown.code
+    said = example.with_suffix(".txt").read_text(encoding="utf-8").strip().rstrip(".")
+    assert f"«{said}»" in " ".join(prose(readme).split())
 
 
 def test_manifest_is_read(folder: Path) -> None:

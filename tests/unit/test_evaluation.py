@@ -1,5 +1,6 @@
 """Evaluation of recognisers whose texts are known: routing, rates, groups, reports."""
 
+import re
 import wave
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -13,7 +14,7 @@ import pytest
 from gigaam import training
 from gigaam.errors import ArgumentError, AudioFileNotFoundError, DatasetError
 from gigaam.evaluation.bootstrap import BootstrapOptions
-from gigaam.evaluation.emotion_report import report_emotions
+from gigaam.evaluation.emotion_report import FIGURES, report_emotions
 from gigaam.evaluation.outcomes import Heard
 from gigaam.evaluation.report_html import report_page
 from gigaam.evaluation.report_text import report_lines
@@ -324,4 +325,18 @@ def test_missing_transcriptions_are_told(tmp_path: Path, caplog: pytest.LogCaptu
     rows = [(1, 1.0, text, "да", "anna") for text in ("да", "", " ", "нет")]
     evaluate(scripted(), write_set(tmp_path, rows))
     (record,) = caplog.records
-    assert "2 of 5 utterances have no transcription, the first in line 3" in record.getMessage()
+    assert "no transcription in 2 of 5 utterances (line 3 first): " in record.getMessage()
+    rows = [(1, 1.0, text, "да", "anna") for text in ("да", "", "да", "нет")]
+    evaluate(scripted(), write_set(tmp_path, rows))
+    assert "no transcription in 1 of 5 utterances (line 3): " in caplog.messages[-1]
+
+
+def test_documentation_has_every_field_of_the_json(report: RecognitionReport) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api" / "training.md").read_text(encoding="utf-8")
+    plain = report.to_dict()
+    fields = {*plain, *plain["raw"], *plain["raw"]["wer"], *plain["results"][0]}
+    fields |= {*plain["failures"][0], *(f"{kind}.wer" for kind in ("raw", "end_to_end"))}
+    named = {part for code in re.findall(r"`([^`]+)`", page) for part in (code, *code.split("."))}
+    named |= {code.removeprefix("….") for code in named}
+    assert fields - named == set()
+    assert {*FIGURES, "value", "confusion", "emotions", "told", "probabilities"} <= named

@@ -39,6 +39,14 @@ PUBLISHED_ORDER = [
 """The sections of the published Russian documentation."""
 
 
+def units(readme: str, text: str) -> str:
+    """A figure as a README writes it: with a decimal comma and Russian units in the Russian one."""
+    if readme == RUSSIAN:
+        for ours, theirs in ((" MB", " МБ"), (" M", " млн"), (" s", " с"), (".", ",")):
+            text = text.replace(ours, theirs)
+    return text
+
+
 def numbers(text: str) -> list[str]:
     """The numbers in a text; both ways to write a fraction are one."""
     return [number.replace(",", ".") for number in re.findall(r"\d+(?:[.,]\d+)?", text)]
@@ -147,8 +155,9 @@ def test_table_of_models(readme: str) -> None:
     for row in table[1:]:
         infos = models_of(row[2])
         digits = 1 if infos[0].is_packaged else 0
-        assert row[3] == spread([(i.parameters or 0) / 1e6 for i in infos], digits) + " M"
-        assert row[4] == spread([(i.size_bytes or 0) / 1e6 for i in infos]) + " MB"
+        parameters = spread([(i.parameters or 0) / 1e6 for i in infos], digits) + " M"
+        size = spread([(i.size_bytes or 0) / 1e6 for i in infos]) + " MB"
+        assert row[3:5] == [units(readme, parameters), units(readme, size)]
         named += [info.name for info in infos]
     assert sorted(named) == sorted(registry.names())
     short = {name for cell in table[1:] for name in re.findall(r"= `(\w+)`", cell[2])}
@@ -176,9 +185,9 @@ def test_figures_of_the_packaged_models_are_their_cards(readme: str) -> None:
     assert table[1:] == [
         [
             f"`{info.name}`",
-            f"{(info.parameters or 0) / 1e6:.1f} M",
-            f"{(info.size_bytes or 0) / 1e6:.0f} MB",
-            *card_figures(info.name),
+            units(readme, f"{(info.parameters or 0) / 1e6:.1f} M"),
+            units(readme, f"{(info.size_bytes or 0) / 1e6:.0f} MB"),
+            *(units(readme, figure) for figure in card_figures(info.name)),
         ]
         for info in packaged
     ]
@@ -216,7 +225,11 @@ def test_speeds_are_the_logs(readme: str) -> None:
 def test_figures_of_the_long_form_are_the_logs(readme: str) -> None:
     log = " ".join(read("dev/LOG.md").split())
     (table,) = [t for t in tables(readme) if t[1][0] == "Silero"]
-    silero, pyannote, none = [row[1:] for row in table[1:]]
+    rows = [row[1:] for row in table[1:]]
+    if readme == RUSSIAN:  # the log is in English
+        units_there = str.maketrans({",": ".", "с": "s", "М": "M", "Б": "B"})
+        rows = [[cell.translate(units_there) for cell in row] for row in rows]
+    silero, pyannote, none = rows
     assert (
         f"with Silero {silero[0]}, with pyannote {pyannote[0]}, without a detector {none[0]} %"
         in log
@@ -224,5 +237,14 @@ def test_figures_of_the_long_form_are_the_logs(readme: str) -> None:
     assert f"One hour: {silero[1].split()[0]} and {none[1]}" in log
     assert re.search(rf"Silero {silero[2]} \([^)]+\), {silero[3]} above the model", log)
     assert f"none {none[2]}, {none[3]} " in log
-    (alone,) = re.findall(r"(\d\.\d\d) %:", prose(readme))
-    assert f"one by one {alone} %" in log
+    (alone,) = re.findall(r"(\d[.,]\d\d) %:", prose(readme))
+    assert f"one by one {alone.replace(',', '.')} %" in log
+
+
+def test_russian_has_russian_units() -> None:
+    """Outside the published tables, which stand as they are."""
+    published = [[plain(cell) for cell in row] for t in tables_in(read(PUBLISHED)) for row in t]
+    rows = [row for table in tables(RUSSIAN) for row in table]
+    cells = [c for row in rows if [plain(c) for c in row] not in published for c in row]
+    cells = [cell for cell in cells if not cell.startswith("`")]  # messages
+    assert [cell for cell in cells if re.search(r"\d (?:s|M|MB|GB)\b|^\d+\.\d", cell)] == []

@@ -31,9 +31,27 @@ def test_utterances_without_a_transcription_are_left_out_and_told(manifest, capl
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     message = record.getMessage()
-    assert "7 of 9 utterances are left out, no transcription: " in message
+    assert f"left out 7 of 9 utterances, no transcription: {manifest}, line 4: " in message
     assert message.count("train.wav at 0:0") == 3  # the first ones
-    assert message.endswith(", …")
+    assert message.endswith("; …")
+
+
+def test_numbers_of_one_are_singular_and_a_row_is_named(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "gigaam")
+    path = write_manifest(tmp_path / "train.tsv", words(3), values=["abc", "abЫ", "abc"])
+    gather(read_texts([str(path)], "transcription", normalize=False), Limits(ENCODE, 25.0, 100.0))
+    (message,) = caplog.messages
+    assert message.startswith(
+        "data.train: left out 1 of 3 utterances, characters outside the vocabulary: "
+        f"{path}, line 3: {path.with_suffix('.wav')} at "
+    )
+    assert message.endswith(" ('abЫ')")
+    silent = read_manifest(write_manifest(tmp_path / "silent.tsv", words(1), values=[""]))
+    gather(silent, Limits(ENCODE, 25.0, 100.0, silence=True))
+    assert caplog.messages[-1].startswith("learnt as silence: 1 utterance: ")
+    with pytest.raises(DatasetError):
+        gather(silent, Limits(ENCODE, 25.0, 100.0))
+    assert "left out 1 of 1 utterance, no transcription: " in caplog.messages[-1]
 
 
 def test_they_are_silence_if_that_is_said(manifest, caplog):

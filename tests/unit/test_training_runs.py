@@ -239,8 +239,33 @@ def test_quiet_is_quiet_but_for_warnings(toys):
     assert done.exit_code == 0
     (line,) = done.stderr.splitlines()
     assert line.startswith(
-        "gigaam: warning: data.train: 1 of 40 utterances are left out, no transcription: train.wav"
+        "gigaam: warning: data.train: left out 1 of 40 utterances, no transcription: "
+        "train.tsv, line 2: train.wav"
     )
+
+
+def test_finished_run_given_again_says_so_and_how_to_go_on(toys):
+    assert run(*overrides("my model")).exit_code == 0
+    before = Path("my model/model.safetensors").read_bytes()
+    done = run(*overrides("my model"))
+    assert (done.exit_code, done.stdout) == (0, "my model\n")
+    assert "learning" not in done.stderr
+    assert (
+        "the run in my model is complete (12 of 12 steps), and its model is in that folder: there "
+        "is nothing left to train."
+    ) in done.stderr
+    assert Path("my model/model.safetensors").read_bytes() == before
+    (line,) = [line for line in done.stderr.splitlines() if "model.init=" in line]
+    program, command, config, *start = shlex.split(line.removesuffix(" …"))
+    assert (program, command) == ("gigaam", "train")
+    more = [each for each in overrides("") if not each.startswith(("out=", "model."))]
+    options = read_options(config, [*start, *more])
+    assert not same(gigaam.load_model("my model", device="cpu"), fine_tune(options, progress=False))
+    assert gigaam.load_model("my model-2", device="cpu").cfg.model_name == "my model-2"
+    done = run(*overrides("my model", "training.steps=20"))
+    assert done.exit_code == 1
+    assert "holds a complete run with other options (training.steps=12 there, 20" in done.stderr
+    assert "model.init=my model to train its model further" in done.stderr
 
 
 def test_stopped_command_gives_the_command_to_go_on(toys, monkeypatch):
@@ -254,7 +279,7 @@ def test_stopped_command_gives_the_command_to_go_on(toys, monkeypatch):
     assert (program, command, again) == ("gigaam", "train", ["from_nothing", *given])
     done = run(*again[1:])
     assert done.exit_code == 0
-    assert "going on from step 5 of 12" in done.stderr
+    assert "resuming from step 5 of 12" in done.stderr
 
 
 def test_command_that_is_stopped_before_its_run_says_so_as_well(toys, monkeypatch):
