@@ -25,7 +25,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]  # typer has no public name for
 _NAME_IN_QUOTES = re.compile(r"'(--?[a-z][a-z-]*|[A-Z]+(?:=[A-Z]+)?)'(?: / '-{1,2}[a-z-]+')*")
 _WRONG_WORDS = (
     (re.compile(r"^(Value error, |Assertion failed, |Input (?=should))"), ""),
-    (re.compile(r", unable to parse .*$"), ""),
+    (re.compile(r"(, unable to parse .*| range)$"), ""),
     (re.compile(r"(?<= is not one of )'.*'"), lambda choices: choices[0].replace("'", "")),
 )
 """What pydantic adds to what is wrong, and click's quotes around what would be right."""
@@ -45,8 +45,9 @@ class Command(TyperCommand):
             with formatter.section("Arguments"):
                 formatter.write_dl(arguments)
         options: list[Any] = [each for each in self.get_params(ctx) if not _is_argument(each)]
-        with formatter.section("Options"):
-            formatter.write_dl([option.get_help_record(ctx) for option in options])
+        records = [option.get_help_record(ctx) for option in options]
+        with formatter.section("Options"):  # older releases escape defaults for rich
+            formatter.write_dl([(name, text.replace("\\[", "[")) for name, text in records])
 
     def _arguments(self, ctx: Any) -> Iterator[Any]:
         return filter(_is_argument, self.get_params(ctx))
@@ -92,7 +93,8 @@ def _wrong(error: Any) -> str:
     message: str = error.message if is_value else error.format_message()
     message = " ".join(message.split()).rstrip(".")
     if not is_value:
-        return _NAME_IN_QUOTES.sub(r"\1", message)
+        message = _NAME_IN_QUOTES.sub(r"\1", message)
+        return message[:1].lower() + message[1:]
     for pattern, replacement in _WRONG_WORDS:
         message = pattern.sub(replacement, message)
     hint = error.param_hint
