@@ -1,7 +1,8 @@
 """The ``gigaam`` command: transcribe recordings, evaluate, list models, download them.
 
 Results go to stdout, in UTF-8 whatever the locale; progress, warnings and errors go to stderr.
-Exit codes: 0; 1 if anything failed, with the rest done; 2 for a wrong command line.
+Exit codes: 0; 1 if anything failed, with the rest done; 2 for a wrong command line, before anything
+is done; 130 after Ctrl-C. Every message starts with "gigaam: ".
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
 import gigaam
+from gigaam.command_group import Command, CommandGroup
 from gigaam.evaluation_command import evaluate_model
+from gigaam.example_recording import EXAMPLE
 from gigaam.export_command import export_model
 from gigaam.models_command import download_models, list_models
 from gigaam.printing import print_lines
@@ -23,10 +25,8 @@ from gigaam.standard_streams import prepare_streams
 from gigaam.training_command import train_model
 from gigaam.transcription_command import transcribe
 
-EXAMPLE = Path(__file__).parent / "assets" / "example.wav"
-"""The recording that comes with the package."""
-
 app = typer.Typer(
+    cls=CommandGroup,
     help="Speech recognition with GigaAM models.",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
@@ -70,15 +70,15 @@ def _options(
     """Speech recognition with GigaAM models."""
 
 
-app.command()(transcribe)
-app.command("export")(export_model)
-app.command("eval")(evaluate_model)
-app.command("train")(train_model)
-app.command("models")(list_models)
-app.command("download")(download_models)
+app.command("transcribe", cls=Command)(transcribe)
+app.command("export", cls=Command)(export_model)
+app.command("eval", cls=Command)(evaluate_model)
+app.command("train", cls=Command)(train_model)
+app.command("models", cls=Command)(list_models)
+app.command("download", cls=Command)(download_models)
 
 
-@app.command()
+@app.command("example", cls=Command)
 def example() -> None:
     """Print the path of the recording that comes with the package."""
     print_lines([str(EXAMPLE)])

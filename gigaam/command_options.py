@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_args
 
 import typer
 
-from gigaam import registry
+from gigaam.completion import complete_models
 
 __all__ = [
     "BatchSize",
@@ -18,26 +18,11 @@ __all__ = [
     "Quiet",
     "Talk",
     "Verbose",
-    "complete_formats",
-    "complete_models",
+    "choices",
     "model_argument",
     "refuse",
     "talk",
 ]
-
-
-def complete_models(incomplete: str) -> list[str]:
-    """The models' names that begin so, for the shell."""
-    names = [*registry.MODELS, *registry.ALIASES]
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def complete_formats(incomplete: str) -> list[str]:
-    """The formats that begin so, also after others and a comma, for the shell."""
-    from gigaam.formats import FORMATS
-
-    before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in FORMATS if name.startswith(last)]
 
 
 _MODEL_HELP = "Name (see 'gigaam models'), .ckpt file or directory of a model."
@@ -45,25 +30,35 @@ _MODEL_HELP = "Name (see 'gigaam models'), .ckpt file or directory of a model."
 
 def model_argument() -> Any:
     """The argument that names a model."""
-    return typer.Argument(help=_MODEL_HELP, autocompletion=complete_models, show_default=False)
+    return typer.Argument(metavar="MODEL", help=_MODEL_HELP, autocompletion=complete_models)
+
+
+def choices(literal: Any) -> str:
+    """What the help shows for one of some words."""
+    return "|".join(get_args(literal))
 
 
 Onnx = Annotated[
     Path | None,
     typer.Option(
-        help="Directory of an exported model (DIRECTORY/NAME if it holds several), to run it "
-        "without torch, in place of another model."
+        metavar="DIR",
+        help="Directory of an exported model (DIR/NAME if it holds several), to run it "
+        "without torch, in place of another model.",
     ),
 ]
 Device = Annotated[
     str | None,
     typer.Option(
-        help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any; with --onnx, cpu]"
+        metavar="NAME",
+        help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any; with --onnx, cpu]",
     ),
 ]
-BatchSize = Annotated[int, typer.Option(min=1, help="Recordings per pass of the encoder.")]
+BatchSize = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Recordings per pass of the encoder.")
+]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing but what failed: no progress, no warning")
+    bool,
+    typer.Option("--quiet", "-q", help="Say nothing but what failed: no progress, no warning."),
 ]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say more: what runs where, and where it failed.")

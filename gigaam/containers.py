@@ -309,4 +309,6 @@ class Recording:
             yield f"the recording is damaged: {self._clock.silence_s:.2f} s of it are silence now"
 
     def _undecodable(self, error: av.FFmpegError) -> AudioDecodingError:
+        if error.filename:  # what FFmpeg calls it is no name that anybody knows
+            error.args = (*error.args[:2], self._title.strip("'"), *error.args[3:])
         return AudioDecodingError(f"{self._title}: cannot be decoded as audio: {error.strerror}")

@@ -12,9 +12,10 @@ import typer
 import gigaam
 from gigaam import registry
 from gigaam.command_options import BatchSize, Device, Onnx, Quiet, Verbose, refuse, talk
-from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.completion import complete_model_unless_exported
+from gigaam.errors import ArgumentError, AudioFileNotFoundError, GigaAMError
 from gigaam.named_models import EVALUATION, NamedModel
-from gigaam.printing import check_stdout, complain, print_lines, reason
+from gigaam.printing import check_stdout, complain, print_lines, reason, said
 from gigaam.progress import ProgressDisplay, progress_display
 from gigaam.whole_file import write_whole
 
@@ -28,21 +29,31 @@ __all__ = ["evaluate_model"]
 
 def evaluate_model(
     context: typer.Context,
-    names: Annotated[
-        list[str],
+    model: Annotated[
+        str,
         typer.Argument(
-            metavar="MODEL MANIFEST",
-            help="Name (see 'gigaam models'), .ckpt file or directory of a model, and .tsv or "
-            ".jsonl files with path and transcription (or emotion), optionally offset, duration "
-            "and any further columns. With --onnx manifests alone.",
+            metavar="MODEL",
+            help="Name (see 'gigaam models'), .ckpt file or directory of a model. With --onnx "
+            "there is none, manifests alone.",
+            autocompletion=complete_model_unless_exported,
         ),
     ],
+    manifests: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MANIFEST",
+            help=".tsv or .jsonl files with path and transcription (or emotion), optionally "
+            "offset, duration and any further columns.",
+        ),
+    ] = None,
     onnx: Onnx = None,
     by: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="Also tell apart by a column, such as speaker."),
     ] = None,
-    worst: Annotated[int, typer.Option(min=0, help="Show so many of the worst utterances.")] = 5,
+    worst: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Show so many of the worst utterances.")
+    ] = 5,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")
     ] = None,
@@ -59,18 +70,18 @@ def evaluate_model(
     A recording that fails does not stop the others; it is listed on stderr, and the exit code is 1.
     """
     how_much = talk(context, quiet, verbose)
-    name, manifests = ("", names) if onnx else (names[0], names[1:])
+    manifests = [model, *(manifests or [])] if onnx else manifests or []
     _check(onnx, manifests, json_file, html_file)
     check_stdout()
-    named = NamedModel(EVALUATION, name, onnx, device, how_much=how_much)
+    named = NamedModel(EVALUATION, model, onnx, device, how_much=how_much)
     named.check()
     try:
         n_utterances = _count(manifests, by)
         for file in filter(None, (json_file, html_file)):
             file.parent.mkdir(parents=True, exist_ok=True)
-        model = named.load()
+        recogniser = named.load()
         with progress_display(n_utterances, hidden=quiet) as display:
-            reports = _evaluate(model, manifests, by, batch_size, display)
+            reports = _evaluate(recogniser, manifests, by, batch_size, display)
         if json_file is not None:
             write_whole(json_file, _encoded(_as_json(named.called, reports)))
         if html_file is not None:
@@ -79,7 +90,7 @@ def evaluate_model(
             page = report_page(named.called, gigaam.__version__, reports, worst)
             write_whole(html_file, _encoded(page))
     except (GigaAMError, OSError) as error:
-        complain(str(error))
+        complain(said(error))
         raise typer.Exit(1) from error
     _print(reports, worst)
 
@@ -89,7 +100,7 @@ def _check(
 ) -> None:
     """Refuses what does not go together."""
     if not manifests:
-        refuse("MANIFEST", "no manifest")
+        refuse("MANIFEST", "there is none")
     if onnx is not None and registry.is_known(manifests[0]) and not Path(manifests[0]).exists():
         refuse("MODEL", f"{manifests[0]} does not go with --onnx, which names a model itself")
     if json_file is not None and html_file is not None and json_file == html_file:
@@ -108,10 +119,10 @@ def _count(manifests: Sequence[str], by: str | None) -> int:
             if by is not None:
                 check_column(utterances, by)
         except ArgumentError as error:
-            raise typer.BadParameter(f"{manifest}: {error}", param_hint="--by") from error
+            refuse("--by", f"{manifest}: {error}")
         if utterances and not any(utterance.path.exists() for utterance in utterances):
-            missing = f"its recordings are missing, {utterances[0].path} first"
-            refuse("MANIFEST", f"{manifest}: {missing}")
+            missing = utterances[0].path
+            raise AudioFileNotFoundError(f"{manifest}: its recordings are missing, {missing} first")
         total += len(utterances)
     return total
 

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from gigaam.command_options import Quiet, Verbose, model_argument, talk
+from gigaam.command_options import Quiet, Verbose, choices, model_argument, talk
 from gigaam.errors import GigaAMError
 from gigaam.named_models import EXPORT, NamedModel
-from gigaam.printing import complain, print_lines
+from gigaam.printing import complain, print_lines, said
 
 __all__ = ["export_model"]
+
+_Dtype: TypeAlias = Literal["float32", "float16", "int8"]
+_Layout: TypeAlias = Literal["gigaam", "onnx-asr", "sherpa-onnx"]
 
 
 def export_model(
     context: typer.Context,
     model: Annotated[str, model_argument()],
     directory: Annotated[
-        Path, typer.Argument(file_okay=False, help="Where the ONNX files go.", show_default=False)
+        Path, typer.Argument(metavar="DIR", file_okay=False, help="Where the ONNX files go.")
     ],
     dtype: Annotated[
-        Literal["float32", "float16", "int8"],
-        typer.Option(help="Precision of the encoder: int8 is for CPUs, float16 for GPUs."),
+        _Dtype,
+        typer.Option(
+            metavar=choices(_Dtype),
+            help="Precision of the encoder: int8 is for CPUs, float16 for GPUs.",
+        ),
     ] = "float32",
     external_data: Annotated[
         bool | None,
         typer.Option(help="Whether weights lie beside the graphs. [default: if over 1.5 GB]"),
     ] = None,
     layout: Annotated[
-        Literal["gigaam", "onnx-asr", "sherpa-onnx"],
-        typer.Option(help="Whose files: this library's, or those that another engine opens."),
+        _Layout,
+        typer.Option(
+            metavar=choices(_Layout),
+            help="Whose files: this library's, or those that another engine opens.",
+        ),
     ] = "gigaam",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -44,6 +53,6 @@ def export_model(
 
         written = export(loaded, directory, external_data=external_data, dtype=dtype, layout=layout)
     except (GigaAMError, OSError) as error:
-        complain(str(error))
+        complain(said(error))
         raise typer.Exit(1) from error
     print_lines(map(str, written))

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from gigaam.chunking import ChunkingOptions
+from gigaam.command_options import choices, refuse
 from gigaam.errors import ArgumentError
 from gigaam.longform import Channels
 from gigaam.phrases import DEFAULT_MAX_PAUSE_S, Segments, pause_limit_s
 from gigaam.transcription import ListeningArguments
 
-__all__ = ["DecodeLoudGaps", "MaxPause", "Segmenting", "listening_arguments"]
+__all__ = [
+    "ChannelMix",
+    "DecodeLoudGaps",
+    "Detector",
+    "MaxPause",
+    "Segmenting",
+    "Track",
+    "listening_arguments",
+]
+
+_Detector: TypeAlias = Literal["auto", "silero", "pyannote", "none"]
+
+Detector = Annotated[
+    _Detector,
+    typer.Option(
+        metavar=choices(_Detector), help="What finds the speech in recordings over 30 seconds."
+    ),
+]
+ChannelMix = Annotated[
+    Channels,
+    typer.Option(
+        metavar=choices(Channels), help="Recognise all channels as one, or each by itself."
+    ),
+]
+Track = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Which audio track of each file, from 0. [default: the one that ffmpeg takes]",
+    ),
+]
 
 Segmenting = Annotated[
     Segments | None,
     typer.Option(
+        metavar=choices(Segments),
         help="Segments as recordings are cut, or phrases, which end at pauses. [default: phrases "
-        "with --channels split, else chunks]"
+        "with --channels split, else chunks]",
     ),
 ]
 MaxPause = Annotated[
@@ -39,7 +72,7 @@ DecodeLoudGaps = Annotated[
 
 
 def listening_arguments(
-    vad: Literal["auto", "silero", "pyannote", "none"],
+    vad: _Detector,
     channels: Channels,
     track: int | None,
     segments: Segments | None,
@@ -52,9 +85,7 @@ def listening_arguments(
     except ArgumentError as error:
         reason = "needs --segments phrases (or --channels split)"
         is_alone = max_pause is not None and max_pause > 0
-        raise typer.BadParameter(
-            reason if is_alone else str(error), param_hint="--max-pause"
-        ) from error
+        refuse("--max-pause", reason if is_alone else str(error))
     arguments: ListeningArguments = {
         "vad": vad,
         "channels": channels,
@@ -64,9 +95,9 @@ def listening_arguments(
     }
     if not decode_loud_gaps:
         if vad == "none":
-            raise typer.BadParameter(
+            refuse(
+                "--no-decode-loud-gaps",
                 "does not go with --vad none, for which everything is speech",
-                param_hint="--no-decode-loud-gaps",
             )
         arguments["chunking"] = ChunkingOptions(decode_loud_gaps=False)
     return arguments

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from gigaam import registry
-from gigaam.command_options import Quiet, complete_models
+from gigaam.command_options import Quiet, refuse
+from gigaam.completion import complete_models
 from gigaam.errors import GigaAMError, UnknownModelError
-from gigaam.printing import complain, print_lines, to_json
+from gigaam.printing import complain, print_lines, said, to_json
 
 __all__ = ["download_models", "list_models"]
 
@@ -40,7 +41,7 @@ def download_models(
     try:
         infos = [registry.resolve(name) for name in names]
     except UnknownModelError as error:
-        raise typer.BadParameter(str(error), param_hint="NAME") from error
+        refuse("NAME", str(error))
     from gigaam import download
 
     failed = False
@@ -50,7 +51,7 @@ def download_models(
         except BrokenPipeError:  # nobody reads any more
             raise
         except (GigaAMError, OSError) as error:
-            complain(f"{info.name}: {error}")
+            complain(f"{info.name}: {said(error)}")
             failed = True
     if failed:
         raise typer.Exit(1)

@@ -7,14 +7,69 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from gigaam.command_options import refuse
+from gigaam.completion import complete_formats
 from gigaam.errors import ArgumentError
 from gigaam.formats import FORMATS
 from gigaam.jobs import Job, find_recordings, plan_jobs
 from gigaam.printing import FileWriter, Printer, choose_printer
 
-__all__ = ["OutputOptions"]
+__all__ = [
+    "AsJson",
+    "Formats",
+    "Output",
+    "OutputDir",
+    "OutputOptions",
+    "SkipExisting",
+    "WordTimestamps",
+]
+
+Formats = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAMES",
+        help=f"{', '.join(FORMATS)}: one to print, or several for --output-dir, with commas.",
+        autocompletion=complete_formats,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write the result of one recording to this file, in the format that its extension "
+        "or --format names.",
+    ),
+]
+OutputDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        file_okay=False,
+        help="Write a file per recording and format here. [format: txt]",
+    ),
+]
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave out recordings whose files are there.")
+]
+WordTimestamps = Annotated[
+    bool,
+    typer.Option(
+        "--word-timestamps",
+        "--timestamps",
+        help="Print each word with its start and end, seconds; store words in json.",
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object per recording and line.")
+]
 
 
 @dataclass(frozen=True)

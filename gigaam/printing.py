@@ -194,5 +194,14 @@ def complain(message: str) -> None:
 
 def reason(path: Path, error: Exception) -> str:
     """Why a recording failed, with its path once; what we did not foresee names its kind too."""
-    message = str(error) if isinstance(error, GigaAMError) else f"{type(error).__name__}: {error}"
+    message = said(error).replace(f"'{path}': ", f"{path}: ", 1)
+    if not isinstance(error, (GigaAMError, OSError)):
+        message = f"{type(error).__name__}: {message}"
     return message if str(path) in message else f"{path}: {message}"
+
+
+def said(error: BaseException) -> str:
+    """What an error says to a person: of the system's, the file and what is wrong with it."""
+    if isinstance(error, OSError) and not isinstance(error, GigaAMError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from gigaam.types import format_clock
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -43,8 +45,10 @@ class ProgressDisplay:
         self._show(0.0, 0.0)
 
     def summary(self) -> str:
-        """What was done, how long it took, and the seconds of sound per second."""
-        return f"{_clock(self._sound_s)} of sound in {_clock(self._elapsed_s)}, {self._speed(0.0)}"
+        """What was done, how long it took, and the seconds of sound per second; or nothing."""
+        if not self._sound_s:
+            return ""
+        return f"{_long(self._sound_s)} of sound in {_long(self._elapsed_s)}, {self._speed(0.0)}"
 
     @property
     def _elapsed_s(self) -> float:
@@ -63,10 +67,8 @@ class ProgressDisplay:
             )
 
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+def _long(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 59.95 else format_clock(seconds)
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gigaam.errors import GigaAMError
-from gigaam.printing import complain
+from gigaam.completion import complete_configuration, complete_override
+from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.printing import complain, said
 
 if TYPE_CHECKING:
     from gigaam.training.options import RunOptions
@@ -28,18 +29,20 @@ def train_model(
         typer.Argument(
             metavar="CONFIG",
             help="A YAML file, or fine_tune, new_language, from_nothing or emotion.",
+            autocompletion=complete_configuration,
         ),
     ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]...",
+            metavar="[KEY=VALUE]",
             help="Options, such as model.init=v3_ctc data.train=train.tsv data.dev=dev.tsv "
             "out=my_model training.steps=200. Quote lists: 'data.train=[a.tsv,b.tsv]'.",
+            autocompletion=complete_override,
         ),
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Say nothing but warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
     ] = False,
 ) -> None:
     """Fine-tune a model on the recordings of a manifest; needs the extra "train".
@@ -57,10 +60,13 @@ def train_model(
             from gigaam.training.configuration import read_options
             from gigaam.training.fine_tuning import fine_tune
 
-            options = read_options(config, overrides or [])
+            try:
+                options = read_options(config, overrides or [])
+            except ArgumentError as error:
+                raise typer.BadParameter(str(error)) from error
             model = fine_tune(options, progress=shown)
     except (GigaAMError, OSError) as error:
-        complain(str(error))
+        complain(said(error))
         raise typer.Exit(1) from error
     except ModuleNotFoundError as error:
         complain(f"training needs the package {error.name}: pip install '.[train]' in a clone")

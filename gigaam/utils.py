@@ -23,6 +23,7 @@ from torch.utils.data import Dataset
 from gigaam import download
 from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.errors import ArgumentError
+from gigaam.example_recording import EXAMPLE
 from gigaam.published.exporting import ExportNames, exported_form
 from gigaam.published.recordings import Recordings, entries
 from gigaam.types import format_time
@@ -35,7 +36,6 @@ __all__ = [
     "onnx_converter",
 ]
 
-_EXAMPLE = Path(__file__).parent / "assets" / "example.wav"
 _LONG_S, _PAUSE_S = 90.0, 1.5
 
 
@@ -174,7 +174,7 @@ def _widened(tensor: Tensor, axes: Sequence[int]) -> Tensor:
 
 def download_short_audio() -> str:
     """The path of a recording of a sentence: the packaged one, without a network."""
-    return str(_EXAMPLE)
+    return str(EXAMPLE)
 
 
 def download_long_audio() -> str:
@@ -184,7 +184,7 @@ def download_long_audio() -> str:
     """
     path = download.cache_root() / "long_example.wav"
     if not path.is_file():
-        sentence = np.pad(read_audio(_EXAMPLE), (0, round(_PAUSE_S * SAMPLE_RATE)))
+        sentence = np.pad(read_audio(EXAMPLE), (0, round(_PAUSE_S * SAMPLE_RATE)))
         times = int(np.ceil(_LONG_S * SAMPLE_RATE / len(sentence)))
         samples = np.tile((sentence * 32768).astype("<i2"), times)
         path.parent.mkdir(parents=True, exist_ok=True)

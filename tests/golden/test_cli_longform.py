@@ -154,4 +154,4 @@ def test_progress_is_shown_on_a_terminal(long: Path, tmp_path: Path) -> None:
             pass
     assert process.returncode == 0
     assert re.search(rb"0/1 .*%.*\d+\xc3\x97 real time", shown)
-    assert re.search(rb"gigaam: 1:\d\d of sound in ", shown)
+    assert re.search(rb"gigaam: 1:\d\d\.\d of sound in \d", shown)

@@ -168,4 +168,4 @@ def test_options_that_do_not_go_together_are_refused(
 ) -> None:
     result = run(example, *arguments)
     assert result.exit_code == 2
-    assert f"Invalid value for {option}" in result.stderr
+    assert result.stderr.startswith(f"gigaam: {option}: ")

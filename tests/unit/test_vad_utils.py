@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gigaam.audio import SAMPLE_RATE, read_audio
-from gigaam.cli import EXAMPLE
 from gigaam.errors import AudioError
+from gigaam.example_recording import EXAMPLE
 from gigaam.vad_utils import segment_audio, segment_audio_file
 
 SPEECH = read_audio(EXAMPLE)
