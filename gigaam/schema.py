@@ -30,8 +30,8 @@ from gigaam.rules import (
 )
 
 __all__ = [
-    "HOP", "KINDS", "LSTM_LAYERS", "MOST_EMOTIONS", "MOST_TOKENS", "N_FFT", "RATE", "SIDE", "SYMBOLS",
-    "check_config",
+    "HOP", "KINDS", "LSTM_LAYERS", "MOST_EMOTIONS", "MOST_TOKENS", "N_FFT", "RATE", "SIDE",
+    "SYMBOLS", "check_config",
 ]  # fmt: skip
 
 KINDS = ("ctc", "rnnt", "emo", "ssl")
