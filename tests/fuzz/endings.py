@@ -53,6 +53,11 @@ def _printed() -> str:
     return "fine"
 
 
+def _printed_as_error() -> str:
+    os.write(2, b"noise")
+    return "fine"
+
+
 def _fine() -> str:
     return "fine"
 
@@ -66,5 +71,6 @@ _ENDINGS: dict[str, Callable[[], str]] = {
     "raised KeyError": _foreign,
     "broken promise": _broken,
     "wrote to stdout": _printed,
+    "wrote to stderr": _printed_as_error,
     "fine": _fine,
 }

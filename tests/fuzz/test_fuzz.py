@@ -50,6 +50,7 @@ ENDINGS = {
     "broken promise": True,
     "raised KeyError": True,
     "wrote to stdout": True,
+    "wrote to stderr": True,
     "crashed": True,
     "took memory": True,
     "took memory and time": True,
