@@ -46,6 +46,7 @@ _Samples: TypeAlias = "NDArray[np.int16] | NDArray[np.float32]"
 
 _INT16_SCALE = np.float32(1 / 32768)
 _MAX_CHANNELS = len(LAYOUTS)
+_PEAK_OF_24_BITS = 1 << 23
 _MAX_PEAK = 4.0  # clipped floats stay below; 16-bit samples in a float array are far above
 
 
@@ -300,21 +301,38 @@ def _check_width(samples: NDArray[Any]) -> None:
     bits = 8 * samples.dtype.itemsize
     if bits < 32:
         return
-    narrow = 16 if bits == 32 else 32
+    is_unsigned = samples.dtype.kind == "u"
     peak = max(int(samples.max()), -int(samples.min()))
-    if not 0 < peak < 1 << narrow:
-        return
+    # Unsigned samples this small are all at the lower edge of their range, as no sound is.
+    narrow = 32 if bits == 64 else 24 if is_unsigned else 16
     # Quiet, but wide: 24 bits at the upper end, with zeros below, whose noise is no louder.
-    if bits == 32 and not (samples & samples.dtype.type(0xFF)).any():
+    is_wide = bits == 32 and not is_unsigned and not (samples & samples.dtype.type(0xFF)).any()
+    is_quiet = bits == 32 and not is_unsigned and 1 << 16 <= peak <= _PEAK_OF_24_BITS
+    if peak == 0 or is_wide or not (peak < 1 << narrow or is_quiet):
         return
-    unsigned = "u" if samples.dtype.kind == "u" else ""
-    own = f"{unsigned}int{16 if peak < 1 << (16 if unsigned else 15) else 32}"
-    mend = f"convert them to their own type, as in samples.astype('{own}')"
-    if own == samples.dtype.name:
-        mend = "divide them by their full scale, as floats"
+    if is_quiet:  # or a quiet passage: a small peak alone does not tell
+        warnings.warn(
+            f"32-bit samples this quiet (peak {peak}) may be 24-bit ones in a wide array: shift "
+            "those to their place, samples << 8",
+            AudioWarning,
+            stacklevel=2,
+        )
+        return
     raise AudioError(
-        f"{bits}-bit samples this small (peak {peak}) are narrower ones in a wide array: {mend}"
+        f"{bits}-bit samples this small (peak {peak}) are narrower ones in a wide array: "
+        + _mended(peak, is_unsigned, samples.dtype)
     )
+
+
+def _mended(peak: int, is_unsigned: bool, dtype: np.dtype[Any]) -> str:
+    """What is to be done with narrow integers in a wide array."""
+    unsigned = "u" if is_unsigned else ""
+    own = f"{unsigned}int{16 if peak < 1 << (16 if is_unsigned else 15) else 32}"
+    if own != dtype.name:
+        return f"convert them to their own type, as in samples.astype('{own}')"
+    if peak >= 1 << 16:
+        return "shift them to their place, samples << 8"
+    return "divide them by their full scale, as floats"
 
 
 def _check_floats(samples: NDArray[Any]) -> None:

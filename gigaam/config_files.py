@@ -54,7 +54,7 @@ def parse_json(path: Path, most_bytes: int = _MAX_BYTES) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+        raise CheckpointError(f"{path} is not valid JSON: {cut(error)}") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} is not a JSON object")
     return data

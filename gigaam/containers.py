@@ -23,6 +23,7 @@ from gigaam.clock import LONGEST_SILENCE_S, Clock, silence
 from gigaam.errors import AudioDecodingError, AudioError, AudioWarning
 from gigaam.headers import ends_in_part_of_a_frame, has_mp3_tag, is_open_ended, unread_rest
 from gigaam.resampling import MAX_CHANNELS, RATE_RANGE, converted
+from gigaam.rules import cut
 from gigaam.sources import open_source
 from gigaam.tracks import chosen_track, listed
 
@@ -95,7 +96,7 @@ class Recording:
             raise
         self._others = ""  # the tracks that nobody chose between; they are gone once it is closed
         if track is None and len(self._tracks) > 1:
-            self._others = listed(self._tracks)
+            self._others = cut(listed(self._tracks))
         counted = self._container.format.name in _COUNTED_FORMATS
         if len(self._container.streams) > 1 and "matroska" in self._container.format.name:
             counted = False  # its length is that of the longest stream

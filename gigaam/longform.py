@@ -6,6 +6,7 @@ time is the stretch the plan still needs and a few batches, however long the rec
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -269,7 +270,7 @@ class _Feed:
         self._allowed = round(LONGEST_PASS_S * SAMPLE_RATE)
         self._chunks: list[Chunk] = []
         self._waveforms: list[Waveform] = []
-        self._stopped = Event()
+        self._stopped, self._ended = Event(), Event()
         self._queue: Queue[_Batch | BaseException | None] = Queue(maxsize=1)
 
     @property
@@ -280,16 +281,27 @@ class _Feed:
     def batches(self) -> Generator[_Batch, None, None]:
         """The batches in order; an error of the source comes in its place."""
         thread = Thread(target=self._run, name="gigaam-longform", daemon=True)
-        thread.start()
+        # A program may end with this generator still open. Its threads would then be taken down
+        # in the middle of ONNX Runtime, which aborts the process.
+        stop = partial(self._stop, thread)
+        atexit.register(stop)
         try:
+            thread.start()
             while (item := self._queue.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
-            self._stopped.set()
-            with suppress(Empty):  # the thread may be waiting for room, and puts once more at most
-                self._queue.get_nowait()
+            stop()
+            atexit.unregister(stop)
+
+    def _stop(self, thread: Thread) -> None:
+        """Ends the thread, and waits for it."""
+        self._stopped.set()
+        with suppress(Empty):  # the thread may be waiting for room, and puts once more at most
+            self._queue.get_nowait()
+        self._ended.wait(_JOIN_S)  # join() refuses a thread whose start was interrupted
+        if thread.is_alive():
             thread.join(_JOIN_S)
 
     def _run(self) -> None:
@@ -299,10 +311,12 @@ class _Feed:
             self._decode()
         except BaseException as error:  # whatever it is, the other thread waits for it
             ending = error
-        finally:
+        try:
             if isinstance(self._blocks, Generator):
                 self._blocks.close()
-        self._put(ending)
+        finally:
+            self._put(ending)
+            self._ended.set()
 
     def _decode(self) -> None:
         stream = self._detector.stream()

@@ -18,7 +18,7 @@ import torch
 from gigaam.configs import StoredNode
 from gigaam.errors import CheckpointError, UnsafeCheckpointError
 from gigaam.regular_files import open_regular
-from gigaam.rules import cut
+from gigaam.rules import cut, some
 
 
 def _stand_in(path: str) -> tuple[Any, str]:
@@ -120,7 +120,7 @@ def _check_names(path: Path) -> None:
         raise CheckpointError(f"{path} is damaged: {cut(error)}") from error
     if foreign:
         raise UnsafeCheckpointError(
-            f"{path} holds objects that are not data ({cut(', '.join(foreign))}); nothing of it "
+            f"{path} holds objects that are not data ({some(foreign)}); nothing of it "
             "was run. If you trust its author, load it yourself and save only its tensors and "
             "plain values"
         )
@@ -145,7 +145,7 @@ def _check_archive(path: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"{path} is damaged or cut short: {error}") from error
+        raise CheckpointError(f"{path} is damaged or cut short: {cut(error)}") from error
     records = {record.filename.rpartition("/")[2]: record for record in stored}
     if "constants.pkl" in records:
         raise UnsafeCheckpointError(f"{path} is a TorchScript program, not a set of tensors")

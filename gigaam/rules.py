@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from gigaam.errors import CheckpointError
 
 __all__ = [
     "Choice", "FileName", "Limits", "Maybe", "Names", "Odd", "Real", "Rule", "Section", "Source",
-    "Text", "Whole", "brief", "cut",
+    "Text", "Texts", "Whole", "brief", "cut", "some",
 ]  # fmt: skip
 
-_LONGEST, _LONGEST_QUOTE = 120, 2_000
+_LONGEST, _LONGEST_QUOTE, _MOST_QUOTED = 120, 500, 5
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = _LONGEST
@@ -33,6 +34,14 @@ def cut(text: object) -> str:
     """What an error says, cut to a length that fits into a message: it may quote a whole file."""
     words = str(text)
     return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]} …"
+
+
+def some(names: Collection[str]) -> str:
+    """The first few names from a file, each cut, and how many more there are."""
+    quoted = [_short.repr(name)[1:-1] for name in islice(names, _MOST_QUOTED)]
+    if len(names) > _MOST_QUOTED:
+        quoted.append(f"… ({len(names)} in all)")
+    return ", ".join(quoted)
 
 
 @dataclass(frozen=True)
@@ -180,6 +189,17 @@ class Names(Rule):
             return must
         texts = [str(each) for each in value]
         return must if "" in texts or len({*texts}) < len(texts) else None
+
+
+@dataclass(frozen=True)
+class Texts(Names):
+    """Such names as this library itself writes them: a list, and no numbers among them."""
+
+    def fault(self, value: object, limits: Limits) -> str | None:
+        """See `Rule`."""
+        if isinstance(value, (list, tuple)) and all(type(each) is str for each in value):
+            return super().fault(value, limits)
+        return f"must be a list of distinct texts, at most {self.most}"
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from gigaam.rules import (
 )
 
 __all__ = [
-    "EMOTIONS", "HOP", "KINDS", "LSTM_LAYERS", "N_FFT", "RATE", "SIDE", "SYMBOLS", "VOCABULARY",
-    "check_config",
+    "HOP", "KINDS", "LSTM_LAYERS", "MOST_EMOTIONS", "MOST_TOKENS", "N_FFT", "RATE", "SIDE",
+    "SYMBOLS", "check_config",
 ]  # fmt: skip
 
 KINDS = ("ctc", "rnnt", "emo", "ssl")
@@ -70,10 +70,11 @@ _KERNEL = Odd(1, 255, lambda limits: limits.side)
 _CLASSES = Whole(2, 1 << 16, lambda limits: limits.side)
 LSTM_LAYERS = Whole(1, 16, lambda limits: limits.tensors)
 N_FFT = Whole(2, 16_384, lambda limits: 2 * limits.side)
-VOCABULARY = Maybe(Names((1 << 16) - 1))
+MOST_TOKENS, MOST_EMOTIONS = (1 << 16) - 1, 1_000
+_VOCABULARY = Maybe(Names(MOST_TOKENS))
 RATE = Whole(1_000, 384_000)
 HOP = Whole(1, 1 << 16)
-EMOTIONS = Names(1_000)
+_EMOTIONS = Names(MOST_EMOTIONS)
 
 SYMBOLS = Whole(1, 1_000)
 """Tokens that a transducer may find at one frame."""
@@ -123,7 +124,7 @@ _EMOTION_HEADS = {
         ("in_features", "out_features"),
     )
 }
-_SPELLING: dict[str, Rule] = {"vocabulary": VOCABULARY, "model_path": Maybe(Source())}
+_SPELLING: dict[str, Rule] = {"vocabulary": _VOCABULARY, "model_path": Maybe(Source())}
 _SEARCHES = {
     "CTCGreedyDecoding": Section(_SPELLING),
     "RNNTGreedyDecoding": Section(_SPELLING | {"max_symbols_per_step": SYMBOLS}),
@@ -144,7 +145,7 @@ _CONFIGS = {
     "ctc": _RECOGNISER,
     "rnnt": _RECOGNISER,
     "emo": Section(
-        _SHARED | {"head": Part(_EMOTION_HEADS), "id2name": EMOTIONS},
+        _SHARED | {"head": Part(_EMOTION_HEADS), "id2name": _EMOTIONS},
         (*_ALWAYS, "head", "id2name"),
     ),
     "ssl": Section(_SHARED, _ALWAYS),

@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -21,6 +24,7 @@ _HEAD_BYTES = 4096  # enough to see the tag of an MP3 behind short titles
 _COPY_BYTES = 1 << 20
 _FURTHEST_BYTE = 1 << 42  # damaged headers send FFmpeg further, where some files can't go
 _SPOOL_BYTES = 64 << 20  # a longer stream goes to disk, if it has to be kept at all
+_MOVE = struct.Struct("=?qi")  # whether FFmpeg wants to be elsewhere, where, counted from what
 _SYSTEM_FOLDERS = ("/proc", "/sys")  # their files are the system's state, and may never end
 
 
@@ -34,6 +38,8 @@ def open_source(source: object) -> Source:
     if isinstance(source, (bytes, bytearray, memoryview)):
         if not source:
             raise AudioError("the recording holds no samples: it is 0 bytes long")
+        if isinstance(source, _Kept):
+            return Source(BytesIO(source), source.called, source.path)
         return Source(BytesIO(source), f"<{len(source)} bytes>")
     if isinstance(source, (str, os.PathLike)):
         return _of_path(os.fsdecode(source))
@@ -43,7 +49,9 @@ def open_source(source: object) -> Source:
             f" not {type(source).__name__}"
         )
     name = getattr(source, "name", "")
-    found = Source(source, f"<{type(source).__name__}>", name if isinstance(name, str) else "")
+    if not isinstance(name, str):  # the number of a descriptor
+        name = ""
+    found = Source(source, repr(name) if name else f"<{type(source).__name__}>", name)
     if not found.head:
         raise AudioError("the recording holds no samples: the file object is at its end")
     return found
@@ -77,9 +85,23 @@ def repeatable(source: Any) -> Any:
         return source
     opened = open_source(source)
     try:
-        return opened.rest()
+        return _Kept.of(opened)
     finally:
         opened.close()
+
+
+class _Kept(bytes):
+    """All of a stream, which is still called what the stream was."""
+
+    called: str
+    path: str
+
+    @classmethod
+    def of(cls, source: Source) -> _Kept:
+        """What is left of a source."""
+        kept = cls(source.rest())
+        kept.called, kept.path = source.title, source.name
+        return kept
 
 
 class Source:
@@ -87,13 +109,17 @@ class Source:
 
     What the file object raises does not cross FFmpeg, whose callbacks lose all that is no plain
     ``Exception``: FFmpeg is told that the file ends, and `check` raises it afterwards. A Ctrl-C
-    that comes while FFmpeg reads is kept in the same way.
+    that comes while FFmpeg reads is kept in the same way. What a file that was opened here raises
+    is an `AudioError` then; what the program's own file object raises is the program's.
 
     Attributes:
         title: How messages call it.
         name: "stream" and the extension, by which FFmpeg knows formats that have no header.
         head: Its first bytes.
         read: Takes a number of bytes and gives at most as many, none at the end.
+        seek: Takes an offset and what it counts from, as files do, and tells nothing: FFmpeg is
+            answered by ``tell``. The file moves when it is read, or asked for its position.
+        tell: Gives the position, in bytes from where reading began; -1 where there is none.
     """
 
     def __init__(self, file: Any, title: str, path: str = "", *, owned: bool = False) -> None:
@@ -109,6 +135,7 @@ class Source:
         self.name = "stream" + os.path.splitext(path)[1]
         self._file = file
         self._closing: list[IO[bytes]] = [file] if owned else []
+        self._owned = owned
         self._failure: BaseException | None = None
         self._ahead = b""  # read, but not yet seen by FFmpeg
         self._seekable = is_seekable(file)
@@ -122,28 +149,19 @@ class Source:
             self._closing.append(self._file)
         else:
             self._ahead = self.head
+        self._is_lost = False  # moved to where no file goes
+        self._wanted = bytearray(_MOVE.size)
+        # Callables without a line of Python: before a function's own ``try`` a signal that has
+        # come in FFmpeg would be handled, and what it raises be lost there.
         reads = self._reads()
         next(reads)
         self.read: Callable[[int], bytes] = reads.send
+        self.seek: Callable[[int, int], None] = partial(_MOVE.pack_into, self._wanted, 0, True)
+        self.tell: Callable[[], int] = self._tells().__next__
 
     def seekable(self) -> bool:
         """Whether `seek` works."""
         return self._seekable
-
-    def tell(self) -> int:
-        """The position, in bytes from where reading began."""
-        return int(self._file.tell()) - self._start
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move, and tell the new position; -1 if that failed."""
-        if whence == os.SEEK_SET and not 0 <= offset <= _FURTHEST_BYTE:
-            return -1
-        try:
-            self._file.seek(offset + self._start if whence == os.SEEK_SET else offset, whence)
-            return self.tell()
-        except BaseException as error:
-            self._failure = self._failure or error
-            return -1
 
     def check(self) -> None:
         """Raise what went wrong while FFmpeg read, if anything."""
@@ -175,27 +193,68 @@ class Source:
             file.close()
 
     def _reads(self) -> Generator[bytes, int, None]:
-        """What ``read`` gives, call by call.
-
-        A generator, for a signal is handled as soon as Python code goes on: at the start of a
-        function that would be before its ``try``, in here it is within.
-        """
+        """What ``read`` gives, call by call; the inner loop keeps signals within the ``try``."""
         data = b""
         while True:
             try:
-                size = yield data
-                data = b"" if self._failure is not None else self._bytes(size)
+                while True:
+                    size = yield data
+                    self._move()
+                    is_over = self._is_lost or self._failure is not None
+                    data = b"" if is_over else self._bytes(size)
             except GeneratorExit:
                 return
             except BaseException as error:
                 self._failure = self._failure or error
                 data = b""
 
+    def _tells(self) -> Generator[int, None, None]:
+        """What ``tell`` gives, call by call."""
+        while True:
+            try:
+                while True:
+                    yield self._position()
+            except GeneratorExit:
+                return
+            except BaseException as error:
+                self._failure = self._failure or error
+
+    def _position(self) -> int:
+        if self._failure is None:
+            self._move()
+        if self._is_lost or self._failure is not None:
+            return -1
+        with self._told():
+            return int(self._file.tell()) - self._start
+
+    def _move(self) -> None:
+        """Moves the file to where FFmpeg last wanted it, unless it is there."""
+        is_wanted, offset, whence = _MOVE.unpack(self._wanted)
+        if not is_wanted:
+            return
+        _MOVE.pack_into(self._wanted, 0, False, 0, 0)
+        from_start = whence == os.SEEK_SET
+        self._is_lost = from_start and not 0 <= offset <= _FURTHEST_BYTE
+        if not self._is_lost:
+            with self._told():
+                self._file.seek(offset + self._start if from_start else offset, whence)
+
+    @contextmanager
+    def _told(self) -> Generator[None, None, None]:
+        """Makes the errors of a file that was opened here ours."""
+        try:
+            yield
+        except OSError as error:
+            if not self._owned:
+                raise
+            raise AudioError(f"{self.title} cannot be read: {error.strerror}") from error
+
     def _bytes(self, size: int) -> bytes:
         if self._ahead:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
             return data
-        data = self._file.read(size)
+        with self._told():
+            data = self._file.read(size)
         if isinstance(data, str):
             raise AudioError("the file object gives text: open it in binary mode ('rb')")
         if data is None:

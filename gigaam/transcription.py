@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, islice
@@ -134,15 +135,17 @@ class Transcription:
 
         segments = []
         try:
-            for segment in self.model.iter_longform(
+            found = self.model.iter_longform(
                 source,
                 word_timestamps=self.word_timestamps,
                 batch_size=self.batch_size,
                 progress=progress,
                 **self.longform,
-            ):
-                on_segment(segment)
-                segments.append(segment)
+            )
+            with closing(found):  # an interruption is told when all work has ended
+                for segment in found:
+                    on_segment(segment)
+                    segments.append(segment)
         except BrokenPipeError:  # nobody reads what is printed any more
             raise
         except Exception as error:

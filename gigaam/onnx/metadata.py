@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.errors import CheckpointError
-from gigaam.rules import Choice, FileName, Limits, Rule, brief, cut
+from gigaam.rules import Choice, FileName, Limits, Maybe, Rule, Texts, brief, cut
 from gigaam.schema import (
-    EMOTIONS,
     HOP,
     KINDS,
     LSTM_LAYERS,
+    MOST_EMOTIONS,
+    MOST_TOKENS,
     N_FFT,
     RATE,
     SIDE,
     SYMBOLS,
-    VOCABULARY,
 )
 from gigaam.tokenizer import CharTokenizer, SentencePieceTokenizer
 
@@ -59,14 +59,11 @@ _RULES: Mapping[str, Rule] = {
     "hop_length": HOP,
     "n_fft": N_FFT,
     "center": Choice((True, False)),
-    "vocabulary": VOCABULARY,
-    "emotions": EMOTIONS,
+    "vocabulary": Maybe(Texts(MOST_TOKENS)),
+    "emotions": Texts(MOST_EMOTIONS),
 }
-_TRANSDUCER_RULES: Mapping[str, Rule] = {
-    "max_symbols": SYMBOLS,
-    "layers": LSTM_LAYERS,
-    "width": SIDE,
-}
+_TRANSDUCER_RULES = {"max_symbols": SYMBOLS, "layers": LSTM_LAYERS, "width": SIDE}
+_NO_TRANSDUCER_RULES = {name: replace(rule, low=0) for name, rule in _TRANSDUCER_RULES.items()}
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,8 @@ class GraphMetadata:
         """Refuses what no model can have."""
         front_end = self.front_end
         values = {**vars(front_end), **vars(self)}
-        rules = {**_RULES, **(_TRANSDUCER_RULES if self.kind == "rnnt" else {})}
+        more = _TRANSDUCER_RULES if self.kind == "rnnt" else _NO_TRANSDUCER_RULES
+        rules: Mapping[str, Rule] = {**_RULES, **more}
         for name, rule in rules.items():
             if fault := rule.fault(values[name], Limits()):
                 raise CheckpointError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gigaam.errors import CheckpointError, ModelError
+from gigaam.onnx.sessions import run_options
 from gigaam.onnx_engine import onnxruntime
 from gigaam.rules import cut
 
@@ -32,6 +33,7 @@ class Net:
         outputs: Sequence[int],
     ) -> None:
         self.session = session
+        self._options = run_options(session)
         self._part, self._axes = part, outputs
         self._inputs = [each.name for each in session.get_inputs()]
         found = len(self._inputs), len(session.get_outputs())
@@ -50,7 +52,7 @@ class Net:
         """
         try:
             outputs: list[Any] = self.session.run(
-                None, dict(zip(self._inputs, inputs, strict=True))
+                None, dict(zip(self._inputs, inputs, strict=True)), self._options
             )
         except Exception as error:  # its errors have no common root
             raise ModelError(f"the graph of the {self._part} fails: {cut(error)}") from error

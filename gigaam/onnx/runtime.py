@@ -5,9 +5,7 @@ Shapes: B batch, n samples, F mel bands, T frames, D model width, P predictor wi
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,18 +15,19 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam import registry
 from gigaam.audio import AudioSource, read_audio
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.onnx.features import log_mel
 from gigaam.onnx.metadata import GraphMetadata
 from gigaam.onnx.nets import Net
-from gigaam.onnx.screening import screen
+from gigaam.onnx.sessions import open_session, providers_of
 from gigaam.onnx.transducer import OnnxTransducer
 from gigaam.onnx_engine import onnxruntime
 from gigaam.recognition import SpeechRecognition
 from gigaam.registry import EmotionName, EncoderName, RecogniserName
-from gigaam.rules import cut
+from gigaam.rules import brief, cut, some
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
 
@@ -69,6 +68,10 @@ class OnnxModel:
         self.metadata = described
         self._net = Net(session, "encoder", 2, (2,) if described.kind == "emo" else (3, 1))
         self._features = features or partial(log_mel, front_end=described.front_end)
+
+    def __repr__(self) -> str:
+        kind = type(self).__name__
+        return f"<{kind} {self.metadata.name} ({self.metadata.kind}) on {self.device}>"
 
     @property
     def device(self) -> str:
@@ -124,7 +127,8 @@ class OnnxEmo(OnnxModel):
         """
         (probabilities,) = self._run(self._read(wav_file, input_rate, track))
         if probabilities.shape != (1, len(self.metadata.emotions)):
-            self._net.refuse(f"{probabilities.shape} probabilities of {self.metadata.emotions}")
+            names = brief(self.metadata.emotions)
+            self._net.refuse(f"{probabilities.shape} probabilities of {names}")
         return dict(zip(self.metadata.emotions, probabilities[0].tolist(), strict=True))
 
 
@@ -201,63 +205,6 @@ def _padded(arrays: Sequence[Float], time_axis: int) -> Float:
     return np.stack(rows)
 
 
-def open_session(
-    path: str | os.PathLike[str],
-    *,
-    providers: Sequence[Any] | None = None,
-    threads: int | None = None,
-    options: onnxruntime.SessionOptions | None = None,
-) -> onnxruntime.InferenceSession:
-    """A session of a graph.
-
-    Args:
-        path: The ONNX file.
-        providers: ONNX Runtime's, in order of preference; by default the CPU's.
-        threads: CPU threads; by default one per core.
-        options: All else that a session can be told; left as they are if given.
-
-    Raises:
-        ArgumentError: A provider is not installed.
-        CheckpointError: The file is no graph, or one that is not opened: see
-            `gigaam.onnx.screening`.
-    """
-    available = onnxruntime.get_available_providers()
-    names = [each if isinstance(each, str) else each[0] for each in providers or ()]
-    if unknown := [name for name in names if name not in available]:
-        raise ArgumentError(
-            f"ONNX Runtime has no {', '.join(unknown)} here; there are {', '.join(available)}"
-        )
-    if options is None:
-        options = onnxruntime.SessionOptions()
-        # Threads that spin between two runs take the cores of all else that computes.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if threads is not None:
-            options.intra_op_num_threads = threads
-    screen(path)
-    try:
-        session = onnxruntime.InferenceSession(
-            os.fspath(path),
-            options,
-            providers=list(providers or ["CPUExecutionProvider"]),
-            enable_fallback=False,  # of which it tells on stdout
-        )
-    except Exception as error:  # its errors have no common root
-        raise CheckpointError(f"{os.fspath(path)} cannot be run: {cut(error)}") from error
-    _return_freed_memory()
-    return session
-
-
-def _return_freed_memory() -> None:
-    """Gives the system what is no longer used of the memory a file was read into.
-
-    The C library of Linux keeps it, and of a full-size model that is two thirds of the file.
-    """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if trim is not None:
-            trim(0)
-
-
 def from_sessions(
     sessions: Sequence[onnxruntime.InferenceSession],
     features: Callable[[Waveform], Float] | None = None,
@@ -297,7 +244,10 @@ def open_sessions(
     if not paths[0].exists():
         paths = [Path(directory, f"{name}_{part}.onnx") for part in _PARTS]
     if not paths[0].exists():
-        raise CheckpointError(f"there is no exported {name} in {os.fspath(directory)}")
+        there = some(exported_names(directory)) or "no models"
+        raise CheckpointError(
+            f"there is no exported {name} in {os.fspath(directory)}; there are: {there}"
+        )
     return [open_session(path, **how) for path in paths if path.exists()]
 
 
@@ -362,39 +312,37 @@ def load(
         if providers is not None:
             raise ArgumentError("device= and providers= both say where to compute: give one")
         providers = providers_of(device)
-    names = exported_names(directory)
-    if name is None and len(names) != 1:
-        found = (
-            f"{', '.join(names)}: say which (name=, or DIRECTORY/NAME)"
-            if names
-            else "no exported model"
-        )
-        raise CheckpointError(f"{os.fspath(directory)} holds {found}")
+    name = name or _only_name(directory)
     how = {"providers": providers, "threads": threads, "options": session_options}
-    model = from_sessions(open_sessions(directory, name or names[0], **how))
+    model = from_sessions(open_sessions(directory, name, **how))
     if device is not None and model.device != device.partition(":")[0]:
         # ONNX Runtime takes the CPU in place of a provider that cannot start.
         raise ArgumentError(f"the device {device!r} cannot be used: ONNX Runtime does not start it")
     return model
 
 
-def providers_of(device: str) -> list[Any]:
-    """ONNX Runtime's providers for a device as torch calls it, the CPU's last.
-
-    Raises:
-        ArgumentError: It has none here.
-    """
-    available = ["cpu"]
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        available.append("cuda")
-    kind, _, number = device.partition(":")
-    if kind not in available or (number and (kind == "cpu" or not number.isdecimal())):
-        raise ArgumentError(
-            f"the device {device!r} cannot be used: ONNX Runtime has {' and '.join(available)} here"
+def _only_name(directory: str | os.PathLike[str]) -> str:
+    """The name of the only model in a directory."""
+    names, place = exported_names(directory), os.fspath(directory)
+    if len(names) == 1:
+        return names[0]
+    if names:
+        found = f"{place} holds {some(names)}: say which (name=, or DIRECTORY/NAME)"
+    elif os.path.isdir(directory):
+        found = f"{place} holds no exported model: `gigaam export MODEL {place}` writes one"
+    elif os.path.exists(directory):
+        found = f"{place} is a file: give the directory it lies in, and name= for its model"
+    elif registry.is_known(place):
+        found = (
+            f"there is no directory {place}: `gigaam export {place} DIRECTORY` exports this model "
+            "to one, which is then loaded; gigaam.load_model takes the model by its name"
         )
-    if kind == "cpu":
-        return ["CPUExecutionProvider"]
-    return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
+    else:
+        found = (
+            f"there is no directory {place}: what is loaded is one that `gigaam export` or "
+            "to_onnx() wrote"
+        )
+    raise CheckpointError(found)
 
 
 def exported_names(directory: str | os.PathLike[str]) -> list[str]:

@@ -16,11 +16,12 @@ from gigaam.onnx.nets import Net
 __all__ = ["OnnxTransducer"]
 
 Float = NDArray[np.float32]
+Whole = NDArray[np.int64]
 
 
 @dataclass
-class TransducerState:
-    """Where the predictor stands in each of B recordings."""
+class GraphState:
+    """What the graphs need to go on with B recordings."""
 
     h: Float
     """[layers, B, P]."""
@@ -31,7 +32,7 @@ class TransducerState:
 
 
 class OnnxTransducer:
-    """One batch of encodings, as the search of `gigaam.decoding` asks for it.
+    """Two graphs as the `Transducer` of `gigaam.decoding`, whose methods these are.
 
     Args:
         described: Tells the sizes.
@@ -40,43 +41,29 @@ class OnnxTransducer:
         encoded: float32 [B, D, T].
     """
 
-    def __init__(
-        self,
-        described: GraphMetadata,
-        decoder: Net,
-        joint: Net,
-        encoded: Float,
-    ) -> None:
+    def __init__(self, described: GraphMetadata, decoder: Net, joint: Net, encoded: Float) -> None:
         self._decoder, self._joint = decoder, joint
         self._states = np.zeros((described.layers, len(encoded), described.width), np.float32)
         self._blank = len(described.build_tokenizer().pieces)
         self._encoded = encoded
 
-    def start(self) -> TransducerState:
-        """The state before the first label: blank stands for a zero vector."""
+    def start(self) -> GraphState:
+        """See `Transducer`; blank stands for the zero vector."""
         labels = np.full(len(self._encoded), self._blank, np.int64)
         predicted, h, c = self._predict(labels, self._states, self._states)
-        return TransducerState(h, c, predicted)
+        return GraphState(h, c, predicted)
 
-    def advance(
-        self, state: TransducerState, rows: NDArray[np.int64], labels: NDArray[np.int64]
-    ) -> TransducerState:
-        """The state after one more label in the given rows; updated in place."""
+    def advance(self, state: GraphState, rows: Whole, labels: Whole) -> GraphState:
+        """See `Transducer`."""
         if len(rows) == len(state.predicted):  # rows never repeat, so these are all
             predicted, h, c = self._predict(labels, state.h, state.c)
-            return TransducerState(h, c, predicted)
+            return GraphState(h, c, predicted)
         predicted, h, c = self._predict(labels, state.h[:, rows], state.c[:, rows])
         state.h[:, rows], state.c[:, rows], state.predicted[rows] = h, c, predicted
         return state
 
-    def join(
-        self,
-        state: TransducerState,
-        rows: NDArray[np.int64],
-        first_frames: NDArray[np.int64],
-        width: int,
-    ) -> Float:
-        """Log-probabilities float32 [A, width, V] of ``width`` frames from ``first_frames`` on."""
+    def join(self, state: GraphState, rows: Whole, first_frames: Whole, width: int) -> Float:
+        """See `Transducer`."""
         first, end = int(first_frames[0]), int(first_frames[0]) + width
         if len(rows) == 1 and end <= self._encoded.shape[2]:
             block = self._encoded[rows[0], :, first:end][None]
@@ -90,7 +77,7 @@ class OnnxTransducer:
         log_probs: Float = joined[:, :, 0]
         return log_probs
 
-    def _predict(self, labels: NDArray[np.int64], h: Float, c: Float) -> tuple[Float, Float, Float]:
+    def _predict(self, labels: Whole, h: Float, c: Float) -> tuple[Float, Float, Float]:
         fed = (labels[:, None], np.ascontiguousarray(h), np.ascontiguousarray(c))
         predicted, new_h, new_c = self._decoder(*fed)
         if predicted.shape[:2] != (len(labels), 1) or not h.shape == new_h.shape == new_c.shape:

@@ -53,6 +53,11 @@ def _printed() -> str:
     return "fine"
 
 
+def _let_the_engine_print() -> str:
+    os.write(2, b"\x1b[1;31m [E:onnxruntime:, sequential_executor.cc:1 Run] noise\x1b[m\n")
+    return "fine"
+
+
 def _fine() -> str:
     return "fine"
 
@@ -66,5 +71,6 @@ _ENDINGS: dict[str, Callable[[], str]] = {
     "raised KeyError": _foreign,
     "broken promise": _broken,
     "wrote to stdout": _printed,
+    "let the engine print": _let_the_engine_print,
     "fine": _fine,
 }

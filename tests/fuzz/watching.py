@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,9 @@ _ROOT = Path(__file__).parents[2]
 _START_S = 120.0
 _LOOK_S = 0.05
 _TOLD_CHARACTERS = 3000
+# Our own warnings to a logger are printed if nobody takes them. What ONNX Runtime does outside of
+# sessions goes to a logger of the whole process, whose level is the program's to set.
+_PRINTED = re.compile(rb"\[\w:onnxruntime:(?!Default)[^\x1b]*")
 
 
 class Watched:
@@ -74,6 +78,10 @@ class Watched:
             answer["outcome"] = "took memory"
             answer["finding"] = f"{answer['growth_bytes'] >> 20} MB more than after loading"
             self._end()  # what it keeps of that is not the next case's
+        self._errors.seek(0)
+        if not answer["finding"] and (printed := _PRINTED.search(self._errors.read())):
+            answer["outcome"] = "let the engine print"
+            answer["finding"] = f"stderr: {printed[0][:_TOLD_CHARACTERS]!r}"
         answer.setdefault("seconds", time.monotonic() - started)
         return answer
 

@@ -263,6 +263,24 @@ def test_a_graph_that_differs_leaves_no_file(
     assert os.listdir(tmp_path) == []
 
 
+def test_exported_models_tell_what_they_are(packaged: Path) -> None:
+    model = gigaam.onnx.load(packaged, name=PACKAGED)
+    assert repr(model) == "<OnnxASR tiny_ctc (ctc) on cpu>"
+
+
+def test_what_is_no_directory_of_an_export(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"no graph")
+    for wanted, told in (
+        (tmp_path / "misspelt", "no directory .*misspelt.*`gigaam export` or to_onnx"),
+        ("v3_ctc", "gigaam export v3_ctc DIRECTORY.*load_model"),
+        (tmp_path / "m.onnx", "m.onnx is a file: .* name="),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            gigaam.onnx.load(wanted)
+    with pytest.raises(CheckpointError, match=r"no exported n in .*; there are: m"):
+        gigaam.onnx.load(tmp_path, name="n")
+
+
 def test_directories_without_one_model(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no exported model"):
         gigaam.onnx.load(tmp_path)

@@ -1,6 +1,8 @@
 import gc
 import inspect
 import io
+import subprocess
+import sys
 import threading
 import time
 import wave
@@ -363,6 +365,43 @@ def test_what_is_held_does_not_grow():
         ahead.append(stream.seconds_read - next(segments).end)
     segments.close()
     assert max(ahead) < 2 * 2 * 30 + 240
+
+
+def test_an_interruption_while_the_thread_starts_leaves_none():
+    """Ctrl-C is handled wherever the main thread is, in a library's code as well."""
+
+    def interrupt(frame, event, argument):
+        if event == "return" and frame.f_code is threading.Thread.start.__code__:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    recording = np.tile(speak(words_of(60)), 20)
+    segments = transcriber(detector=EverythingIsSpeech()).iter_segments(recording, input_rate=RATE)
+    sys.setprofile(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(segments)
+    finally:
+        sys.setprofile(None)
+    assert not threads()
+
+
+OPEN_AT_THE_END = """
+import sys
+import numpy as np
+import gigaam
+from gigaam.audio import read_audio
+recording = np.tile(read_audio(sys.argv[1]), 60)
+segments = gigaam.load_model("tiny_ctc", device="cpu").iter_longform(recording, input_rate=16_000)
+next(segments)
+"""
+
+
+def test_a_program_may_end_before_the_recording(example):
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_AT_THE_END, example], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_error_comes_after_the_segments_before_it():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import os
 import signal
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ import pytest
 
 from gigaam.audio import iter_audio, read_audio
 from gigaam.errors import AudioError
+from gigaam.sources import open_source, repeatable
 from tests.unit.test_audio import MONO, MONO_FLOATS, Pipe, encoded, wav
 
 posix = pytest.mark.skipif(os.name != "posix", reason="devices and pipes of POSIX")
@@ -137,6 +141,47 @@ def test_whatever_seeking_raises_comes_through(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught:
         read_audio(file)
     assert caught.value is error
+
+
+def test_a_signal_that_has_come_does_not_keep_the_source_from_moving() -> None:
+    source = open_source(LONG)
+    calls = [_thread.interrupt_main, partial(source.seek, 1_000, os.SEEK_SET)]
+    with pytest.raises(KeyboardInterrupt):
+        list(map(methodcaller("__call__"), calls))  # no line of Python lies between the two
+    assert source.tell() == 1_000
+    assert source.read(4) == LONG[1_000:1_004]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/fd, and sockets that fail so")
+@pytest.mark.parametrize("size", [2_000, 150_000])
+def test_files_that_fail_are_errors_of_ours(size: int) -> None:
+    ours, theirs = socket.socketpair()
+    ours.send(b"never read, so that the connection is reset in the end")
+    theirs.sendall(LONG[:size])
+    theirs.close()
+    path = f"/proc/self/fd/{ours.fileno()}"
+    with ours, pytest.raises(AudioError, match=f"{path}.* cannot be read") as caught:
+        read_audio(path)
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
+
+
+def test_what_cannot_be_read_keeps_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "call.flac"
+    path.write_bytes(b"no recording" * 900)
+    with path.open("rb") as file:
+        for source in (file, repeatable(file)):
+            file.seek(0)
+            with pytest.raises(AudioError, match=r"call\.flac"):
+                read_audio(source)
+
+
+def test_a_stream_that_is_kept_still_has_its_extension(tmp_path: Path) -> None:
+    """By which FFmpeg knows formats that have no header."""
+    path = tmp_path / "call.g722"
+    path.write_bytes(encoded("g722", "g722", MONO))
+    with path.open("rb") as file:
+        kept = repeatable(file)
+    np.testing.assert_array_equal(read_audio(kept), read_audio(path))
 
 
 def test_blocks_before_an_error_are_given() -> None:

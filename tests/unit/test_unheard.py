@@ -264,3 +264,20 @@ def test_quiet_wide_samples_are_sound() -> None:
     noise = np.random.default_rng(0).integers(-2, 3, 5000)
     for samples in (noise * 256, noise * 0, noise * 65_536):  # 24 bits, silence, 16 bits
         read_audio(samples.astype(np.int32), input_rate=SAMPLE_RATE)
+
+
+def test_24_bit_samples_in_32_bits_are_told_of() -> None:
+    """Or a quiet passage: that is no error."""
+    narrow = MONO[:, 0].astype(np.int32) * 128 + 1  # of 24 bits, at half scale
+    with pytest.warns(AudioWarning, match="samples << 8"):
+        quiet = read_audio(narrow, input_rate=SAMPLE_RATE)
+    np.testing.assert_allclose(quiet, narrow / 2**31, atol=1e-9)
+    loud = read_audio(narrow << 8, input_rate=SAMPLE_RATE)
+    np.testing.assert_allclose(loud, narrow / 2**23, atol=1e-6)
+    # 16 bits among 32, quiet: what is below is zero.
+    read_audio(MONO[:, 0].astype(np.int32) << 8, input_rate=SAMPLE_RATE)
+    # The middle of unsigned ones is far above: these are no sound as they are.
+    lifted = (narrow + (1 << 23)).astype(np.uint32)
+    with pytest.raises(AudioError, match="samples << 8"):
+        read_audio(lifted, input_rate=SAMPLE_RATE)
+    np.testing.assert_array_equal(read_audio(lifted << 8, input_rate=SAMPLE_RATE), loud)
