@@ -18,10 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import report, time_runs
 from gigaam.audio import SAMPLE_RATE
-from gigaam.configs import builtin_config
 from gigaam.decoder import RNNTHead
 from gigaam.loading import build_model
 from gigaam.model import Encodings, GigaAMASR
+from gigaam.store.configs import builtin_config
 
 TOKENS_PER_SECOND = (14.0, 16.0)
 """What Russian speech has in characters; the search's time is proportional to it."""

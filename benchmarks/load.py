@@ -17,8 +17,8 @@ import torch
 from omegaconf import OmegaConf
 
 from benchmarks.machine import report
-from gigaam.configs import builtin_config
 from gigaam.loading import build_model
+from gigaam.store.configs import builtin_config
 
 LOAD = """
 import json, sys, time

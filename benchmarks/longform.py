@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from benchmarks.encode import tune_to_speech
 from benchmarks.machine import report, time_runs
 from gigaam.audio import SAMPLE_RATE, read_audio
-from gigaam.configs import builtin_config
 from gigaam.decoder import RNNTHead
 from gigaam.example_recording import EXAMPLE
 from gigaam.loading import build_model
 from gigaam.model import GigaAMASR
-from gigaam.silero import SileroDetector
+from gigaam.store.configs import builtin_config
+from gigaam.vad.silero import SileroDetector
 
 BLOCK_S = 10
 

@@ -29,7 +29,6 @@ from torch import Tensor, nn
 from benchmarks.encode import TOKENS_PER_SECOND, matmul_limit, operations, tune_to_speech
 from benchmarks.machine import report, time_runs
 from gigaam.audio import SAMPLE_RATE
-from gigaam.configs import builtin_config
 from gigaam.decoder import RNNTHead
 from gigaam.loading import build_model
 from gigaam.model import GigaAMASR
@@ -37,6 +36,7 @@ from gigaam.onnx import metadata
 from gigaam.onnx.export import describe
 from gigaam.onnx.layouts import arrange, onnx_asr_name
 from gigaam.onnx.runtime import OnnxASR, from_sessions, open_session
+from gigaam.store.configs import builtin_config
 
 TUNED_ON_S = 20
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gigaam import types as types
     from gigaam import utils as utils
     from gigaam import vad_utils as vad_utils
-    from gigaam.chunking import ChunkingOptions
     from gigaam.errors import (
         ArgumentError,
         AudioDecodingError,
@@ -41,15 +40,16 @@ if TYPE_CHECKING:
         UnsafeCheckpointError,
         WrongTaskError,
     )
-    from gigaam.formats import TextOptions
     from gigaam.loading import load_model
     from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+    from gigaam.output.formats import TextOptions
+    from gigaam.output.subtitles import SubtitleOptions
     from gigaam.preprocess import load_audio
     from gigaam.published.files import _download_model as _download_model
     from gigaam.published.files import _download_tokenizer as _download_tokenizer
     from gigaam.published.files import hash_path as hash_path
-    from gigaam.registry import ModelInfo, available_models
-    from gigaam.subtitles import SubtitleOptions
+    from gigaam.recognition.chunking import ChunkingOptions
+    from gigaam.store.registry import ModelInfo, available_models
     from gigaam.types import (
         LongformTranscriptionResult,
         Segment,
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 __version__ = "0.4.0"
 
 _HOMES = {
-    "gigaam.chunking": ("ChunkingOptions",),
+    "gigaam.recognition.chunking": ("ChunkingOptions",),
     "gigaam.errors": (
         "ArgumentError",
         "AudioDecodingError",
@@ -89,7 +89,7 @@ _HOMES = {
         "UnsafeCheckpointError",
         "WrongTaskError",
     ),
-    "gigaam.formats": ("TextOptions",),
+    "gigaam.output.formats": ("TextOptions",),
     "gigaam.loading": ("load_model",),
     "gigaam.model": ("GigaAM", "GigaAMASR", "GigaAMEmo"),
     "gigaam.preprocess": ("load_audio",),
@@ -101,8 +101,8 @@ _HOMES = {
         "_download_tokenizer",
         "hash_path",
     ),
-    "gigaam.registry": ("ModelInfo", "available_models"),
-    "gigaam.subtitles": ("SubtitleOptions",),
+    "gigaam.store.registry": ("ModelInfo", "available_models"),
+    "gigaam.output.subtitles": ("SubtitleOptions",),
     "gigaam.types": (
         "LongformTranscriptionResult",
         "Segment",

@@ -9,15 +9,15 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 
-from gigaam import download, registry
 from gigaam.attention import flash_attention_available
-from gigaam.checkpoints import Checkpoint, read_checkpoint
 from gigaam.errors import CheckpointError, ModelError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.published.assigned import added_model
-from gigaam.registry import EmotionName, EncoderName, RecogniserName
-from gigaam.rules import Limits, cut
-from gigaam.schema import check_config
+from gigaam.store import download, registry
+from gigaam.store.checkpoints import Checkpoint, read_checkpoint
+from gigaam.store.registry import EmotionName, EncoderName, RecogniserName
+from gigaam.store.rules import Limits, cut
+from gigaam.store.schema import check_config
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from gigaam import checkpoints
 from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
 from gigaam.decoder import CTCHead, RNNTHead, search
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
@@ -24,8 +23,9 @@ from gigaam.preprocess import FeatureExtractor
 from gigaam.published.objects import ModelNames, RecogniserNames
 from gigaam.recognition import SpeechRecognition
 from gigaam.requirements import require
-from gigaam.rules import brief, cut
 from gigaam.shielding import shielded
+from gigaam.store import checkpoints
+from gigaam.store.rules import brief, cut
 
 require(torch)
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam import registry
 from gigaam.audio import SAMPLE_RATE, AudioSource
-from gigaam.config_files import parse_yaml
-from gigaam.configs import plain_config
 from gigaam.errors import ArgumentError, CheckpointError, MissingDependencyError
+from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, exported_names, from_sessions
 from gigaam.onnx.runtime import open_sessions as _open_sessions
-from gigaam.onnx_engine import onnxruntime
 from gigaam.published.recordings import Recordings, entries
+from gigaam.store import registry
+from gigaam.store.config_files import parse_yaml
+from gigaam.store.configs import plain_config
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -1,6 +1,6 @@
 """Times of words, under the function names of the published package.
 
-`gigaam.timestamps` does the same from hypotheses, with confidences.
+`gigaam.decoding.timestamps` does the same from hypotheses, with confidences.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.decoding import Hypothesis
-from gigaam.timestamps import words_from_hypothesis
-from gigaam.tokenizer import Tokenizer
+from gigaam.decoding.timestamps import words_from_hypothesis
+from gigaam.decoding.tokenizer import Tokenizer
 from gigaam.types import Word
 
 __all__ = ["compute_frame_shift", "frames_to_words"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
     from gigaam.decoding import Hypothesis
-    from gigaam.formats import FormatOptions
+    from gigaam.output.formats import FormatOptions
 
 _CENTISECONDS_PER_MINUTE = 60 * 100
 _CENTISECONDS_PER_HOUR = 60 * _CENTISECONDS_PER_MINUTE
@@ -159,7 +159,7 @@ class TranscriptionResult(str):
             ArgumentError: Timestamps were not asked for.
             MissingDependencyError: pandas is not installed.
         """
-        from gigaam.tables import data_frame
+        from gigaam.output.tables import data_frame
 
         return data_frame((word.to_dict() for word in _given_words(self.words)), _WORD_COLUMNS)
 
@@ -169,7 +169,7 @@ class TranscriptionResult(str):
         format: str | None = None,
         options: FormatOptions | None = None,
     ) -> Path:
-        """The path of a new file with the result; see `gigaam.formats.save`.
+        """The path of a new file with the result; see `gigaam.output.formats.save`.
 
         Args:
             path: Where to; an older file is replaced as a whole.
@@ -177,7 +177,7 @@ class TranscriptionResult(str):
                 format has times they are the words': ask for ``word_timestamps=True``.
             options: ``SubtitleOptions`` for srt and vtt, ``TextOptions`` for txt.
         """
-        from gigaam.formats import save  # which imports this module
+        from gigaam.output.formats import save  # which imports this module
 
         return save(self, path, format, options)
 
@@ -350,7 +350,7 @@ class LongformTranscriptionResult(Sequence[Segment]):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from gigaam.tables import segments_html
+        from gigaam.output.tables import segments_html
 
         return segments_html(self._segments)
 
@@ -365,7 +365,7 @@ class LongformTranscriptionResult(Sequence[Segment]):
             ArgumentError: Timestamps of words were not asked for.
             MissingDependencyError: pandas is not installed.
         """
-        from gigaam.tables import data_frame
+        from gigaam.output.tables import data_frame
 
         if rows not in ("segments", "words"):
             raise ArgumentError(f'rows must be "segments" or "words", not {rows!r}')
@@ -394,13 +394,13 @@ class LongformTranscriptionResult(Sequence[Segment]):
         format: str | None = None,
         options: FormatOptions | None = None,
     ) -> Path:
-        """The path of a new file with the result; see `gigaam.formats.save`.
+        """The path of a new file with the result; see `gigaam.output.formats.save`.
 
         Args:
             path: Where to; an older file is replaced as a whole.
             format: txt, srt, vtt, json or tsv; by default the extension of the path.
             options: ``SubtitleOptions`` for srt and vtt, ``TextOptions`` for txt.
         """
-        from gigaam.formats import save  # which imports this module
+        from gigaam.output.formats import save  # which imports this module
 
         return save(self, path, format, options)

@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from gigaam import download
 from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.errors import ArgumentError
 from gigaam.example_recording import EXAMPLE
 from gigaam.published.exporting import ExportNames, exported_form
 from gigaam.published.recordings import Recordings, entries
+from gigaam.store import download
 from gigaam.types import format_time
 
 __all__ = [

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
-from gigaam.chunking import ChunkingOptions, plan_chunks
-from gigaam.detectors import build_detector
+from gigaam.audio.tape import Tape
 from gigaam.published.segmentation import own_detector
-from gigaam.pyannote_vad import PyannoteDetector
-from gigaam.tape import Tape
+from gigaam.recognition.chunking import ChunkingOptions, plan_chunks
 from gigaam.vad import Vad
+from gigaam.vad.detectors import build_detector
+from gigaam.vad.pyannote import PyannoteDetector
 
 __all__ = ["audiosegment_to_tensor", "get_pipeline", "segment_audio", "segment_audio_file"]
 

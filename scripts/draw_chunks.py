@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE
-from gigaam.chunking import Chunk, ChunkingOptions, plan_chunks
-from gigaam.tape import QUIETEST_DB
+from gigaam.audio.tape import QUIETEST_DB
+from gigaam.recognition.chunking import Chunk, ChunkingOptions, plan_chunks
 from gigaam.vad import Region
 from scripts.drawing import (
     BLUE,

@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 
-from gigaam.configs import builtin_config
 from gigaam.decoder import CTCHead
 from gigaam.loading import build_model
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+from gigaam.store.configs import builtin_config
 
 CHARACTERS = [" ", *"абвгдежзийклмнопрстуфхцчшщъыьэюя"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from torch import Tensor
 
 import gigaam
-from gigaam import registry
 from gigaam.model import GigaAM, GigaAMASR
+from gigaam.store import registry
 from tests.nets import make_talkative
 from tests.published import PIECE_NAMES, build_published
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE, iter_audio
+from gigaam.audio.tape import Tape
 from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError
-from gigaam.tape import Tape
 
 __all__ = ["iter_excerpts"]
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE
-from gigaam.chunking import LONGEST_PASS_S
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.errors import DatasetError
@@ -30,6 +29,7 @@ from gigaam.evaluation.recognition_report import RecognitionReport, report_recog
 from gigaam.evaluation.report_text import counted
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.recognition import SpeechRecognition
+from gigaam.recognition.chunking import LONGEST_PASS_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,12 +26,12 @@ from gigaam.decoding import RNNTGreedyDecoding
 from gigaam.errors import ArgumentError, ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx import metadata
+from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.graphs import DecoderGraph, EmoGraph, JointGraph, encoder_graph
 from gigaam.onnx.layouts import ONNX_ASR_PREDICTOR, Layout, arrange, check_layout
 from gigaam.onnx.metadata import FrontEnd, GraphMetadata
 from gigaam.onnx.precision import DType
 from gigaam.onnx.widening import widened
-from gigaam.onnx_engine import onnxruntime
 from gigaam.shielding import defaults_aside, without_autocast
 
 __all__ = ["export"]

@@ -18,9 +18,9 @@ from typing import Literal, get_args
 
 import onnx_ir as ir
 
-from gigaam import registry
 from gigaam.errors import ArgumentError
 from gigaam.onnx.metadata import GraphMetadata
+from gigaam.store import registry
 
 __all__ = ["Layout", "arrange", "check_layout", "onnx_asr_name"]
 

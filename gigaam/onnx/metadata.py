@@ -14,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer
 from gigaam.errors import CheckpointError
-from gigaam.rules import Choice, FileName, Limits, Maybe, Rule, Texts, brief, cut
-from gigaam.schema import (
+from gigaam.store.rules import Choice, FileName, Limits, Maybe, Rule, Texts, brief, cut
+from gigaam.store.schema import (
     HOP,
     KINDS,
     LSTM_LAYERS,
@@ -27,7 +28,6 @@ from gigaam.schema import (
     SIDE,
     SYMBOLS,
 )
-from gigaam.tokenizer import CharTokenizer, SentencePieceTokenizer
 
 Kind = Literal["ctc", "rnnt", "emo", "ssl"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from gigaam.errors import CheckpointError, ModelError
+from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.sessions import run_options
-from gigaam.onnx_engine import onnxruntime
-from gigaam.rules import cut
+from gigaam.store.rules import cut
 
 __all__ = ["Net"]
 

@@ -15,19 +15,19 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam import registry
 from gigaam.audio import AudioSource, read_audio
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
 from gigaam.errors import ArgumentError, CheckpointError
+from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.features import log_mel
 from gigaam.onnx.metadata import GraphMetadata
 from gigaam.onnx.nets import Net
 from gigaam.onnx.sessions import open_session, providers_of
 from gigaam.onnx.transducer import OnnxTransducer
-from gigaam.onnx_engine import onnxruntime
 from gigaam.recognition import SpeechRecognition
-from gigaam.registry import EmotionName, EncoderName, RecogniserName
-from gigaam.rules import brief, cut, some
+from gigaam.store import registry
+from gigaam.store.registry import EmotionName, EncoderName, RecogniserName
+from gigaam.store.rules import brief, cut, some
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
 

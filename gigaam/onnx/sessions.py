@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gigaam.errors import ArgumentError, CheckpointError
+from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.screening import screen
-from gigaam.onnx_engine import onnxruntime
-from gigaam.rules import cut
+from gigaam.store.rules import cut
 
 __all__ = ["open_session", "providers_of", "run_options"]
 

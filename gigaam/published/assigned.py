@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gigaam.registry import MODELS, ModelInfo, RemoteFile
+from gigaam.store.registry import MODELS, ModelInfo, RemoteFile
 
 __all__ = ["MODEL_HASHES", "added_model", "cache_directory", "hasher", "mirror", "with_hash"]
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gigaam import download, registry
 from gigaam.published.assigned import MODEL_HASHES, added_model
+from gigaam.store import download, registry
 
 if TYPE_CHECKING:
     _CACHE_DIR: str

@@ -38,7 +38,7 @@ def dataclass_fields(*names: str) -> dict[str, Field[Any]]:
 
 
 class TokenizerNames:
-    """Of `gigaam.tokenizer.Tokenizer`."""
+    """Of `gigaam.decoding.tokenizer.Tokenizer`."""
 
     pieces: Any
     serialized: Any
@@ -152,7 +152,7 @@ class RecogniserNames:
             word_timestamps: Whether words are asked for.
         """
         from gigaam.decoder import search
-        from gigaam.timestamps import words_from_hypothesis
+        from gigaam.decoding.timestamps import words_from_hypothesis
         from gigaam.timestamps_utils import compute_frame_shift
 
         model: Any = self

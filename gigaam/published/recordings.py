@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gigaam.audio import SAMPLE_RATE, AudioSource, duration_s, read_audio
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import Utterance, read_manifest
-from gigaam.recognizer import is_one_recording
+from gigaam.recognition.recognizer import is_one_recording
 
 __all__ = ["Entry", "Recordings", "entries"]
 

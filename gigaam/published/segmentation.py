@@ -12,12 +12,12 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
-from gigaam.chunking import ChunkingOptions
 from gigaam.errors import ArgumentError
+from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
 if TYPE_CHECKING:
-    from gigaam.longform import BatchRecognizer, Progress
+    from gigaam.recognition.longform import BatchRecognizer, Progress
     from gigaam.vad import Vad, VadOptions
 
 __all__ = ["OwnSegmentation", "own_detector", "own_segmenter"]
@@ -55,8 +55,8 @@ def own_detector(
     pipeline = getattr(sys.modules.get("gigaam.vad_utils"), "_PIPELINE", None)
     if pipeline is None or vad != "auto":
         return vad, chunking
-    from gigaam.pyannote_vad import PyannoteDetector
     from gigaam.vad import VadOptions
+    from gigaam.vad.pyannote import PyannoteDetector
 
     detector = PyannoteDetector(pipeline, vad_options or VadOptions())
     return detector, chunking if chosen else replace(chunking, decode_loud_gaps=False)
@@ -104,7 +104,7 @@ class OwnSegmentation:
         Args:
             source: Told to the segmenter as it is.
             word_timestamps: Whether they hold their words.
-            progress: As for `gigaam.longform.LongformTranscriber`.
+            progress: As for `gigaam.recognition.longform.LongformTranscriber`.
             others: What there is no way to tell the segmenter.
         """
         limits = _changed(self.chunking)

@@ -12,8 +12,12 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from torch import Tensor
 
-from gigaam.checkpoints import read_checkpoint
-from gigaam.configs import (
+from gigaam.decoding.tokenizer import Tokenizer, build_tokenizer
+from gigaam.errors import ArgumentError, DatasetError
+from gigaam.loading import build_model, find_model, with_files
+from gigaam.model import GigaAM
+from gigaam.store.checkpoints import read_checkpoint
+from gigaam.store.configs import (
     BUILTIN_NAMES,
     builtin_config,
     decoding_section,
@@ -21,10 +25,6 @@ from gigaam.configs import (
     plain_config,
     recognition_head,
 )
-from gigaam.errors import ArgumentError, DatasetError
-from gigaam.loading import build_model, find_model, with_files
-from gigaam.model import GigaAM
-from gigaam.tokenizer import Tokenizer, build_tokenizer
 from gigaam.training.options import ModelOptions
 from gigaam.training.starting_point import in_float32
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
 
+from gigaam.cli.progress import progress_display
 from gigaam.dataset.manifests import read_manifest
 from gigaam.errors import ArgumentError, MissingDependencyError
 from gigaam.evaluation.evaluating import evaluate
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.loading import build_model
 from gigaam.model import GigaAM
-from gigaam.progress import progress_display
+from gigaam.output.whole_file import write_whole
 from gigaam.training.first_layer import plain_state_dict
 from gigaam.training.model_card import figures, model_card
 from gigaam.training.options import RunOptions
 from gigaam.training.task import Task, prepare
-from gigaam.whole_file import write_whole
 
 if TYPE_CHECKING:
     from gigaam.training.running import Run

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gigaam.checkpoints import read_checkpoint
 from gigaam.errors import CheckpointError
+from gigaam.store.checkpoints import read_checkpoint
 from gigaam.training.first_layer import fitted
 from gigaam.training.objective import Objective
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from gigaam.dataset.manifests import Utterance
+from gigaam.decoding.tokenizer import Tokenizer
 from gigaam.errors import ArgumentError, ModelError
 from gigaam.evaluation.emotion_report import EMOTION_COLUMN
 from gigaam.model import GigaAMASR, GigaAMEmo
-from gigaam.tokenizer import Tokenizer
 from gigaam.training.architecture import (
     Origin,
     emotion_config,

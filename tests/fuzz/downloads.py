@@ -11,10 +11,10 @@ from pathlib import Path
 from random import Random
 from unittest import mock
 
-from gigaam.download import fetch
 from gigaam.errors import DownloadError
-from gigaam.registry import ModelInfo, RemoteFile
-from gigaam.transfer import RetryPolicy
+from gigaam.store.download import fetch
+from gigaam.store.registry import ModelInfo, RemoteFile
+from gigaam.store.transfer import RetryPolicy
 from tests.fuzz.cases import BrokenPromiseError, Case
 from tests.fuzz.mutations import mutated
 from tests.http_server import Fault, FileServer

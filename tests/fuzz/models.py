@@ -17,10 +17,10 @@ import torch
 import yaml
 
 import gigaam
-from gigaam.checkpoints import write_directory
-from gigaam.configs import plain_config
 from gigaam.errors import GigaAMError
 from gigaam.loading import build_model
+from gigaam.store.checkpoints import write_directory
+from gigaam.store.configs import plain_config
 from tests.fuzz.cases import BrokenPromiseError, Case
 from tests.fuzz.mutations import mutated
 from tests.nets import random_asr, random_emo, random_ssl

@@ -19,9 +19,9 @@ from typer.testing import CliRunner, Result
 from gigaam import GigaAMASR
 from gigaam.audio import duration_s, read_audio
 from gigaam.cli import app
+from gigaam.cli.jobs import Job
 from gigaam.errors import AudioTooLongError
-from gigaam.jobs import Job
-from gigaam.transcription import Transcription
+from gigaam.recognition.transcription import Transcription
 from tests.waves import write_wav
 
 

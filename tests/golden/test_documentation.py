@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 import gigaam
-from gigaam.configs import builtin_config
+from gigaam.store.configs import builtin_config
 from scripts import draw_chunks, draw_recording, draw_scheme
 from scripts.readme_pages import relinked
 

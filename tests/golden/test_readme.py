@@ -20,8 +20,8 @@ import pytest
 from numpy.typing import NDArray
 
 import gigaam
-from gigaam import registry
 from gigaam.audio import SAMPLE_RATE, read_audio
+from gigaam.store import registry
 from gigaam.training import read_manifest
 from tests.nets import random_emo, random_ssl
 from tests.readmes import READMES, ROOT, Block, blocks, links, prose

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import gigaam
-from gigaam import download
 from gigaam.onnx_utils import load_onnx_sessions
-from gigaam.transfer import RetryPolicy
+from gigaam.store import download
+from gigaam.store.transfer import RetryPolicy
 from tests.published import build_published
 from tests.readmes import READMES, tables
 

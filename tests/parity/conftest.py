@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gigaam import registry
+from gigaam.store import registry
 from tests.http_server import FileServer
 from tests.published import build_published
 from tests.publishing import describe

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import gigaam
-from gigaam import registry
-from gigaam.configs import builtin_config
+from gigaam.store import registry
+from gigaam.store.configs import builtin_config
 from tests.http_server import Fault
 from tests.published import (
     HALF_NAMES,

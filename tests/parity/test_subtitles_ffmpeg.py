@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import pytest
 
-from gigaam.formats import render, save
-from gigaam.subtitles import SubtitleOptions, lay_out
+from gigaam.output.formats import render, save
+from gigaam.output.subtitles import SubtitleOptions, lay_out
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
 LECTURE = "Добрый день, коллеги! Сегодня — о том, как устроено распознавание речи: 1 час, 2 слайда."

@@ -19,13 +19,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gigaam import pyannote_vad
 from gigaam.audio import SAMPLE_RATE, read_audio
-from gigaam.detectors import build_detector
 from gigaam.errors import CheckpointError, UnsafeCheckpointError
-from gigaam.pyannote_vad import PyannoteDetector
-from gigaam.silero import SileroDetector
 from gigaam.vad import Region, SpeechDetector, VadOptions
+from gigaam.vad import pyannote as pyannote_vad
+from gigaam.vad.detectors import build_detector
+from gigaam.vad.pyannote import PyannoteDetector
+from gigaam.vad.silero import SileroDetector
 from tests.http_server import Fault, FileServer
 
 
@@ -114,7 +114,7 @@ import json, os, sys, warnings, torch
 torch.set_num_threads(2)
 before, filters = dict(os.environ), list(warnings.filters)
 import numpy as np
-from gigaam.detectors import build_detector
+from gigaam.vad.detectors import build_detector
 stream = build_detector("pyannote", pyannote_model=sys.argv[1], device="cpu").stream()
 stream.push(np.zeros(200_000, np.float32)), stream.finish()
 changed = {k: v for k, v in os.environ.items() if before.get(k) != v}
@@ -173,7 +173,7 @@ def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
 
 FALLBACK = """
 import json, sys, warnings
-from gigaam.detectors import build_detector
+from gigaam.vad.detectors import build_detector
 
 outcomes = []
 for name in json.loads(sys.argv[1]):

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from gigaam.audio import read_audio
-from gigaam.silero import SileroDetector, find_model
 from gigaam.vad import VadOptions
+from gigaam.vad.silero import SileroDetector, find_model
 
 REFERENCE = """
 import sys, numpy as np, torch

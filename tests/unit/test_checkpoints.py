@@ -23,14 +23,14 @@ import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor
 
-from gigaam.checkpoints import Checkpoint, read_checkpoint, write_directory
-from gigaam.configs import builtin_config
 from gigaam.errors import (
     CheckpointError,
     TokenizerNotFoundError,
     UnknownModelError,
     UnsafeCheckpointError,
 )
+from gigaam.store.checkpoints import Checkpoint, read_checkpoint, write_directory
+from gigaam.store.configs import builtin_config
 from tests.published import (
     HALF_NAMES,
     NAMES,

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gigaam.chunking import Chunk, ChunkingOptions, ChunkPlan, plan_chunks
 from gigaam.errors import ArgumentError
+from gigaam.recognition.chunking import Chunk, ChunkingOptions, ChunkPlan, plan_chunks
 from tests.examples import examples
 
 RATE = 16_000

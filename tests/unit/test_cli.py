@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 
 import gigaam
 import gigaam.onnx
-from gigaam import registry
 from gigaam.cli import app
+from gigaam.store import registry
 from tests.nets import random_asr
 
 COMMAND = [sys.executable, "-m", "gigaam"]

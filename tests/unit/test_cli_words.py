@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from gigaam import GigaAMASR
 from gigaam.cli import app
-from gigaam.completion import TRAINING_KEYS, complete_configuration
+from gigaam.cli.completion import TRAINING_KEYS, complete_configuration
 from gigaam.training.configuration import configurations
 from gigaam.training.options import RunOptions
 

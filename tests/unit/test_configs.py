@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from gigaam.configs import BUILTIN_NAMES, builtin_config, plain_config
 from gigaam.errors import CheckpointError, UnknownModelError, UnsafeCheckpointError
+from gigaam.store.configs import BUILTIN_NAMES, builtin_config, plain_config
 from tests.examples import examples
 from tests.published import NAMES, published_config
 
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known() -> None:
 
 def test_configurations_need_no_torch() -> None:
     code = (
-        "import sys, gigaam.configs; "
+        "import sys, gigaam.store.configs; "
         "print([m for m in ('torch', 'omegaconf', 'hydra') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

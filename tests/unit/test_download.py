@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from gigaam import registry
-from gigaam.download import cache_root, cached_path, fetch, is_offline, url_of
 from gigaam.errors import ChecksumError, DownloadError, OfflineError, UnknownModelError
-from gigaam.registry import ModelInfo, RemoteFile
-from gigaam.transfer import Partial, RetryPolicy, transfer
+from gigaam.store import registry
+from gigaam.store.download import cache_root, cached_path, fetch, is_offline, url_of
+from gigaam.store.registry import ModelInfo, RemoteFile
+from gigaam.store.transfer import Partial, RetryPolicy, transfer
 from tests.http_server import Fault, FileServer
 
 BLOCK = 1 << 16  # what arrives in whole blocks survives a dropped connection
@@ -80,9 +80,9 @@ def run_python(code: str, *arguments: object) -> "subprocess.Popen[str]":
 FETCH = f"""
 import sys
 from pathlib import Path
-from gigaam.download import fetch
+from gigaam.store.download import fetch
 from gigaam.errors import DownloadError
-from gigaam.registry import ModelInfo, RemoteFile
+from gigaam.store.registry import ModelInfo, RemoteFile
 
 file = RemoteFile(path="{FILE}", md5="{hashlib.md5(CONTENT).hexdigest()}")
 info = ModelInfo(name="net", line="v3", task="ctc", file=file)
@@ -551,7 +551,7 @@ def test_a_read_only_cache_works(server, root, marked):
     code = """
     import os
     os.chdir(root)
-    import requests, gigaam.transfer
+    import requests, gigaam.store.transfer
     if os.getuid() == 0:
         os.setuid(65534)
     print(fetch(info, Path(".")))
@@ -631,7 +631,7 @@ def test_neither_torch_nor_the_http_client_is_loaded_for_a_cached_model(server, 
     code = FETCH + "fetch(info, root); print({'torch', 'requests', 'rich'} & set(sys.modules))"
     output, errors = run_python(code, root).communicate(timeout=20)
     assert output.strip() == "set()", errors
-    process = run_python("import sys, gigaam.transfer; print('torch' in sys.modules)")
+    process = run_python("import sys, gigaam.store.transfer; print('torch' in sys.modules)")
     assert process.communicate(timeout=20)[0].strip() == "False"
 
 

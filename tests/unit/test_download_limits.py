@@ -4,10 +4,10 @@ import hashlib
 
 import pytest
 
-from gigaam import transfer
-from gigaam.download import fetch, url_of
 from gigaam.errors import ChecksumError, DownloadError
-from gigaam.registry import ModelInfo, RemoteFile
+from gigaam.store import transfer
+from gigaam.store.download import fetch, url_of
+from gigaam.store.registry import ModelInfo, RemoteFile
 from tests.http_server import Fault, FileServer
 
 CONTENT = bytes(range(256)) * 1024

@@ -20,10 +20,10 @@ import webvtt
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gigaam import formats
 from gigaam.errors import ArgumentError
-from gigaam.formats import FORMATS, TextOptions, Writer, render, save
-from gigaam.subtitles import SubtitleOptions, lay_out
+from gigaam.output import formats
+from gigaam.output.formats import FORMATS, TextOptions, Writer, render, save
+from gigaam.output.subtitles import SubtitleOptions, lay_out
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 from tests.transcripts import segments_of, words_of
 

@@ -18,8 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gigaam
-from gigaam.checkpoints import read_checkpoint
-from gigaam.configs import BUILTIN_NAMES, builtin_config
 from gigaam.errors import (
     CheckpointError,
     GigaAMError,
@@ -27,8 +25,10 @@ from gigaam.errors import (
     UnsafeCheckpointError,
 )
 from gigaam.loading import build_model
-from gigaam.rules import Limits
-from gigaam.schema import check_config
+from gigaam.store.checkpoints import read_checkpoint
+from gigaam.store.configs import BUILTIN_NAMES, builtin_config
+from gigaam.store.rules import Limits
+from gigaam.store.schema import check_config
 from tests.nets import random_emo
 from tests.published import (
     build_fine_tuned,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigaam.interleaving import Portion, interleaved
+from gigaam.recognition.interleaving import Portion, interleaved
 from gigaam.types import Segment
 
 

@@ -4,8 +4,8 @@ from pathlib import Path, PurePath
 
 import pytest
 
+from gigaam.cli.jobs import STDIN, Job, find_recordings, plan_jobs
 from gigaam.errors import ArgumentError
-from gigaam.jobs import STDIN, Job, find_recordings, plan_jobs
 
 
 @pytest.fixture

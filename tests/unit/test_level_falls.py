@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigaam.chunking import Chunk
-from gigaam.level_falls import parted
+from gigaam.recognition.chunking import Chunk
+from gigaam.recognition.level_falls import parted
 from tests.examples import examples
 
 FRAME = 1600

@@ -14,13 +14,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gigaam.chunking import ChunkingOptions
 from gigaam.decoding import CTCGreedyDecoding, Hypothesis
 from gigaam.errors import ArgumentError, AudioError, AudioFileNotFoundError
-from gigaam.longform import LongformTranscriber
 from gigaam.model import GigaAMASR
 from gigaam.recognition import LongformArguments
-from gigaam.recognizer import Recognizer
+from gigaam.recognition.chunking import ChunkingOptions
+from gigaam.recognition.longform import LongformTranscriber
+from gigaam.recognition.recognizer import Recognizer
 from gigaam.types import LongformTranscriptionResult
 from tests.nets import random_asr
 

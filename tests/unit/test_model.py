@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import gigaam
-from gigaam.configs import builtin_config
 from gigaam.errors import CheckpointError, ModelError, UnknownModelError, WrongTaskError
 from gigaam.loading import build_model
 from gigaam.model import build_part
+from gigaam.store.configs import builtin_config
 from tests.nets import random_asr, random_emo, random_ssl
 
 RATE = 16_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 DETECT = """
 import numpy as np
-from gigaam.silero import SileroDetector
+from gigaam.vad.silero import SileroDetector
 detector = SileroDetector()
 print(type(detector).__name__)
 """

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigaam.phrases import in_phrases, joint_confidence
+from gigaam.recognition.phrases import in_phrases, joint_confidence
 from gigaam.types import Segment, Word
 from tests.examples import examples
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import gigaam
-from gigaam import registry
 from gigaam.errors import MissingDependencyError
 from gigaam.requirements import OLDEST, require
+from gigaam.store import registry
 
 ROOT = Path(__file__).parents[2]
 READMES = ["README.md", "README_ru.md"]

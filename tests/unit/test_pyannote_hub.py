@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gigaam.errors import CheckpointError
-from gigaam.pyannote_hub import segmentation_file
+from gigaam.vad.pyannote_hub import segmentation_file
 from tests.http_server import Fault, FileServer
 
 pytestmark = pytest.mark.skipif(
@@ -27,7 +27,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 CLIENT = """
 import json, sys
 from gigaam.errors import GigaAMError
-from gigaam.pyannote_hub import segmentation_file
+from gigaam.vad.pyannote_hub import segmentation_file
 
 outcomes = []
 for name in json.loads(sys.argv[1]):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gigaam import registry
+from gigaam.store import registry
 from tests.readmes import (
     READMES,
     anchor,

@@ -24,7 +24,7 @@ from gigaam.errors import (
     AudioFileNotFoundError,
     AudioTooLongError,
 )
-from gigaam.recognizer import Recognizer
+from gigaam.recognition.recognizer import Recognizer
 from gigaam.types import TranscriptionResult
 from tests.examples import examples
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gigaam
-from gigaam import registry
 from gigaam.errors import GigaAMError, UnknownModelError
+from gigaam.store import registry
 
 PUBLISHED = [
     "v1_ctc",

@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-from gigaam import checkpoints, config_files, pickles, tokenizer, transfer
-from gigaam.clock import LONGEST_SILENCE_S
+from gigaam.audio.clock import LONGEST_SILENCE_S
+from gigaam.audio.resampling import MAX_CHANNELS, RATE_RANGE
+from gigaam.decoding import tokenizer
 from gigaam.onnx import screening
-from gigaam.resampling import MAX_CHANNELS, RATE_RANGE
+from gigaam.store import checkpoints, config_files, pickles, transfer
 from tests.fuzz.cases import KINDS, LONGEST_S, MOST_GROWTH_BYTES
 
 TEXT = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")

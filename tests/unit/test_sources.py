@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from gigaam.audio import iter_audio, read_audio
+from gigaam.audio.sources import open_source, repeatable
 from gigaam.errors import AudioError
-from gigaam.sources import open_source, repeatable
 from tests.unit.test_audio import MONO, MONO_FLOATS, Pipe, encoded, wav
 
 posix = pytest.mark.skipif(os.name != "posix", reason="devices and pipes of POSIX")
@@ -216,7 +216,7 @@ def test_ctrl_c_while_reading(moment: int) -> None:
 @posix
 def test_a_socket_for_standard_input_is_read_whole_for_its_channels(example: Path) -> None:
     code = (
-        "from gigaam.sources import repeatable; import sys;"
+        "from gigaam.audio.sources import repeatable; import sys;"
         "sys.stdout.write(str(len(repeatable('/dev/stdin'))))"
     )
     ours, theirs = socket.socketpair()

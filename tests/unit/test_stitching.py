@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigaam.chunking import Chunk
-from gigaam.stitching import Stitcher, find_seam, join_words, trusted
+from gigaam.recognition.chunking import Chunk
+from gigaam.recognition.stitching import Stitcher, find_seam, join_words, trusted
 from gigaam.types import TranscriptionResult, Word
 from tests.examples import examples
 

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gigaam.errors import ArgumentError
-from gigaam.formats import render
-from gigaam.subtitles import Cue, SubtitleOptions, lay_out
+from gigaam.output.formats import render
+from gigaam.output.subtitles import Cue, SubtitleOptions, lay_out
 from gigaam.types import Segment
 from tests.transcripts import PLAIN_WORD, segments_of, speech, words_of
 

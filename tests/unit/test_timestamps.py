@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.decoding import Hypothesis
-from gigaam.timestamps import words_from_hypothesis
-from gigaam.tokenizer import CharTokenizer, SentencePieceTokenizer
+from gigaam.decoding.timestamps import words_from_hypothesis
+from gigaam.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer
 from gigaam.types import Word
 from tests.small_sentencepiece import sentencepiece_model
 

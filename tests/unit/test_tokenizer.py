@@ -8,13 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.decoding import CTCGreedyDecoding, RNNTGreedyDecoding
+from gigaam.decoding.tokenizer import (
+    CharTokenizer,
+    SentencePieceTokenizer,
+    Tokenizer,
+    build_tokenizer,
+)
 from gigaam.errors import (
     CheckpointError,
     MissingDependencyError,
     ModelError,
     TokenizerNotFoundError,
 )
-from gigaam.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, build_tokenizer
 from tests.small_sentencepiece import LINES, sentencepiece_model
 
 LETTERS = " абвгдежзийклмнопрстуфхцчшщъыьэюя"
@@ -138,7 +143,7 @@ def test_config_chooses_the_tokenizer(tmp_path, decoding):
 
 def test_these_rooms_import_no_torch_and_sentencepiece_only_on_use():
     code = (
-        "import sys, gigaam.types, gigaam.timestamps, gigaam.recognizer; "
+        "import sys, gigaam.types, gigaam.decoding.timestamps, gigaam.recognition.recognizer; "
         "print([name for name in ('torch', 'torchaudio', 'sentencepiece') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gigaam.dataset.manifests import read_manifest
+from gigaam.decoding.tokenizer import CharTokenizer
 from gigaam.errors import DatasetError
-from gigaam.tokenizer import CharTokenizer
 from gigaam.training.corpus import Limits, gather, read_texts, readable
 from tests.toy_recordings import words, write_manifest
 

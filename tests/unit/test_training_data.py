@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from gigaam.audio import SAMPLE_RATE
 from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.dataset.text import RUSSIAN_CHARACTERS
+from gigaam.decoding.tokenizer import CharTokenizer
 from gigaam.errors import AudioError, DatasetError
-from gigaam.tokenizer import CharTokenizer
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.data import (
     BatchLimits,

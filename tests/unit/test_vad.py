@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE, read_audio
-from gigaam.detectors import build_detector
 from gigaam.errors import ArgumentError, AudioError, MissingDependencyError
-from gigaam.silero import SileroDetector, find_model
 from gigaam.vad import (
     PIECE_S,
     EverythingIsSpeech,
@@ -26,6 +24,8 @@ from gigaam.vad import (
     SpeechDetector,
     VadOptions,
 )
+from gigaam.vad.detectors import build_detector
+from gigaam.vad.silero import SileroDetector, find_model
 from tests.examples import examples
 
 Samples = NDArray[np.float32]
@@ -289,7 +289,7 @@ def test_silero_leaves_torch_alone() -> None:
 import json, sys, torch
 torch.set_num_threads(2)
 import numpy as np
-from gigaam.detectors import build_detector
+from gigaam.vad.detectors import build_detector
 stream = build_detector("silero").stream()
 stream.push(np.zeros(200_000, np.float32)), stream.finish()
 print(json.dumps([torch.get_num_threads(), "silero_vad" in sys.modules]))
@@ -325,7 +325,7 @@ class Blocker:
 
 sys.meta_path.insert(0, Blocker())
 os.environ["HF_TOKEN"] = "hf_token"
-from gigaam.detectors import build_detector
+from gigaam.vad.detectors import build_detector
 from gigaam.errors import MissingDependencyError
 
 with warnings.catch_warnings(record=True) as caught:

@@ -1,0 +1,170 @@
+"""``gigaam eval``: error rates of a model on transcribed recordings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import gigaam
+from gigaam.cli.command_options import BatchSize, Device, Onnx, Quiet, Verbose, refuse, talk
+from gigaam.cli.completion import complete_model_unless_exported
+from gigaam.cli.named_models import EVALUATION, NamedModel
+from gigaam.cli.printing import check_stdout, complain, print_lines, reason, said
+from gigaam.cli.progress import ProgressDisplay, progress_display
+from gigaam.errors import ArgumentError, AudioFileNotFoundError, GigaAMError
+from gigaam.output.whole_file import write_whole
+from gigaam.store import registry
+
+if TYPE_CHECKING:
+    from gigaam.evaluation.evaluating import EmotionModel
+    from gigaam.recognition import SpeechRecognition
+    from gigaam.training import EmotionReport, RecognitionReport
+
+__all__ = ["evaluate_model"]
+
+
+def evaluate_model(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Name (see 'gigaam models'), .ckpt file or directory of a model. With --onnx "
+            "there is none, manifests alone.",
+            autocompletion=complete_model_unless_exported,
+        ),
+    ],
+    manifests: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MANIFEST",
+            help=".tsv or .jsonl files with path and transcription (or emotion), optionally "
+            "offset, duration and any further columns.",
+        ),
+    ] = None,
+    onnx: Onnx = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Also tell apart by a column, such as speaker."),
+    ] = None,
+    worst: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Show so many of the worst utterances.")
+    ] = 5,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at.")
+    ] = None,
+    batch_size: BatchSize = 8,
+    device: Device = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Evaluate a model: error rates with intervals, or accuracies for emotions.
+
+    A recording that fails does not stop the others; it is listed on stderr, and the exit code is 1.
+    """
+    how_much = talk(context, quiet, verbose)
+    manifests = [model, *(manifests or [])] if onnx else manifests or []
+    _check(onnx, manifests, json_file, html_file)
+    check_stdout()
+    named = NamedModel(EVALUATION, model, onnx, device, how_much=how_much)
+    named.check()
+    try:
+        n_utterances = _count(manifests, by)
+        for file in filter(None, (json_file, html_file)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        recogniser = named.load()
+        with progress_display(n_utterances, hidden=quiet) as display:
+            reports = _evaluate(recogniser, manifests, by, batch_size, display)
+        if json_file is not None:
+            write_whole(json_file, _encoded(_as_json(named.called, reports)))
+        if html_file is not None:
+            from gigaam.evaluation.report_html import report_page
+
+            page = report_page(named.called, gigaam.__version__, reports, worst)
+            write_whole(html_file, _encoded(page))
+    except (GigaAMError, OSError) as error:
+        complain(said(error))
+        raise typer.Exit(1) from error
+    _print(reports, worst)
+
+
+def _check(
+    onnx: Path | None, manifests: Sequence[str], json_file: Path | None, html_file: Path | None
+) -> None:
+    """Refuses what does not go together."""
+    if not manifests:
+        refuse("MANIFEST", "there is none")
+    if onnx is not None and registry.is_known(manifests[0]) and not Path(manifests[0]).exists():
+        refuse("MODEL", f"{manifests[0]} does not go with --onnx, which names a model itself")
+    if json_file is not None and html_file is not None and json_file == html_file:
+        refuse("--html", f"{html_file} is the file of --json")
+
+
+def _count(manifests: Sequence[str], by: str | None) -> int:
+    """Utterances of all manifests; what is wrong with one shows before a model is loaded."""
+    from gigaam.dataset.manifests import read_manifest
+    from gigaam.evaluation.outcomes import check_column
+
+    total = 0
+    for manifest in manifests:
+        utterances = read_manifest(manifest, required=())
+        try:
+            if by is not None:
+                check_column(utterances, by)
+        except ArgumentError as error:
+            refuse("--by", f"{manifest}: {error}")
+        if utterances and not any(utterance.path.exists() for utterance in utterances):
+            missing = utterances[0].path
+            raise AudioFileNotFoundError(f"{manifest}: its recordings are missing, {missing} first")
+        total += len(utterances)
+    return total
+
+
+def _evaluate(
+    model: SpeechRecognition | EmotionModel,
+    manifests: Sequence[str],
+    by: str | None,
+    batch_size: int,
+    display: ProgressDisplay,
+) -> list[RecognitionReport | EmotionReport]:
+    from gigaam.training import evaluate
+
+    return [
+        evaluate(model, manifest, by=by, batch_size=batch_size, on_done=display.finish)
+        for manifest in manifests
+    ]
+
+
+def _as_json(model: str, reports: Sequence[RecognitionReport | EmotionReport]) -> str:
+    content = {
+        "gigaam": gigaam.__version__,
+        "model": model,
+        "reports": [report.to_dict() for report in reports],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8 even where a path is not: such bytes stay escaped."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _print(reports: Sequence[RecognitionReport | EmotionReport], n_worst: int) -> None:
+    """Prints the reports; what failed goes to stderr and makes the exit code."""
+    from gigaam.evaluation.report_text import report_lines
+
+    for report in reports:
+        print_lines(report_lines(report, n_worst))
+    for report in reports:
+        for utterance, error in report.heard.failures:
+            where = f"{report.manifest}, line {utterance.line}"
+            complain(f"{where}: {reason(utterance.path, error)}")
+    if any(report.heard.failures for report in reports):
+        raise typer.Exit(1)

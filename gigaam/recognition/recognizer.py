@@ -1,0 +1,267 @@
+"""From recordings to results, for every backend: load, bucket by length, encode, search, spell.
+
+A backend turns a batch of waveforms into token hypotheses; all else is here.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Generator, Iterable, Sequence, Sized
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.audio import SAMPLE_RATE, AudioSource, is_rated, iter_audio
+from gigaam.decoding import Hypothesis
+from gigaam.decoding.timestamps import words_from_hypothesis
+from gigaam.decoding.tokenizer import Tokenizer
+from gigaam.errors import ArgumentError, AudioTooLongError
+from gigaam.recognition.longform import Progress
+from gigaam.types import TranscriptionResult
+
+OnError = Literal["raise", "return"]
+Waveform = NDArray[np.float32]
+Outcome = TranscriptionResult | Exception
+T = TypeVar("T")
+
+# Recordings are sorted by length within windows of this many batches: enough that the batches of a
+# shuffled folder are nearly even, few enough (16 MB per recording of 30 s and batch_size of 8) that
+# memory does not grow with the folder.
+_WINDOW_BATCHES = 8
+
+# A resampler may round a recording of exactly the limit up by some samples.
+_ROUNDING_S = 0.001
+
+
+class Encoded(Protocol):
+    """A batch of encoded recordings; only the backend knows what is in it."""
+
+    @property
+    def lengths(self) -> Iterable[Any]:
+        """Encoder frames of each recording, int [B]."""
+
+
+EncodedT = TypeVar("EncodedT", bound=Encoded)
+
+
+class Backend(Protocol[EncodedT]):
+    """What runs the nets. It may be called from several threads at once."""
+
+    def encode(self, waveforms: Sequence[Waveform]) -> EncodedT:
+        """The encoder's output for one batch of recordings, each float32 [n], mono, 16 kHz."""
+
+    def search(self, encoded: EncodedT) -> list[Hypothesis]:
+        """The tokens of each recording of the batch."""
+
+
+class Recognizer:
+    """Speech recognition over a backend; holds no state of a call, so threads may share it."""
+
+    def __init__(
+        self, backend: Backend[Any], tokenizer: Tokenizer, max_duration_s: float = 30.0
+    ) -> None:
+        """A recogniser.
+
+        Args:
+            backend: Runs the nets.
+            tokenizer: Spells the tokens that the backend finds.
+            max_duration_s: Longest recording taken in one pass, in seconds.
+        """
+        self._backend = backend
+        self._tokenizer = tokenizer
+        self._max_duration_s = max_duration_s
+
+    def transcribe(
+        self,
+        sources: AudioSource | Iterable[AudioSource],
+        *,
+        batch_size: int = 8,
+        word_timestamps: bool = False,
+        on_error: OnError = "raise",
+        input_rate: int | None = None,
+        track: int | None = None,
+        progress: Progress | None = None,
+    ) -> Outcome | list[Outcome]:
+        """The text of a recording, or the texts of many in their order.
+
+        Args:
+            sources: A path, the bytes of a file, an open binary file or an array of samples is one
+                recording; any other iterable (a list, a generator, a column of paths) is many.
+            batch_size: Recordings encoded together.
+            word_timestamps: Whether to give the results their words.
+            on_error: "raise" stops at the first recording that fails; "return" puts its exception
+                in the place of its result and goes on.
+            input_rate: Sample rate of recordings given as arrays, in Hz.
+            track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
+            progress: Called after each batch with the recordings done and those in all, or None.
+
+        Returns:
+            A result for one recording, a list of results for many.
+        """
+        if batch_size < 1:
+            raise ArgumentError(f"batch_size must be at least 1, not {batch_size}")
+        if on_error not in ("raise", "return"):
+            raise ArgumentError(f'on_error must be "raise" or "return", not {on_error!r}')
+
+        single = is_one_recording(sources)
+        many = [cast(AudioSource, sources)] if single else cast("Iterable[AudioSource]", sources)
+
+        def load(source: AudioSource) -> Waveform | Exception:
+            if on_error == "raise":
+                return self._load(source, input_rate, track)
+            return _caught(lambda: self._load(source, input_rate, track))
+
+        total = len(many) if isinstance(many, Sized) else None
+        results: list[Outcome] = []
+
+        def tell(n_done: int) -> None:
+            if progress is not None:
+                progress(len(results) + n_done, total)
+
+        with closing(_loaded_ahead(many, batch_size * _WINDOW_BATCHES, load)) as windows:
+            for window in windows:
+                results += self._window(window, batch_size, word_timestamps, on_error, tell)
+        if progress is not None and total is None:
+            progress(len(results), len(results))
+        return results[0] if single else results
+
+    def transcribe_batch(
+        self, waveforms: Sequence[Waveform], word_timestamps: bool = False
+    ) -> list[TranscriptionResult]:
+        """The results of one batch of recordings that are already loaded.
+
+        Args:
+            waveforms: Recordings, each float32 [n], mono, 16 kHz.
+            word_timestamps: Whether to give the results their words.
+        """
+        encoded = self._backend.encode(waveforms)
+        hypotheses = self._backend.search(encoded)
+        return [
+            self._result(hypothesis, len(waveform) / SAMPLE_RATE, int(frames), word_timestamps)
+            for hypothesis, waveform, frames in zip(
+                hypotheses, waveforms, encoded.lengths, strict=True
+            )
+        ]
+
+    def _load(self, source: AudioSource, input_rate: int | None, track: int | None) -> Waveform:
+        """One recording's samples; of one over the limit no more is decoded than shows it."""
+        blocks = iter_audio(
+            source,
+            sample_rate=SAMPLE_RATE,
+            input_rate=input_rate,
+            block_s=self._max_duration_s + _ROUNDING_S,
+            track=track,
+        )
+        waveform = next(blocks)
+        if next(blocks, None) is not None:
+            name = repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "this one"
+            raise AudioTooLongError(
+                f"Too long wav file: a recording of up to {self._max_duration_s:g} s is recognised "
+                f"in one pass, and {name} is longer: use `transcribe_longform`"
+            )
+        return waveform
+
+    def _window(
+        self,
+        loaded: Sequence[Waveform | Exception],
+        batch_size: int,
+        word_timestamps: bool,
+        on_error: OnError,
+        tell: Callable[[int], None],
+    ) -> list[Outcome]:
+        """The results of some recordings in their order; those that were not loaded keep errors."""
+        outcomes: dict[int, Outcome] = {}
+        waveforms: dict[int, Waveform] = {}
+        for index, item in enumerate(loaded):
+            if isinstance(item, Exception):
+                outcomes[index] = item
+            else:
+                waveforms[index] = item
+        # Longest first: a batch too large for the memory fails at once, not after an hour.
+        by_length = sorted(waveforms, key=lambda index: len(waveforms[index]), reverse=True)
+        for first in range(0, len(by_length), batch_size):
+            batch = by_length[first : first + batch_size]
+            found = self._attempt([waveforms[i] for i in batch], word_timestamps, on_error)
+            outcomes.update(zip(batch, found, strict=True))
+            tell(len(outcomes))
+        if not by_length:
+            tell(len(outcomes))
+        return [outcomes[index] for index in range(len(loaded))]
+
+    def _attempt(
+        self, waveforms: Sequence[Waveform], word_timestamps: bool, on_error: OnError
+    ) -> Sequence[Outcome]:
+        """The results of one batch; if it fails and errors are returned, of one at a time."""
+        if on_error == "raise":
+            return self.transcribe_batch(waveforms, word_timestamps)
+        outcome = _caught(lambda: self.transcribe_batch(waveforms, word_timestamps))
+        if not isinstance(outcome, Exception):
+            return outcome
+        if len(waveforms) == 1:
+            return [outcome]
+        # Too large for the memory, or spoilt by one recording: the others are not to suffer.
+        return [self._attempt([each], word_timestamps, on_error)[0] for each in waveforms]
+
+    def _result(
+        self, hypothesis: Hypothesis, seconds: float, frames: int, word_timestamps: bool
+    ) -> TranscriptionResult:
+        """The text of a recording's tokens, with words if asked for."""
+        words = None
+        if word_timestamps:
+            words = words_from_hypothesis(hypothesis, self._tokenizer, seconds / max(frames, 1))
+        return TranscriptionResult(
+            self._tokenizer.decode(hypothesis.ids.tolist()),
+            words=words,
+            confidence=hypothesis.confidence,
+            hypothesis=hypothesis,
+        )
+
+
+def is_one_recording(sources: object) -> bool:
+    """Whether this is one recording (a path, bytes, a binary file, samples), not many.
+
+    Arrays and columns that hold text or objects are many: paths, not samples.
+    """
+    if isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike):
+        return True
+    if hasattr(sources, "read") or is_rated(sources):
+        return True
+    if hasattr(sources, "__array__"):
+        return getattr(getattr(sources, "dtype", None), "kind", None) not in ("O", "U", "T")
+    return not isinstance(sources, Iterable)
+
+
+def _caught(call: Callable[[], T]) -> T | Exception:
+    """What the call returns, or what it raises."""
+    try:
+        return call()
+    except Exception as error:
+        # The error may live as long as the results: let it not hold the tensors it was raised over.
+        traceback.clear_frames(error.__traceback__)
+        return error
+
+
+def _loaded_ahead(
+    sources: Iterable[AudioSource], count: int, load: Callable[[AudioSource], T]
+) -> Generator[list[T], None, None]:
+    """Windows of ``count`` loaded recordings; while one is in use, a thread loads the next.
+
+    The sources themselves are drawn in the caller's thread: a generator may be bound to it.
+    """
+    remaining = iter(sources)
+    chunks = iter(lambda: list(islice(remaining, count)), [])
+    window = [load(source) for source in next(chunks, [])]
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gigaam-audio")
+    try:
+        for chunk in chunks:
+            upcoming = pool.map(load, chunk)
+            yield window
+            window = list(upcoming)
+        yield window
+    finally:
+        pool.shutdown(cancel_futures=True)

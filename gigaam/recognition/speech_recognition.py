@@ -1,0 +1,315 @@
+"""What every speech recogniser offers, whatever runs its nets."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.audio import AudioSource
+from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
+from gigaam.recognition.chunking import ChunkingOptions
+from gigaam.recognition.longform import (
+    CallArguments,
+    Channels,
+    LongformTranscriber,
+    Progress,
+    with_limits,
+)
+from gigaam.recognition.phrases import Segments
+from gigaam.recognition.progress_bar import as_callback
+from gigaam.recognition.recognizer import Recognizer
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
+from gigaam.vad.detectors import build_detector
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from gigaam.vad import Vad, VadOptions
+
+__all__ = ["LongformArguments", "SpeechRecognition"]
+
+
+class LongformArguments(TypedDict, total=False):
+    """Keyword arguments of `SpeechRecognition.transcribe_longform`, where they are explained.
+
+    For programs that pass them on: ``def listen(path, **options: Unpack[LongformArguments])``.
+    """
+
+    channels: Channels
+    segments: Segments | None
+    max_pause: float | None
+    vad: Vad
+    vad_options: VadOptions | None
+    pyannote_model: str | os.PathLike[str] | None
+    chunking: ChunkingOptions | None
+    max_duration: float | None
+    min_duration: float | None
+    strict_limit_duration: float | None
+    new_chunk_threshold: float | None
+    fr_batch_size: int | None
+    fr_num_workers: int
+    input_rate: int | None
+    track: int | None
+    progress: Progress | bool | None
+
+
+class SpeechRecognition(ABC):
+    """Recognition of recordings short and long; classes that run the nets derive from it.
+
+    They are the `gigaam.recognition.recognizer.Backend` of their own recognition. Threads may share
+    them.
+    """
+
+    decoding: CTCGreedyDecoding | RNNTGreedyDecoding
+
+    @property
+    @abstractmethod
+    def device(self) -> Any:
+        """Where the nets run; its str is a name that torch knows."""
+
+    @abstractmethod
+    def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> Any:
+        """The encoder's output for one batch of recordings, each float32 [n], mono, 16 kHz."""
+
+    @abstractmethod
+    def search(self, encodings: Any) -> list[Hypothesis]:
+        """The most probable tokens of each recording of a batch."""
+
+    @overload
+    def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str
+        self,
+        wav_file: AudioSource,
+        word_timestamps: bool = ...,
+        batch_size: int = ...,
+        on_error: Literal["raise"] = ...,
+        input_rate: int | None = ...,
+        track: int | None = ...,
+        progress: Progress | bool | None = ...,
+    ) -> TranscriptionResult: ...
+
+    @overload
+    def transcribe(
+        self,
+        wav_file: Iterable[AudioSource],
+        word_timestamps: bool = ...,
+        batch_size: int = ...,
+        on_error: Literal["raise"] = ...,
+        input_rate: int | None = ...,
+        track: int | None = ...,
+        progress: Progress | bool | None = ...,
+    ) -> list[TranscriptionResult]: ...
+
+    @overload
+    def transcribe(
+        self,
+        wav_file: Iterable[AudioSource],
+        word_timestamps: bool = ...,
+        batch_size: int = ...,
+        on_error: Literal["raise", "return"] = ...,
+        input_rate: int | None = ...,
+        track: int | None = ...,
+        progress: Progress | bool | None = ...,
+    ) -> list[TranscriptionResult | Exception]: ...
+
+    def transcribe(
+        self,
+        wav_file: Any,
+        word_timestamps: bool = False,
+        batch_size: int = 8,
+        on_error: Literal["raise", "return"] = "raise",
+        input_rate: int | None = None,
+        track: int | None = None,
+        progress: Progress | bool | None = None,
+    ) -> Any:
+        """The text of a recording of up to 30 seconds, or the texts of many.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor; or a
+                list of them, which is recognised in batches and gives a list in its order.
+            word_timestamps: Whether the results' ``words`` hold times and confidences.
+            batch_size: Recordings per pass of the encoder.
+            on_error: In a list, "raise" stops at the first recording that fails; "return" puts
+                its exception in its place and goes on.
+            input_rate: Rate of arrays and tensors, Hz.
+            track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
+            progress: True for a bar on a terminal or in a notebook; or called with the recordings
+                done and those in all, or None if unknown.
+
+        Returns:
+            `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
+
+        Raises:
+            AudioTooLongError: A recording is over 30 seconds.
+            AudioError: A recording cannot be decoded or used.
+        """
+        return Recognizer(self, self.decoding.tokenizer).transcribe(
+            wav_file,
+            word_timestamps=word_timestamps,
+            batch_size=batch_size,
+            on_error=on_error,
+            input_rate=input_rate,
+            track=track,
+            progress=as_callback(progress, "recordings"),
+        )
+
+    def transcribe_longform(
+        self,
+        wav_file: AudioSource,
+        word_timestamps: bool = False,
+        batch_size: int = 8,
+        *,
+        channels: Channels = "mix",
+        segments: Segments | None = None,
+        max_pause: float | None = None,
+        vad: Vad = "auto",
+        vad_options: VadOptions | None = None,
+        pyannote_model: str | os.PathLike[str] | None = None,
+        chunking: ChunkingOptions | None = None,
+        max_duration: float | None = None,
+        min_duration: float | None = None,
+        strict_limit_duration: float | None = None,
+        new_chunk_threshold: float | None = None,
+        fr_batch_size: int | None = None,
+        fr_num_workers: int = 0,
+        input_rate: int | None = None,
+        track: int | None = None,
+        progress: Progress | bool | None = None,
+    ) -> LongformTranscriptionResult:
+        """The segments of a recording of any length, in order; a sequence, with ``.text``.
+
+        Args:
+            wav_file: A path, the bytes of a file, an open binary file, an array or a tensor.
+            word_timestamps: Whether segments hold their words, timed in the recording.
+            batch_size: Sound per pass of the encoder, in chunks of 30 seconds.
+            channels: "mix" recognises all channels as one; "split" each by itself, as for a call
+                with a speaker on each, and sets ``channel`` in the segments; an open file or a
+                pipe is then read into memory.
+            segments: "chunks", as the recording is cut, or "phrases", which end at pauses; by
+                default phrases if channels are split, to read as a dialogue, else chunks.
+            max_pause: The pause that ends a phrase, seconds; by default 1.
+            vad: What finds speech: "auto", "silero", "pyannote", "none" or a detector.
+            vad_options: What counts as speech.
+            pyannote_model: A repository or a file in place of pyannote's segmentation model.
+            chunking: How the recording is cut; the four limits replace what it says.
+            max_duration: Regions of speech are packed into chunks up to this length, seconds.
+            min_duration: From this length on, a chunk ends at the next pause, seconds.
+            strict_limit_duration: What is longer is cut within speech, seconds, at most 30.
+            new_chunk_threshold: The shortest pause that ends a chunk, seconds.
+            fr_batch_size: The published name of ``batch_size``.
+            fr_num_workers: Published; decoding has its own thread, whatever this is.
+            input_rate: Rate of arrays and tensors, Hz.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
+            progress: True for a bar on a terminal or in a notebook; or called with the seconds done
+                and the seconds in all, or None if unknown.
+
+        Raises:
+            AudioError: The recording cannot be decoded or used.
+            ArgumentError: An argument makes no sense, or not together with another.
+        """
+        transcriber, call = self._longform(
+            batch_size,
+            channels=channels,
+            segments=segments,
+            max_pause=max_pause,
+            vad=vad,
+            vad_options=vad_options,
+            pyannote_model=pyannote_model,
+            chunking=chunking,
+            max_duration=max_duration,
+            min_duration=min_duration,
+            strict_limit_duration=strict_limit_duration,
+            new_chunk_threshold=new_chunk_threshold,
+            fr_batch_size=fr_batch_size,
+            fr_num_workers=fr_num_workers,
+            input_rate=input_rate,
+            track=track,
+            progress=as_callback(progress, "seconds of sound"),
+        )
+        return transcriber.transcribe(wav_file, word_timestamps=word_timestamps, **call)
+
+    def iter_longform(
+        self,
+        wav_file: AudioSource,
+        word_timestamps: bool = False,
+        batch_size: int = 8,
+        *,
+        channels: Channels = "mix",
+        segments: Segments | None = None,
+        max_pause: float | None = None,
+        vad: Vad = "auto",
+        vad_options: VadOptions | None = None,
+        pyannote_model: str | os.PathLike[str] | None = None,
+        chunking: ChunkingOptions | None = None,
+        max_duration: float | None = None,
+        min_duration: float | None = None,
+        strict_limit_duration: float | None = None,
+        new_chunk_threshold: float | None = None,
+        fr_batch_size: int | None = None,
+        fr_num_workers: int = 0,
+        input_rate: int | None = None,
+        track: int | None = None,
+        progress: Progress | bool | None = None,
+    ) -> Generator[Segment, None, None]:
+        """The segments of `transcribe_longform`, each as soon as it is recognised.
+
+        An error in the middle of a recording comes after the segments before it; closing the
+        generator stops all work. The arguments are those of `transcribe_longform`.
+        """
+        transcriber, call = self._longform(
+            batch_size,
+            channels=channels,
+            segments=segments,
+            max_pause=max_pause,
+            vad=vad,
+            vad_options=vad_options,
+            pyannote_model=pyannote_model,
+            chunking=chunking,
+            max_duration=max_duration,
+            min_duration=min_duration,
+            strict_limit_duration=strict_limit_duration,
+            new_chunk_threshold=new_chunk_threshold,
+            fr_batch_size=fr_batch_size,
+            fr_num_workers=fr_num_workers,
+            input_rate=input_rate,
+            track=track,
+            progress=as_callback(progress, "seconds of sound"),
+        )
+        return transcriber.iter_segments(wav_file, word_timestamps=word_timestamps, **call)
+
+    def _longform(
+        self,
+        batch_size: int,
+        *,
+        vad: Vad,
+        vad_options: VadOptions | None,
+        pyannote_model: str | os.PathLike[str] | None,
+        chunking: ChunkingOptions | None,
+        max_duration: float | None,
+        min_duration: float | None,
+        strict_limit_duration: float | None,
+        new_chunk_threshold: float | None,
+        fr_batch_size: int | None,
+        fr_num_workers: int,
+        **call: Unpack[CallArguments],
+    ) -> tuple[LongformTranscriber | OwnSegmentation, Any]:
+        """The transcriber that the arguments describe, and those that are for its call."""
+        limits = (max_duration, min_duration, strict_limit_duration, new_chunk_threshold)
+        options = with_limits(chunking, *limits)
+        batch_size = batch_size if fr_batch_size is None else fr_batch_size
+        recognizer = Recognizer(self, self.decoding.tokenizer)
+        segmenter = own_segmenter() if vad == "auto" else None
+        if segmenter is not None:
+            own = OwnSegmentation(segmenter, recognizer, options, batch_size, self.device)
+            return own, {**call, "vad_options": vad_options, "pyannote_model": pyannote_model}
+        if pyannote_model is None:
+            vad, options = own_detector(vad, vad_options, options, chunking is not None)
+        detector = build_detector(
+            vad, options=vad_options, device=str(self.device), pyannote_model=pyannote_model
+        )
+        return LongformTranscriber(recognizer, detector, options, batch_size), call

@@ -1,0 +1,1 @@
+"""Where models come from: names, downloads, and files that are read as data."""

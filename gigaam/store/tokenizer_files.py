@@ -1,0 +1,85 @@
+"""Where the SentencePiece model of a model file is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gigaam.errors import DownloadError, TokenizerNotFoundError
+from gigaam.store.download import cache_root, fetch_tokenizer
+from gigaam.store.registry import FINE_TUNED_ALIASES, MODELS, resolve_fine_tuned
+from gigaam.store.rules import brief
+
+__all__ = ["tokenizer_path"]
+
+
+def tokenizer_path(
+    config: Mapping[str, Any],
+    beside: Path,
+    cache: str | os.PathLike[str] | None,
+    started_from: object = None,
+) -> Path | None:
+    """The SentencePiece model of a model that needs one.
+
+    It is beside it, else where its config says, else that of the published model it started from.
+
+    Args:
+        config: Of the model, as plain data.
+        beside: Where the tokenizer is to be.
+        cache: Cache directory.
+        started_from: The name of a published model that stands in a fine-tuned file.
+
+    Raises:
+        TokenizerNotFoundError: There is none.
+    """
+    decoding = config.get("decoding")
+    if not isinstance(decoding, dict) or decoding.get("vocabulary"):
+        return None
+    if config.get("labels") and "model_path" not in decoding:
+        return None
+    stated = decoding.get("model_path")
+    for candidate in (beside, *_stated_places(stated, beside.parent, cache)):
+        if os.path.isfile(candidate):
+            return candidate
+    message = (
+        f"the model works on SentencePiece pieces, but there is neither {beside} nor the file its "
+        f"configuration names ({brief(stated)}, beside the model or in the cache)"
+    )
+    try:
+        found = _published_tokenizer(started_from, cache)
+    except DownloadError as error:
+        raise TokenizerNotFoundError(f"{message}. {error}") from error
+    if found is None:
+        raise TokenizerNotFoundError(message)
+    return found
+
+
+def _stated_places(
+    stated: object, directory: Path, cache: str | os.PathLike[str] | None
+) -> Iterator[Path]:
+    """Where the tokenizer that a config names may be: below the model's directory or in the cache.
+
+    A file must not make its reader open just any other one. Of a path that leads elsewhere, as of
+    the machine where the file was written, the last name counts, beside the model.
+    """
+    if not isinstance(stated, str) or not stated:
+        return
+    place = Path(os.path.abspath(directory / stated))
+    homes = (directory, cache_root(None if cache is None else Path(cache)))
+    if any(place.is_relative_to(os.path.abspath(home)) for home in homes):
+        yield place
+    yield directory / place.name
+
+
+def _published_tokenizer(name: object, cache: str | os.PathLike[str] | None) -> Path | None:
+    """The tokenizer of a published model that a fine-tuned file names, if it is one that has one.
+
+    Args:
+        name: What stands in the file; short names mean the v3 line.
+        cache: Cache directory.
+    """
+    if not isinstance(name, str) or name not in {*MODELS, *FINE_TUNED_ALIASES}:
+        return None
+    return fetch_tokenizer(resolve_fine_tuned(name), None if cache is None else Path(cache))
