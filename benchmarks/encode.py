@@ -18,9 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import report, time_runs
 from gigaam.audio import SAMPLE_RATE
-from gigaam.decoder import RNNTHead
+from gigaam.decoder import Encodings, RNNTHead
 from gigaam.loading import build_model
-from gigaam.model import Encodings, GigaAMASR
+from gigaam.model import GigaAMASR
 from gigaam.store.configs import builtin_config
 
 TOKENS_PER_SECOND = (14.0, 16.0)
@@ -56,7 +56,7 @@ def tune_to_speech(model: GigaAMASR, encodings: Encodings, seconds: float) -> fl
     for _ in range(40):
         with torch.no_grad():
             bias[-1] = (low + high) / 2
-        rate = np.mean([len(h.ids) for h in model.search(encodings)]) / seconds
+        rate = np.mean([len(h.ids) for h in model.decoding.find(model, encodings)]) / seconds
         if TOKENS_PER_SECOND[0] <= rate <= TOKENS_PER_SECOND[1]:
             break
         low, high = (
@@ -91,7 +91,7 @@ def measure(model: GigaAMASR, seconds: int, batch: int, repeats: int) -> dict[st
     if isinstance(model.head, RNNTHead):
         row["tokens_per_s"] = tune_to_speech(model, encodings, seconds)
     row["search_of_encoder"] = (
-        time_runs(lambda: model.search(encodings), repeats).best / encoder.best
+        time_runs(lambda: model.decoding.find(model, encodings), repeats).best / encoder.best
     )
     return row
 

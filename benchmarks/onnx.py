@@ -226,11 +226,11 @@ def search_share(exports: Exports, wav: Tensor, threads: int, repeats: int) -> d
         runtime = from_sessions([*sessions, changed])
         assert isinstance(runtime, OnnxASR)
         encodings = encodings or runtime.encode([wav[0].numpy()])
-        rate = len(runtime.search(encodings)[0].ids) / (wav.size(1) / SAMPLE_RATE)
+        rate = len(runtime.decoding.find(runtime, encodings)[0].ids) / (wav.size(1) / SAMPLE_RATE)
         if TOKENS_PER_SECOND[0] <= rate <= TOKENS_PER_SECOND[1]:
             break
         low, high = (low, values[-1]) if rate < TOKENS_PER_SECOND[0] else (values[-1], high)
-    seconds = time_runs(lambda: runtime.search(encodings), 3 * repeats).best
+    seconds = time_runs(lambda: runtime.decoding.find(runtime, encodings), 3 * repeats).best
     return {"search_s": seconds, "tokens_per_s": rate}
 
 

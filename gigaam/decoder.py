@@ -4,7 +4,9 @@ Shapes: B batch, T frames, U labels, V classes (the last is blank), D encoder wi
 width, J joint width, A active rows. Module names are keys of published checkpoints.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
 from gigaam.published.exporting import JointNames, PredictorNames
-from gigaam.shielding import without_autocast
+from gigaam.shielding import computing, without_autocast
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell states of the predictor's LSTM, [layers, B, P] each."""
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """The encoder's results for one batch."""
+
+    encoded: Tensor
+    """float32 [B, D, T], unspecified past a recording's own frames."""
+    lengths: NDArray[np.int64]
+    """[B], frames of each recording."""
 
 
 class CTCHead(nn.Module):
@@ -39,6 +51,11 @@ class CTCHead(nn.Module):
         weight = projection.weight[..., 0]
         logits = F.linear(encoder_output.transpose(1, 2).to(weight.dtype), weight, projection.bias)
         return logits.float().log_softmax(-1)
+
+    def emissions(self, encodings: Encodings) -> LogProbs:
+        """Log-probabilities [B, T, V] of a batch, for a search."""
+        with torch.inference_mode(), without_autocast(encodings.encoded.device):
+            return log_probs_of(self(encodings.encoded))
 
 
 class RNNTDecoder(nn.Module, PredictorNames):
@@ -155,21 +172,39 @@ class RNNTHead(nn.Module):
         )
         return lattice
 
+    def transducer(self, encodings: Encodings) -> TorchTransducer:
+        """A batch as an RNN-T search sees it."""
+        return TorchTransducer(self, encodings.encoded)
 
-@dataclass
-class TransducerState:
-    """Where the predictor stands in each of B recordings."""
+
+@dataclass(frozen=True)
+class TorchStates:
+    """Where the predictor stands in each of H hypotheses."""
 
     h: Tensor
-    """[layers, B, P]."""
+    """[layers, H, P]."""
     c: Tensor
-    """[layers, B, P]."""
+    """[layers, H, P]."""
     predicted: Tensor
-    """Projected predictions [B, J]."""
+    """Projected predictions [H, J]."""
+
+    def select(self, index: NDArray[np.int64]) -> TorchStates:
+        """Those of the hypotheses ``index``."""
+        chosen = _tensor(index, self.h.device)
+        return TorchStates(self.h[:, chosen], self.c[:, chosen], self.predicted[chosen])
+
+    def replaced(self, index: NDArray[np.int64], others: TorchStates) -> TorchStates:
+        """These with ``others`` in the places ``index``."""
+        places = _tensor(index, self.h.device)
+        return TorchStates(
+            self.h.index_copy(1, places, others.h),
+            self.c.index_copy(1, places, others.c),
+            self.predicted.index_copy(0, places, others.predicted),
+        )
 
 
 class TorchTransducer:
-    """One batch of encodings, as the search of `gigaam.decoding` asks for it.
+    """One batch of encodings, as `gigaam.decoding.nets.Transducer`.
 
     Args:
         head: The transducer's networks.
@@ -178,64 +213,83 @@ class TorchTransducer:
 
     def __init__(self, head: RNNTHead, encoded: Tensor) -> None:
         self._head = head
-        encoded = encoded.transpose(1, 2).to(head.joint.enc.weight.dtype)
-        self._projected: Tensor = head.joint.enc(encoded)  # [B, T, J], once
+        self.device = encoded.device
+        self._projected = self._project(encoded)  # [B, T, J], once
 
-    def start(self) -> TransducerState:
-        """The state before the first label: zeros in place of the LSTM state and of a label."""
+    @computing
+    def _project(self, encoded: Tensor) -> Tensor:
+        projection = self._head.joint.enc
+        projected: Tensor = projection(encoded.transpose(1, 2).to(projection.weight.dtype))
+        return projected
+
+    @computing
+    def start(self) -> TorchStates:
+        """The states before the first label: zeros in place of memory and of a label."""
         decoder = self._head.decoder
         rows, layers = self._projected.size(0), decoder.lstm.num_layers
         zeros = self._projected.new_zeros(layers, rows, decoder.pred_hidden)
-        h, c = decoder.step(zeros[0], zeros, zeros)
-        return TransducerState(h, c, self._head.joint.pred(h[-1]))
+        return self._states(*decoder.step(zeros[0], zeros, zeros))
 
-    def advance(
-        self, state: TransducerState, rows: NDArray[np.int64], labels: NDArray[np.int64]
-    ) -> TransducerState:
-        """The state after one more label in the given rows; updated in place."""
-        index = self._tensor(rows)
-        inputs = self._head.decoder.embed(self._tensor(labels))
-        h, c = self._head.decoder.step(inputs, state.h[:, index], state.c[:, index])
-        state.h[:, index], state.c[:, index] = h, c
-        state.predicted[index] = self._head.joint.pred(h[-1])
-        return state
+    @computing
+    def advance(self, states: TorchStates, labels: NDArray[np.int64]) -> TorchStates:
+        """The states after one more label each."""
+        decoder = self._head.decoder
+        inputs = decoder.embed(_tensor(labels, self.device))
+        return self._states(*decoder.step(inputs, states.h, states.c))
 
+    @computing
     def join(
         self,
-        state: TransducerState,
-        rows: NDArray[np.int64],
+        states: TorchStates,
+        recordings: NDArray[np.int64],
         first_frames: NDArray[np.int64],
         width: int,
-    ) -> NDArray[np.float32]:
-        """Log-probabilities float32 [A, width, V] of ``width`` frames from ``first_frames`` on."""
-        index = self._tensor(rows)
-        frames = self._tensor(first_frames)[:, None] + torch.arange(width, device=index.device)
+    ) -> LogProbs:
+        """Log-probabilities [H, width, V] of ``width`` frames from ``first_frames`` on."""
+        frames = _tensor(first_frames, self.device)[:, None]
+        frames = frames + torch.arange(width, device=self.device)
         frames = frames.clamp(max=self._projected.size(1) - 1)
-        block = self._projected[index[:, None], frames]
-        log_probs = self._head.joint.combine(block, state.predicted[index][:, None])
-        return log_probs.cpu().numpy()
+        block = self._projected[_tensor(recordings, self.device)[:, None], frames]
+        return log_probs_of(self._head.joint.combine(block, states.predicted[:, None]))
 
-    def _tensor(self, values: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(values).to(self._projected.device)
+    def _states(self, h: Tensor, c: Tensor) -> TorchStates:
+        return TorchStates(h, c, self._head.joint.pred(h[-1]))
 
 
-def search(
-    head: CTCHead | RNNTHead,
-    decoding: CTCGreedyDecoding | RNNTGreedyDecoding,
-    encoded: Tensor,
-    lengths: Sequence[int] | NDArray[np.int64],
-) -> list[Hypothesis]:
-    """The most probable tokens of each recording of a batch.
+class DeviceLogProbs:
+    """Log-probabilities where a GPU computed them; see `gigaam.decoding.log_probs.LogProbs`.
 
     Args:
-        head: What gives the probabilities.
-        decoding: What looks for them.
-        encoded: [B, D, T], unspecified past a recording's own frames.
-        lengths: Frames of each recording.
+        values: float32 [..., V].
     """
-    with torch.inference_mode(), without_autocast(encoded.device):
-        if isinstance(decoding, RNNTGreedyDecoding):
-            assert isinstance(head, RNNTHead)
-            return decoding.search(TorchTransducer(head, encoded), lengths)
-        assert isinstance(head, CTCHead)
-        return decoding.search(head(encoded).cpu().numpy(), lengths)
+
+    def __init__(self, values: Tensor) -> None:
+        self._values = values
+
+    @property
+    def classes(self) -> int:
+        """V, the tokens and blank."""
+        return self._values.size(-1)
+
+    def best(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The most probable class and its log-probability, [...] each."""
+        log_probs, labels = self._values.max(-1)
+        return labels.cpu().numpy(), log_probs.cpu().numpy()
+
+    def top(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The ``k`` most probable classes and their log-probabilities, [..., k], best first."""
+        log_probs, labels = self._values.topk(min(k, self.classes))
+        return labels.cpu().numpy(), log_probs.cpu().numpy()
+
+    def numpy(self) -> NDArray[np.float32]:
+        """All of them."""
+        return self._values.cpu().numpy()
+
+
+def log_probs_of(values: Tensor) -> LogProbs:
+    """Log-probabilities float32 [..., V], left where they are."""
+    return ArrayLogProbs(values.numpy()) if values.device.type == "cpu" else DeviceLogProbs(values)
+
+
+def _tensor(values: NDArray[np.int64], device: torch.device) -> Tensor:
+    return torch.from_numpy(values).to(device)

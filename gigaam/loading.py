@@ -13,10 +13,11 @@ from gigaam.attention import flash_attention_available
 from gigaam.errors import CheckpointError, ModelError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.published.assigned import added_model
+from gigaam.quoting import cut
 from gigaam.store import download, registry
 from gigaam.store.checkpoints import Checkpoint, read_checkpoint
 from gigaam.store.registry import EmotionName, EncoderName, RecogniserName
-from gigaam.store.rules import Limits, cut
+from gigaam.store.rules import Limits
 from gigaam.store.schema import check_config
 
 DTypeName = Literal["float32", "float16", "bfloat16"]

@@ -5,7 +5,6 @@ Shapes: B batch, n samples, D model width, T frames of encodings.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,17 +14,18 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
-from gigaam.decoder import CTCHead, RNNTHead, search
-from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.decoder import CTCHead, Encodings, RNNTHead, TorchTransducer
+from gigaam.decoding import CTCGreedyDecoding, RNNTGreedyDecoding
+from gigaam.decoding.log_probs import LogProbs
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import CheckpointError, GigaAMError, WrongTaskError
 from gigaam.preprocess import FeatureExtractor
 from gigaam.published.objects import ModelNames, RecogniserNames
+from gigaam.quoting import brief, cut
 from gigaam.recognition import SpeechRecognition
 from gigaam.requirements import require
 from gigaam.shielding import shielded
 from gigaam.store import checkpoints
-from gigaam.store.rules import brief, cut
 
 require(torch)
 
@@ -77,16 +77,6 @@ def build_part(config: Mapping[str, Any]) -> Any:
         raise
     except (TypeError, ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise CheckpointError(f"{target} cannot be built from its config: {cut(error)}") from error
-
-
-@dataclass(frozen=True)
-class Encodings:
-    """The encoder's results for one batch."""
-
-    encoded: Tensor
-    """float32 [B, D, T], unspecified past a recording's own frames."""
-    lengths: NDArray[np.int64]
-    """[B], frames of each recording."""
 
 
 class GigaAM(nn.Module, ModelNames):
@@ -245,9 +235,15 @@ class GigaAMASR(GigaAM, SpeechRecognition, RecogniserNames):
                 f"need {self.decoding.blank_id + 1}: this tokenizer belongs to another model"
             )
 
-    def search(self, encodings: Encodings) -> list[Hypothesis]:
-        """The most probable tokens of each recording of a batch."""
-        return search(self.head, self.decoding, encodings.encoded, encodings.lengths)
+    def emissions(self, encodings: Encodings) -> LogProbs:
+        """Log-probabilities [B, T, V] of a batch; of models with a CTC head."""
+        assert isinstance(self.head, CTCHead)
+        return self.head.emissions(encodings)
+
+    def transducer(self, encodings: Encodings) -> TorchTransducer:
+        """A batch as an RNN-T search sees it; of models with an RNN-T head."""
+        assert isinstance(self.head, RNNTHead)
+        return self.head.transducer(encodings)
 
     def _tokenizer_model(self) -> bytes | None:
         return self.decoding.tokenizer.serialized

@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import torch
 
-__all__ = ["defaults_aside", "shielded", "without_autocast"]
+__all__ = ["computing", "defaults_aside", "shielded", "without_autocast"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,9 +32,11 @@ ModelT = TypeVar("ModelT", bound=OnDevice)
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
     """A block in which autocast is off on that device."""
-    if torch.amp.is_autocast_available(device.type):  # on the meta device it is not
-        return torch.autocast(device.type, enabled=False)
-    return nullcontext()
+    if not torch.amp.is_autocast_available(device.type):  # on the meta device it is not
+        return nullcontext()
+    if not torch.is_autocast_enabled(device.type):  # which costs a tenth of switching it off
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 @contextmanager
@@ -61,6 +63,17 @@ def shielded(method: Callable[Concatenate[ModelT, P], R]) -> Callable[Concatenat
     @wraps(method)
     def call(self: ModelT, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with torch.no_grad(), without_autocast(self.device):
+            return method(self, *args, **kwargs)
+
+    return call
+
+
+def computing(method: Callable[Concatenate[ModelT, P], R]) -> Callable[Concatenate[ModelT, P], R]:
+    """A method that nobody trains through, run in inference mode and without autocast."""
+
+    @wraps(method)
+    def call(self: ModelT, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.inference_mode(), without_autocast(self.device):
             return method(self, *args, **kwargs)
 
     return call

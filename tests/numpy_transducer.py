@@ -9,15 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.decoding.log_probs import ArrayLogProbs
+
 
 def _sigmoid(x: NDArray) -> NDArray:
     return 1 / (1 + np.exp(-x))
 
 
-@dataclass
-class State:
+@dataclass(frozen=True)
+class States:
     h: NDArray
     c: NDArray
+
+    def select(self, index: NDArray) -> "States":
+        return States(self.h[index], self.c[index])
+
+    def replaced(self, index: NDArray, others: "States") -> "States":
+        h, c = self.h.copy(), self.c.copy()
+        h[index], c[index] = others.h, others.c
+        return States(h, c)
 
 
 class NumpyTransducer:
@@ -52,21 +62,22 @@ class NumpyTransducer:
         logits = np.sin(encoded + 8 * h) @ self.w_out + self.b_out
         return (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
 
-    # The protocol of gigaam.decoding.Transducer.
+    # The protocol of gigaam.decoding.nets.Transducer.
 
-    def start(self) -> State:
+    def start(self) -> States:
         zeros = np.zeros((len(self.encoded), self.encoded.shape[-1]))
-        return State(*self.cell(zeros, zeros, zeros))
+        return States(*self.cell(zeros, zeros, zeros))
 
-    def advance(self, state: State, rows: NDArray, labels: NDArray) -> State:
-        h, c = state.h.copy(), state.c.copy()
-        h[rows], c[rows] = self.cell(self.embedding[labels], h[rows], c[rows])
-        return State(h, c)
+    def advance(self, states: States, labels: NDArray) -> States:
+        return States(*self.cell(self.embedding[labels], states.h, states.c))
 
-    def join(self, state: State, rows: NDArray, first_frames: NDArray, width: int) -> NDArray:
-        self.joined_rows.append(len(rows))
+    def join(
+        self, states: States, recordings: NDArray, first_frames: NDArray, width: int
+    ) -> ArrayLogProbs:
+        self.joined_rows.append(len(recordings))
         frames = (first_frames[:, None] + np.arange(width)).clip(max=self.encoded.shape[1] - 1)
-        return self.log_probs(self.encoded[rows[:, None], frames], state.h[rows][:, None])
+        encoded = self.encoded[recordings[:, None], frames]
+        return ArrayLogProbs(self.log_probs(encoded, states.h[:, None]))
 
     def search_one(self, row: int, length: int, cap: int) -> list[tuple[int, int, float]]:
         """The oracle: (label, frame, log-probability), frame after frame, one recording."""

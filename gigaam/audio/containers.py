@@ -25,7 +25,7 @@ from gigaam.audio.resampling import MAX_CHANNELS, RATE_RANGE, converted
 from gigaam.audio.sources import open_source
 from gigaam.audio.tracks import chosen_track, listed
 from gigaam.errors import AudioDecodingError, AudioError, AudioWarning
-from gigaam.store.rules import cut
+from gigaam.quoting import cut
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

@@ -1,96 +1,29 @@
-"""From log-probabilities to tokens: greedy CTC and RNN-T search over ragged batches, in numpy.
+"""Greedy search: CTC and RNN-T over ragged batches, in numpy.
 
 Shapes: B recordings, A those still unfinished, T frames, W frames of a block, U tokens, V classes
-(the last is blank). Each backend hands over whole rows of log-probabilities and keeps its own
-arrays to itself.
+(the last is blank).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.decoding.hypotheses import Hypothesis
+from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
+from gigaam.decoding.nets import Emitting, EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.tokenizer import Tokenizer, build_tokenizer
 from gigaam.errors import ArgumentError, ModelError
 from gigaam.published.objects import SearchNames, TransducerSearchNames
-
-StateT = TypeVar("StateT")
 
 # Measured with a 320-wide predictor and 34 or 1025 classes on batches of 1, 8 and 32: wide enough
 # that most calls find a token (one per 2 frames for characters, per 7 for pieces), narrow enough
 # that few joined frames are thrown away. 4 to 12 are within 20 % of each other.
 _BLOCK_FRAMES = 6
-
-
-@dataclass(frozen=True, eq=False)
-class Hypothesis:
-    """The tokens found in one recording.
-
-    Attributes:
-        ids: Token ids, int64 [U].
-        frames: The encoder frame each token belongs to, int64 [U], never decreasing. For CTC the
-            first frame of the token's run; for RNN-T the frame it was emitted at.
-        log_probs: Natural logarithm of each token's probability, float32 [U]. For CTC the highest
-            in its run: a run ramps up and down, and how long it lingers says nothing about which
-            token it is. For RNN-T the one it was emitted with.
-    """
-
-    ids: NDArray[np.int64]
-    frames: NDArray[np.int64]
-    log_probs: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def confidence(self) -> float:
-        """Geometric mean of the tokens' probabilities, in [0, 1]; 0 when there is no token."""
-        return mean_probability(self.log_probs)
-
-
-def mean_probability(log_probs: NDArray[np.float32]) -> float:
-    """Geometric mean of probabilities, in [0, 1]: the confidence of words and of whole results.
-
-    Unlike a product it does not fall with length. No tokens give 0: nothing was recognised, and
-    code that keeps what is above a threshold drops it.
-
-    Args:
-        log_probs: Their natural logarithms, float32 [U].
-    """
-    if not len(log_probs):
-        return 0.0
-    return min(1.0, float(np.exp(np.mean(log_probs, dtype=np.float64))))
-
-
-class Transducer(Protocol[StateT]):
-    """One batch of encoded recordings, as the RNN-T search sees it.
-
-    A state holds the prediction network's memory of all B rows; methods return a new one or change
-    it in place, and the search only ever uses the latest.
-    """
-
-    def start(self) -> StateT:
-        """The state before the first token: zero memory, a zero vector in place of an embedding."""
-
-    def advance(self, state: StateT, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> StateT:
-        """The state after ``labels`` [A] were fed to ``rows`` [A]; other rows stay as they are."""
-
-    def join(
-        self,
-        state: StateT,
-        rows: NDArray[np.int64],
-        first_frames: NDArray[np.int64],
-        width: int,
-    ) -> NDArray[np.float32]:
-        """Log-probabilities [A, width, V] of ``width`` frames of each row from its first frame on.
-
-        Frames past a recording's end repeat its last one; the search ignores them.
-        """
 
 
 class _GreedyDecoding:
@@ -115,6 +48,8 @@ class _GreedyDecoding:
 class CTCGreedyDecoding(_GreedyDecoding, SearchNames):
     """Greedy CTC search: the best class of each frame, repeats collapsed, blanks dropped."""
 
+    head: ClassVar[Literal["ctc"]] = "ctc"
+
     def __init__(
         self,
         vocabulary: Sequence[str] | None = None,
@@ -128,8 +63,12 @@ class CTCGreedyDecoding(_GreedyDecoding, SearchNames):
         """
         super().__init__(vocabulary, model_path)
 
+    def find(self, nets: Emitting[EncodedT], encoded: EncodedT) -> list[Hypothesis]:
+        """The tokens of each recording of a batch that the nets encoded."""
+        return self.search(nets.emissions(encoded), encoded.lengths)
+
     def search(
-        self, log_probs: NDArray[np.float32], lengths: Sequence[int] | NDArray[Any]
+        self, log_probs: NDArray[np.float32] | LogProbs, lengths: Sequence[int] | NDArray[Any]
     ) -> list[Hypothesis]:
         """The tokens of each recording.
 
@@ -137,9 +76,10 @@ class CTCGreedyDecoding(_GreedyDecoding, SearchNames):
             log_probs: Log-probabilities, float32 [B, T, V].
             lengths: Frames of each recording, int [B]; what lies past them is ignored.
         """
-        self._check_classes(log_probs.shape[-1])
-        best = log_probs.argmax(axis=-1)
-        best_log_probs = np.take_along_axis(log_probs, best[..., None], axis=-1)[..., 0]
+        if isinstance(log_probs, np.ndarray):
+            log_probs = ArrayLogProbs(log_probs)
+        self._check_classes(log_probs.classes)
+        best, best_log_probs = log_probs.best()
         return [
             self._collapse(row[: int(length)], row_log_probs[: int(length)])
             for row, row_log_probs, length in zip(best, best_log_probs, lengths, strict=True)
@@ -164,6 +104,8 @@ class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
     The loop runs over tokens, not frames: each step takes every unfinished recording to its next
     token, however many frames away. What a recording gets is what a loop of its own would give it.
     """
+
+    head: ClassVar[Literal["rnnt"]] = "rnnt"
 
     def __init__(
         self,
@@ -190,8 +132,12 @@ class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
         self.max_symbols_per_step = max_symbols_per_step
         self.block_frames = block_frames
 
+    def find(self, nets: Transducing[EncodedT], encoded: EncodedT) -> list[Hypothesis]:
+        """The tokens of each recording of a batch that the nets encoded."""
+        return self.search(nets.transducer(encoded), encoded.lengths)
+
     def search(
-        self, transducer: Transducer[StateT], lengths: Sequence[int] | NDArray[Any]
+        self, transducer: Transducer[StatesT], lengths: Sequence[int] | NDArray[Any]
     ) -> list[Hypothesis]:
         """The tokens of each recording.
 
@@ -206,10 +152,10 @@ class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
         ends = n_frames[rows]
         frames = np.zeros(len(rows), dtype=np.int64)
         symbols = np.zeros(len(rows), dtype=np.int64)
-        state = transducer.start() if len(rows) else None
+        states = transducer.start().select(rows) if len(rows) else None
         while len(rows):
-            assert state is not None
-            block = transducer.join(state, rows, frames, self.block_frames)
+            assert states is not None
+            block = transducer.join(states, rows, frames, self.block_frames)
             labels, log_probs, skipped = self._first_tokens(block)
             frames = frames + skipped
             found = (labels != self.blank_id) & (frames < ends)
@@ -220,16 +166,22 @@ class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
             frames = frames + capped
             symbols[capped] = 0
             unfinished = frames < ends
-            found = found & unfinished  # a finished recording needs no next state
-            if found.any():
-                state = transducer.advance(state, rows[found], labels[found])
             if not unfinished.all():
-                cursors = rows, ends, frames, symbols
-                rows, ends, frames, symbols = (each[unfinished] for each in cursors)
+                states = states.select(np.flatnonzero(unfinished))
+                cursors = rows, ends, frames, symbols, found, labels
+                rows, ends, frames, symbols, found, labels = (each[unfinished] for each in cursors)
+            if not found.any():
+                continue
+            if found.all():
+                states = transducer.advance(states, labels)
+            else:
+                index = np.flatnonzero(found)
+                advanced = transducer.advance(states.select(index), labels[index])
+                states = states.replaced(index, advanced)
         return emitted.hypotheses(len(n_frames))
 
     def _first_tokens(
-        self, block: NDArray[np.float32]
+        self, block: LogProbs
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
         """The first non-blank of each row of a block of log-probabilities [A, W, V].
 
@@ -237,13 +189,13 @@ class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
             Its label, its log-probability and the frames before it; of a row without any: blank,
             that of the first blank, and the whole block. All [A].
         """
-        self._check_classes(block.shape[-1])
-        best = block.argmax(axis=-1)
+        self._check_classes(block.classes)
+        best, log_probs = block.best()
         first = (best != self.blank_id).argmax(axis=1)
-        row = np.arange(len(block))
+        row = np.arange(len(best))
         labels = best[row, first]
-        skipped = np.where(labels != self.blank_id, first, block.shape[1])
-        return labels, block[row, first, labels], skipped
+        skipped = np.where(labels != self.blank_id, first, best.shape[1])
+        return labels, log_probs[row, first], skipped
 
 
 class _Emissions:

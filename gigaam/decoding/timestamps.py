@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gigaam.decoding.greedy import Hypothesis, mean_probability
+from gigaam.decoding.hypotheses import Hypothesis, mean_probability
 from gigaam.decoding.tokenizer import Tokenizer
 from gigaam.types import Word
 

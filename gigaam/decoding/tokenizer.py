@@ -16,7 +16,7 @@ from gigaam.errors import (
     TokenizerNotFoundError,
 )
 from gigaam.published.objects import TokenizerNames
-from gigaam.store.regular_files import read_regular
+from gigaam.regular_files import read_regular
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from gigaam.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer
 from gigaam.errors import CheckpointError
-from gigaam.store.rules import Choice, FileName, Limits, Maybe, Rule, Texts, brief, cut
+from gigaam.quoting import brief, cut
+from gigaam.store.rules import Choice, FileName, Limits, Maybe, Rule, Texts
 from gigaam.store.schema import (
     HOP,
     KINDS,

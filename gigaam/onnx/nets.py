@@ -10,7 +10,7 @@ import numpy as np
 from gigaam.errors import CheckpointError, ModelError
 from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.sessions import run_options
-from gigaam.store.rules import cut
+from gigaam.quoting import cut
 
 __all__ = ["Net"]
 

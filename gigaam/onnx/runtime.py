@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import AudioSource, read_audio
-from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.decoding import CTCGreedyDecoding, RNNTGreedyDecoding
+from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.features import log_mel
@@ -24,10 +25,10 @@ from gigaam.onnx.metadata import GraphMetadata
 from gigaam.onnx.nets import Net
 from gigaam.onnx.sessions import open_session, providers_of
 from gigaam.onnx.transducer import OnnxTransducer
+from gigaam.quoting import brief, cut, some
 from gigaam.recognition import SpeechRecognition
 from gigaam.store import registry
 from gigaam.store.registry import EmotionName, EncoderName, RecogniserName
-from gigaam.store.rules import brief, cut, some
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
 
@@ -38,7 +39,7 @@ Float = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Encodings:
+class GraphEncodings:
     """The encoder's results for one batch.
 
     Attributes:
@@ -179,19 +180,21 @@ class OnnxASR(OnnxModel, SpeechRecognition):
         encoded, lengths = self._run(self._read(wav_file, input_rate, track))
         return encoded, lengths
 
-    def encode(self, waveforms: Sequence[Waveform]) -> Encodings:
+    def encode(self, waveforms: Sequence[Waveform]) -> GraphEncodings:
         """The results for a batch, one recording after another: on a CPU that is the fastest."""
         runs = [self._run(samples) for samples in waveforms]
         arrays = [output[0] for output, _ in runs]
-        return Encodings(arrays, np.array([int(lengths[0]) for _, lengths in runs], np.int64))
+        return GraphEncodings(arrays, np.array([int(lengths[0]) for _, lengths in runs], np.int64))
 
-    def search(self, encodings: Encodings) -> list[Hypothesis]:
-        """The most probable tokens of each recording of a batch."""
-        if isinstance(self.decoding, CTCGreedyDecoding):
-            return self.decoding.search(_padded(encodings.arrays, 0), encodings.lengths)
+    def emissions(self, encodings: GraphEncodings) -> LogProbs:
+        """Log-probabilities [B, T, V] of a batch; of models with a CTC head."""
+        return ArrayLogProbs(_padded(encodings.arrays, 0))
+
+    def transducer(self, encodings: GraphEncodings) -> OnnxTransducer:
+        """A batch as an RNN-T search sees it; of models with an RNN-T head."""
         assert self._transducer is not None
-        transducer = OnnxTransducer(self.metadata, *self._transducer, _padded(encodings.arrays, 1))
-        return self.decoding.search(transducer, encodings.lengths)
+        blank, encoded = self.decoding.blank_id, _padded(encodings.arrays, 1)
+        return OnnxTransducer(self.metadata, blank, *self._transducer, encoded)
 
 
 def _padded(arrays: Sequence[Float], time_axis: int) -> Float:

@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 
 from gigaam.errors import CheckpointError
-from gigaam.store.regular_files import open_regular
-from gigaam.store.rules import brief
+from gigaam.quoting import brief
+from gigaam.regular_files import open_regular
 
 __all__ = ["screen"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.screening import screen
-from gigaam.store.rules import cut
+from gigaam.quoting import cut
 
 __all__ = ["open_session", "providers_of", "run_options"]
 

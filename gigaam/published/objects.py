@@ -72,12 +72,12 @@ class SearchNames:
             encoded: [B, D, T].
             lengths: int [B], frames of each recording.
         """
-        from gigaam.decoder import search
+        from gigaam.decoder import Encodings
 
         decoding: Any = self
         return [
             (decoding.tokenizer.decode(ids), ids, found.frames.tolist())
-            for found in search(head, decoding, encoded, lengths.tolist())
+            for found in decoding.find(head, Encodings(encoded, lengths.cpu().numpy()))
             for ids in [found.ids.tolist()]
         ]
 
@@ -151,14 +151,15 @@ class RecogniserNames:
             wav_lens: int [B], samples of each recording, at 16 kHz.
             word_timestamps: Whether words are asked for.
         """
-        from gigaam.decoder import search
+        from gigaam.decoder import Encodings
         from gigaam.decoding.timestamps import words_from_hypothesis
         from gigaam.timestamps_utils import compute_frame_shift
 
         model: Any = self
         tokenizer = model.decoding.tokenizer
         frames = encoded_len.tolist()
-        found = search(model.head, model.decoding, encoded, frames)
+        encodings = Encodings(encoded, encoded_len.cpu().numpy())
+        found = model.decoding.find(model.head, encodings)
         return [
             (
                 tokenizer.decode(each.ids.tolist()),

@@ -1,6 +1,6 @@
 """From recordings to results, for every backend: load, bucket by length, encode, search, spell.
 
-A backend turns a batch of waveforms into token hypotheses; all else is here.
+A backend runs the nets, a search finds tokens in what they give; all else is here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE, AudioSource, is_rated, iter_audio
 from gigaam.decoding import Hypothesis
+from gigaam.decoding.searches import Search
 from gigaam.decoding.timestamps import words_from_hypothesis
 from gigaam.decoding.tokenizer import Tokenizer
 from gigaam.errors import ArgumentError, AudioTooLongError
@@ -38,42 +39,38 @@ _WINDOW_BATCHES = 8
 _ROUNDING_S = 0.001
 
 
-class Encoded(Protocol):
-    """A batch of encoded recordings; only the backend knows what is in it."""
+class Backend(Protocol):
+    """What runs the nets, and no more. It may be called from several threads at once.
 
-    @property
-    def lengths(self) -> Iterable[Any]:
-        """Encoder frames of each recording, int [B]."""
+    Besides, it is what its search asks for: `gigaam.decoding.nets.Emitting` or
+    `gigaam.decoding.nets.Transducing`.
+    """
 
-
-EncodedT = TypeVar("EncodedT", bound=Encoded)
-
-
-class Backend(Protocol[EncodedT]):
-    """What runs the nets. It may be called from several threads at once."""
-
-    def encode(self, waveforms: Sequence[Waveform]) -> EncodedT:
-        """The encoder's output for one batch of recordings, each float32 [n], mono, 16 kHz."""
-
-    def search(self, encoded: EncodedT) -> list[Hypothesis]:
-        """The tokens of each recording of the batch."""
+    def encode(self, waveforms: Sequence[Waveform]) -> Any:
+        """A batch of recordings, each float32 [n], as a `gigaam.decoding.nets.Encoded`."""
 
 
 class Recognizer:
     """Speech recognition over a backend; holds no state of a call, so threads may share it."""
 
     def __init__(
-        self, backend: Backend[Any], tokenizer: Tokenizer, max_duration_s: float = 30.0
+        self,
+        backend: Backend,
+        tokenizer: Tokenizer,
+        search: Search,
+        max_duration_s: float = 30.0,
     ) -> None:
         """A recogniser.
 
         Args:
             backend: Runs the nets.
-            tokenizer: Spells the tokens that the backend finds.
+            tokenizer: Spells tokens.
+            search: Finds tokens in what the nets give.
             max_duration_s: Longest recording taken in one pass, in seconds.
         """
         self._backend = backend
         self._tokenizer = tokenizer
+        self._search = search
         self._max_duration_s = max_duration_s
 
     def transcribe(
@@ -140,7 +137,7 @@ class Recognizer:
             word_timestamps: Whether to give the results their words.
         """
         encoded = self._backend.encode(waveforms)
-        hypotheses = self._backend.search(encoded)
+        hypotheses = self._search.find(self._backend, encoded)
         return [
             self._result(hypothesis, len(waveform) / SAMPLE_RATE, int(frames), word_timestamps)
             for hypothesis, waveform, frames in zip(

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import AudioSource
-from gigaam.decoding import CTCGreedyDecoding, Hypothesis, RNNTGreedyDecoding
+from gigaam.decoding import DecodingOptions
+from gigaam.decoding.log_probs import LogProbs
+from gigaam.decoding.nets import Transducer
+from gigaam.decoding.searches import ModelDecoding, build_search
 from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import (
@@ -57,6 +60,7 @@ class LongformArguments(TypedDict, total=False):
     input_rate: int | None
     track: int | None
     progress: Progress | bool | None
+    decoding: DecodingOptions | None
 
 
 class SpeechRecognition(ABC):
@@ -66,7 +70,8 @@ class SpeechRecognition(ABC):
     them.
     """
 
-    decoding: CTCGreedyDecoding | RNNTGreedyDecoding
+    decoding: ModelDecoding
+    """The model's tokenizer and its own, greedy search."""
 
     @property
     @abstractmethod
@@ -78,8 +83,16 @@ class SpeechRecognition(ABC):
         """The encoder's output for one batch of recordings, each float32 [n], mono, 16 kHz."""
 
     @abstractmethod
-    def search(self, encodings: Any) -> list[Hypothesis]:
-        """The most probable tokens of each recording of a batch."""
+    def emissions(self, encodings: Any) -> LogProbs:
+        """Log-probabilities [B, T, V] of a batch; of models with a CTC head."""
+
+    @abstractmethod
+    def transducer(self, encodings: Any) -> Transducer[Any]:
+        """A batch as an RNN-T search sees it; of models with an RNN-T head."""
+
+    def recognizer(self, decoding: DecodingOptions | None = None) -> Recognizer:
+        """Recognition with the search that options describe; by default the model's own."""
+        return Recognizer(self, self.decoding.tokenizer, build_search(self.decoding, decoding))
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str
@@ -91,6 +104,7 @@ class SpeechRecognition(ABC):
         input_rate: int | None = ...,
         track: int | None = ...,
         progress: Progress | bool | None = ...,
+        decoding: DecodingOptions | None = ...,
     ) -> TranscriptionResult: ...
 
     @overload
@@ -103,6 +117,7 @@ class SpeechRecognition(ABC):
         input_rate: int | None = ...,
         track: int | None = ...,
         progress: Progress | bool | None = ...,
+        decoding: DecodingOptions | None = ...,
     ) -> list[TranscriptionResult]: ...
 
     @overload
@@ -115,6 +130,7 @@ class SpeechRecognition(ABC):
         input_rate: int | None = ...,
         track: int | None = ...,
         progress: Progress | bool | None = ...,
+        decoding: DecodingOptions | None = ...,
     ) -> list[TranscriptionResult | Exception]: ...
 
     def transcribe(
@@ -126,6 +142,7 @@ class SpeechRecognition(ABC):
         input_rate: int | None = None,
         track: int | None = None,
         progress: Progress | bool | None = None,
+        decoding: DecodingOptions | None = None,
     ) -> Any:
         """The text of a recording of up to 30 seconds, or the texts of many.
 
@@ -140,6 +157,7 @@ class SpeechRecognition(ABC):
             track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
             progress: True for a bar on a terminal or in a notebook; or called with the recordings
                 done and those in all, or None if unknown.
+            decoding: How tokens are searched for.
 
         Returns:
             `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
@@ -148,7 +166,7 @@ class SpeechRecognition(ABC):
             AudioTooLongError: A recording is over 30 seconds.
             AudioError: A recording cannot be decoded or used.
         """
-        return Recognizer(self, self.decoding.tokenizer).transcribe(
+        return self.recognizer(decoding).transcribe(
             wav_file,
             word_timestamps=word_timestamps,
             batch_size=batch_size,
@@ -180,6 +198,7 @@ class SpeechRecognition(ABC):
         input_rate: int | None = None,
         track: int | None = None,
         progress: Progress | bool | None = None,
+        decoding: DecodingOptions | None = None,
     ) -> LongformTranscriptionResult:
         """The segments of a recording of any length, in order; a sequence, with ``.text``.
 
@@ -207,6 +226,7 @@ class SpeechRecognition(ABC):
             track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
             progress: True for a bar on a terminal or in a notebook; or called with the seconds done
                 and the seconds in all, or None if unknown.
+            decoding: How tokens are searched for.
 
         Raises:
             AudioError: The recording cannot be decoded or used.
@@ -214,6 +234,7 @@ class SpeechRecognition(ABC):
         """
         transcriber, call = self._longform(
             batch_size,
+            decoding=decoding,
             channels=channels,
             segments=segments,
             max_pause=max_pause,
@@ -255,6 +276,7 @@ class SpeechRecognition(ABC):
         input_rate: int | None = None,
         track: int | None = None,
         progress: Progress | bool | None = None,
+        decoding: DecodingOptions | None = None,
     ) -> Generator[Segment, None, None]:
         """The segments of `transcribe_longform`, each as soon as it is recognised.
 
@@ -263,6 +285,7 @@ class SpeechRecognition(ABC):
         """
         transcriber, call = self._longform(
             batch_size,
+            decoding=decoding,
             channels=channels,
             segments=segments,
             max_pause=max_pause,
@@ -286,6 +309,7 @@ class SpeechRecognition(ABC):
         self,
         batch_size: int,
         *,
+        decoding: DecodingOptions | None,
         vad: Vad,
         vad_options: VadOptions | None,
         pyannote_model: str | os.PathLike[str] | None,
@@ -302,7 +326,7 @@ class SpeechRecognition(ABC):
         limits = (max_duration, min_duration, strict_limit_duration, new_chunk_threshold)
         options = with_limits(chunking, *limits)
         batch_size = batch_size if fr_batch_size is None else fr_batch_size
-        recognizer = Recognizer(self, self.decoding.tokenizer)
+        recognizer = self.recognizer(decoding)
         segmenter = own_segmenter() if vad == "auto" else None
         if segmenter is not None:
             own = OwnSegmentation(segmenter, recognizer, options, batch_size, self.device)

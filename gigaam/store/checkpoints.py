@@ -32,11 +32,11 @@ from gigaam.errors import (
     CheckpointError,
     UnknownModelError,
 )
+from gigaam.quoting import brief, cut
+from gigaam.regular_files import open_regular
 from gigaam.store.config_files import hugging_face_config, parse_json, parse_yaml
 from gigaam.store.configs import BUILTIN_NAMES, builtin_config, plain_config, stored_fields
 from gigaam.store.pickles import load_pickle
-from gigaam.store.regular_files import open_regular
-from gigaam.store.rules import brief, cut
 from gigaam.store.tokenizer_files import tokenizer_path
 
 CONFIG_FILE = "config.yaml"

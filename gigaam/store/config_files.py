@@ -9,9 +9,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from gigaam.errors import CheckpointError
+from gigaam.quoting import cut
+from gigaam.regular_files import read_regular
 from gigaam.store.configs import plain_config
-from gigaam.store.regular_files import read_regular
-from gigaam.store.rules import cut
 
 __all__ = ["hugging_face_config", "parse_json", "parse_yaml"]
 

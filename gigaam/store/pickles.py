@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from gigaam.errors import CheckpointError, UnsafeCheckpointError
+from gigaam.quoting import cut, some
+from gigaam.regular_files import open_regular
 from gigaam.store.configs import StoredNode
-from gigaam.store.regular_files import open_regular
-from gigaam.store.rules import cut, some
 
 
 def _stand_in(path: str) -> tuple[Any, str]:

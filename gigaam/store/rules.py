@@ -1,47 +1,19 @@
-"""Rules of what a value from a file may be, and quotes of such values for messages.
-
-Nothing here imports torch.
-"""
+"""Rules of what a value from a file may be."""
 
 from __future__ import annotations
 
 import os
-import reprlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from gigaam.errors import CheckpointError
+from gigaam.quoting import brief
 
 __all__ = [
     "Choice", "FileName", "Limits", "Maybe", "Names", "Odd", "Real", "Rule", "Section", "Source",
-    "Text", "Texts", "Whole", "brief", "cut", "some",
+    "Text", "Texts", "Whole",
 ]  # fmt: skip
-
-_LONGEST, _LONGEST_QUOTE, _MOST_QUOTED = 120, 500, 5
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = _LONGEST
-
-
-def brief(value: object) -> str:
-    """The ``repr`` of a value from a file, cut to a length that fits into a message."""
-    return _short.repr(value)
-
-
-def cut(text: object) -> str:
-    """What an error says, cut to a length that fits into a message: it may quote a whole file."""
-    words = str(text)
-    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]} …"
-
-
-def some(names: Collection[str]) -> str:
-    """The first few names from a file, each cut, and how many more there are."""
-    quoted = [_short.repr(name)[1:-1] for name in islice(names, _MOST_QUOTED)]
-    if len(names) > _MOST_QUOTED:
-        quoted.append(f"… ({len(names)} in all)")
-    return ", ".join(quoted)
 
 
 @dataclass(frozen=True)

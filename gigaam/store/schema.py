@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gigaam.errors import CheckpointError
+from gigaam.quoting import brief
 from gigaam.store.rules import (
     Choice,
     Limits,
@@ -26,7 +27,6 @@ from gigaam.store.rules import (
     Source,
     Text,
     Whole,
-    brief,
 )
 
 __all__ = [

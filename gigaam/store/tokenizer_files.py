@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gigaam.errors import DownloadError, TokenizerNotFoundError
+from gigaam.quoting import brief
 from gigaam.store.download import cache_root, fetch_tokenizer
 from gigaam.store.registry import FINE_TUNED_ALIASES, MODELS, resolve_fine_tuned
-from gigaam.store.rules import brief
 
 __all__ = ["tokenizer_path"]
 

@@ -18,14 +18,15 @@ def recognize(
     """What the model hears in each utterance, in their order."""
     texts = [""] * len(utterances)
     order = sorted(range(len(utterances)), key=lambda i: utterances[i].n_samples)
+    recognizer = model.recognizer()
     training = model.training
     model.eval()
     while order:
         longest_s = utterances[order[-1]].duration_s
         batch = order[-max(1, int(batch_s / longest_s)) :]
         del order[-len(batch) :]
-        hypotheses = model.search(model.encode([files.read(utterances[i]) for i in batch]))
-        for i, hypothesis in zip(batch, hypotheses, strict=True):
-            texts[i] = model.decoding.tokenizer.decode(hypothesis.ids.tolist())
+        results = recognizer.transcribe_batch([files.read(utterances[i]) for i in batch])
+        for i, result in zip(batch, results, strict=True):
+            texts[i] = str(result)
     model.train(training)
     return texts

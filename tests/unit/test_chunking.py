@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
@@ -11,16 +10,11 @@ from numpy.typing import NDArray
 
 from gigaam.errors import ArgumentError
 from gigaam.recognition.chunking import Chunk, ChunkingOptions, ChunkPlan, plan_chunks
+from gigaam.vad import Region
 from tests.examples import examples
 
 RATE = 16_000
 NO_CONTEXT = ChunkingOptions(context_s=0.0)
-
-
-@dataclass(frozen=True)
-class Region:
-    start: int
-    end: int
 
 
 def seconds(*bounds: tuple[float, float]) -> list[Region]:

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import wave
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gigaam.decoding import CTCGreedyDecoding, Hypothesis
 from gigaam.errors import ArgumentError, AudioError, AudioFileNotFoundError
 from gigaam.model import GigaAMASR
 from gigaam.recognition import LongformArguments
@@ -22,51 +20,21 @@ from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import LongformTranscriber
 from gigaam.recognition.recognizer import Recognizer
 from gigaam.types import LongformTranscriptionResult
+from gigaam.vad import EverythingIsSpeech, Region
 from tests.nets import random_asr
+from tests.tones import LETTERS, ToneReader, tone
 
 RATE = 16_000
 FRAME = 320  # samples per frame of the toy model: 20 ms
 VAD_FRAME = 640
-LETTERS = " абвгдежзийклмнопрст"
 WORD_FRAMES = 24  # each word of the recordings below is five letters and a pause: 0.48 s
 
 
 # A recording one can read: each letter is a tone
 
 
-@dataclass
-class Spectra:
-    log_probs: NDArray[np.float32]
-    lengths: NDArray[np.int64]
-
-
-class ToneReader:
-    """A real, if small, acoustic model: tones to letters, by their spectrum.
-
-    Args:
-        seconds_per_batch: How long the encoder takes.
-    """
-
-    def __init__(self, seconds_per_batch: float = 0.0) -> None:
-        self.decoding = CTCGreedyDecoding(list(LETTERS))
-        self.seconds_per_batch = seconds_per_batch
-        self.batches: list[list[int]] = []
-
-    def encode(self, waveforms) -> Spectra:
-        self.batches.append([len(samples) for samples in waveforms])
-        time.sleep(self.seconds_per_batch)
-        lengths = np.array([max(1, len(samples) // FRAME) for samples in waveforms])
-        padded = np.zeros((len(waveforms), lengths.max() * FRAME), np.float32)
-        for row, samples in zip(padded, waveforms, strict=True):
-            row[: len(samples)] = samples[: len(row)]
-        magnitudes = np.abs(np.fft.rfft(padded.reshape(len(waveforms), -1, FRAME)))
-        tones = magnitudes[..., 10 : 10 + 5 * len(LETTERS) : 5]
-        logits = np.concatenate([tones, np.full_like(tones[..., :1], 8.0)], axis=-1) / 10
-        log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        return Spectra(log_probs.astype(np.float32), lengths)
-
-    def search(self, encoded: Spectra) -> list[Hypothesis]:
-        return self.decoding.search(encoded.log_probs, encoded.lengths)
+def tone_reader(kind: type[ToneReader] = ToneReader, **options: float) -> ToneReader:
+    return kind(FRAME, blank=8.0, softness=10.0, padding=0.0, **options)
 
 
 def speak(words: list[str], level: float = 0.5) -> NDArray[np.float32]:
@@ -74,9 +42,8 @@ def speak(words: list[str], level: float = 0.5) -> NDArray[np.float32]:
     frames = np.zeros((len(words), WORD_FRAMES, FRAME), np.float32)
     for place, word in enumerate(words):
         for position, letter in enumerate(f"{word} "):
-            phase = 2 * np.pi * (10 + 5 * LETTERS.index(letter)) * np.arange(FRAME) / FRAME
             # Two frames each, and two of silence: windows may begin in the middle of a frame.
-            frames[place, 4 * position : 4 * position + 2] = level * np.sin(phase)
+            frames[place, 4 * position : 4 * position + 2] = level * tone(letter, FRAME)
     return frames.reshape(-1)
 
 
@@ -90,30 +57,6 @@ def silence(seconds: float) -> NDArray[np.float32]:
 
 
 # Two detectors
-
-
-@dataclass(frozen=True)
-class Region:
-    start: int
-    end: int
-
-
-class EverythingIsSpeech:
-    def stream(self):
-        return EverythingStream()
-
-
-class EverythingStream:
-    def __init__(self):
-        self.decided = 0
-
-    def push(self, block):
-        start = self.decided
-        self.decided += len(block)
-        return [Region(start, self.decided)]
-
-    def finish(self):
-        return []
 
 
 class EnergyDetector:
@@ -164,9 +107,9 @@ class EnergyStream:
 
 
 def transcriber(backend=None, detector=None, batch_size=8, **options) -> LongformTranscriber:
-    backend = backend or ToneReader()
+    backend = backend or tone_reader()
     return LongformTranscriber(
-        Recognizer(backend, backend.decoding.tokenizer),
+        Recognizer(backend, backend.decoding.tokenizer, backend.decoding),
         detector or EnergyDetector(),
         ChunkingOptions(**options),
         batch_size,
@@ -241,7 +184,7 @@ def test_batches_change_nothing_but_stay_in_their_size(batch_size):
     for number, word in enumerate(words_of(100)):
         parts += [speak([word] * (1 + number % 7)), silence(0.2 + number % 11)]
     recording = np.concatenate(parts)
-    backend = ToneReader()
+    backend = tone_reader()
     result = transcriber(backend, batch_size=batch_size).transcribe(recording, input_rate=RATE)
     assert result == transcriber().transcribe(recording, input_rate=RATE)
     sizes = [len(batch) * max(batch) / RATE for batch in backend.batches]
@@ -251,7 +194,7 @@ def test_batches_change_nothing_but_stay_in_their_size(batch_size):
 
 
 def test_silence_gives_no_segments():
-    backend = ToneReader()
+    backend = tone_reader()
     result = transcriber(backend).transcribe(silence(100), input_rate=RATE, word_timestamps=True)
     assert list(result) == []
     assert result.duration == 100
@@ -341,7 +284,7 @@ class Endless(io.RawIOBase):
 
 def test_segments_come_while_the_recording_goes_on():
     stream = Endless(speak(words_of(500)))
-    segments = transcriber(ToneReader(0.01)).iter_segments(stream)
+    segments = transcriber(tone_reader(seconds_per_batch=0.01)).iter_segments(stream)
     first = next(segments)
     assert first.text.split() == words_of(500)[: len(first.text.split())]
     assert stream.seconds_read < 300  # a chunk, the batches after it and what the plan holds
@@ -427,7 +370,9 @@ def test_an_error_of_the_recogniser_or_the_detector_ends_the_run():
             raise LookupError("no such model")
 
     recording = speak(words_of(500))
-    segments = transcriber(Broken(), batch_size=1).iter_segments(recording, input_rate=RATE)
+    segments = transcriber(tone_reader(Broken), batch_size=1).iter_segments(
+        recording, input_rate=RATE
+    )
     next(segments)
     with pytest.raises(RuntimeError, match="out of memory"):
         list(segments)
@@ -483,7 +428,7 @@ def test_progress_goes_up_to_the_whole():
 
 def test_progress_of_a_stream_has_no_total():
     told = []
-    segments = transcriber(ToneReader()).iter_segments(
+    segments = transcriber(tone_reader()).iter_segments(
         Endless(speak(words_of(100))), progress=lambda done, total: told.append((done, total))
     )
     for _ in range(5):
@@ -493,7 +438,7 @@ def test_progress_of_a_stream_has_no_total():
 
 
 def test_threads_share_a_transcriber():
-    shared = transcriber(ToneReader(0.005))
+    shared = transcriber(tone_reader(seconds_per_batch=0.005))
     jobs = [words_of(80, seed) for seed in range(6)]
     found = {}
 

@@ -1,12 +1,9 @@
 import gc
 import io
 import threading
-import time
 import wave
 import weakref
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gigaam.decoding import CTCGreedyDecoding, Hypothesis
 from gigaam.errors import (
     ArgumentError,
     AudioDecodingError,
@@ -27,9 +23,9 @@ from gigaam.errors import (
 from gigaam.recognition.recognizer import Recognizer
 from gigaam.types import TranscriptionResult
 from tests.examples import examples
+from tests.tones import LETTERS, ToneReader, tone
 
 RATE = 16_000
-LETTERS = " абвгдежзийклмнопрст"
 FRAME = 640  # samples per frame of the toy model: 40 ms
 
 
@@ -37,9 +33,7 @@ def speak(text: str, silence_frames: int = 0) -> NDArray[np.float32]:
     """A recording in which each letter is a tone of one frame, followed by a silent frame."""
     frames = np.zeros((2 * len(text) + silence_frames, FRAME), np.float32)
     for position, letter in enumerate(text):
-        bin_of_letter = 10 + 5 * LETTERS.index(letter)
-        phase = 2 * np.pi * bin_of_letter * np.arange(FRAME) / FRAME
-        frames[2 * position] = 0.5 * np.sin(phase)
+        frames[2 * position] = 0.5 * tone(letter, FRAME)
     return frames.reshape(-1)
 
 
@@ -52,50 +46,13 @@ def write_wav(path: Path, samples: NDArray[np.float32]) -> Path:
     return path
 
 
-@dataclass
-class Spectra:
-    """Log-probabilities [B, T, V] of a batch and its lengths [B]."""
-
-    log_probs: NDArray[np.float32]
-    lengths: NDArray[np.int64]
-
-
-class ToneReader:
-    """A real, if small, acoustic model: tones of `speak` to letters, by their spectrum.
-
-    Args:
-        memory_samples: Padded batches larger than this do not fit, as on a full GPU.
-        seconds_per_batch: How long the encoder takes.
-    """
-
-    def __init__(self, memory_samples: float = np.inf, seconds_per_batch: float = 0.0) -> None:
-        self.decoding = CTCGreedyDecoding(list(LETTERS))
-        self.memory_samples = memory_samples
-        self.seconds_per_batch = seconds_per_batch
-        self.batches: list[list[int]] = []  # samples of each recording of each batch
-
-    def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> Spectra:
-        self.batches.append([len(samples) for samples in waveforms])
-        time.sleep(self.seconds_per_batch)
-        lengths = np.array([max(1, len(samples) // FRAME) for samples in waveforms])
-        padded = np.full((len(waveforms), lengths.max() * FRAME), 0.25, np.float32)
-        if padded.size > self.memory_samples:
-            raise RuntimeError(f"out of memory: {padded.size} samples")
-        for row, samples in zip(padded, waveforms, strict=True):
-            row[: len(samples)] = samples[: len(row)]
-        magnitudes = np.abs(np.fft.rfft(padded.reshape(len(waveforms), -1, FRAME)))
-        tones = magnitudes[..., 10 : 10 + 5 * len(LETTERS) : 5]
-        logits = np.concatenate([tones, np.full_like(tones[..., :1], 50.0)], axis=-1) / 20
-        log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        return Spectra(log_probs.astype(np.float32), lengths)
-
-    def search(self, encoded: Spectra) -> list[Hypothesis]:
-        return self.decoding.search(encoded.log_probs, encoded.lengths)
+def tone_reader(kind: type[ToneReader] = ToneReader, **options: float) -> ToneReader:
+    return kind(FRAME, blank=50.0, softness=20.0, **options)
 
 
 def recognizer(backend: ToneReader | None = None, **options: float) -> Recognizer:
-    backend = backend or ToneReader()
-    return Recognizer(backend, backend.decoding.tokenizer, **options)
+    backend = backend or tone_reader()
+    return Recognizer(backend, backend.decoding.tokenizer, backend.decoding, **options)
 
 
 def texts_of(count: int) -> list[str]:
@@ -159,7 +116,7 @@ def test_error_of_one_recording(tmp_path):
 
 
 def test_no_recordings_give_no_results():
-    backend = ToneReader()
+    backend = tone_reader()
     assert recognizer(backend).transcribe([]) == []
     assert backend.batches == []
 
@@ -174,7 +131,7 @@ def test_a_list_of_one_is_a_list():
     st.integers(1, 9),
 )
 def test_results_come_in_order_whatever_the_batches(texts, batch_size):
-    backend = ToneReader()
+    backend = tone_reader()
     sources = [speak(text) for text in texts]
     results = recognizer(backend).transcribe(sources, batch_size=batch_size, input_rate=RATE)
     assert results == texts
@@ -182,7 +139,7 @@ def test_results_come_in_order_whatever_the_batches(texts, batch_size):
 
 
 def test_sixteen_recordings_are_two_batches_of_like_lengths():
-    backend = ToneReader()
+    backend = tone_reader()
     texts = texts_of(16)
     sources = [speak(text) for text in texts]
     assert recognizer(backend).transcribe(sources, batch_size=8, input_rate=RATE) == texts
@@ -219,7 +176,7 @@ def test_many_may_be_any_iterable_of_sources(tmp_path):
 
 def test_a_generator_is_drawn_in_the_callers_thread_a_window_at_a_time():
     """So that memory does not grow with the number of recordings."""
-    backend = ToneReader()
+    backend = tone_reader()
     drawn_before_each_batch = []
     threads = set()
     drawn = 0
@@ -237,7 +194,7 @@ def test_a_generator_is_drawn_in_the_callers_thread_a_window_at_a_time():
             return super().encode(waveforms)
 
     texts = texts_of(100)
-    backend = Watched()
+    backend = tone_reader(Watched)
     results = recognizer(backend).transcribe(sources(), batch_size=2, input_rate=RATE)
     assert results == texts
     assert threads == {threading.get_ident()}
@@ -253,7 +210,7 @@ def test_next_recordings_are_loaded_while_the_encoder_runs():
             return super().read(*args)
 
     loading: list[bool] = []
-    backend = ToneReader()
+    backend = tone_reader()
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
@@ -288,7 +245,7 @@ def test_limit_is_thirty_seconds():
 def test_failed_recordings_keep_their_places(tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_text("this is no recording")
-    backend = ToneReader()
+    backend = tone_reader()
     sources = [
         speak("да"),
         tmp_path / "missing.wav",
@@ -315,7 +272,7 @@ def test_failed_recordings_keep_their_places(tmp_path):
 
 def test_a_batch_that_does_not_fit_is_retried_one_by_one():
     texts = ["да", "нет", "а" * 40, "ага", "год"]
-    backend = ToneReader(memory_samples=10_000)  # the long one does not fit even alone
+    backend = tone_reader(memory_samples=10_000)  # the long one does not fit even alone
     sources = [speak(text) for text in texts]
     results = recognizer(backend).transcribe(sources, on_error="return", input_rate=RATE)
     assert results[:2] + results[3:] == texts[:2] + texts[3:]
@@ -334,7 +291,7 @@ def test_a_returned_error_does_not_hold_the_batch():
             return super().encode(waveforms)
 
     holds = []
-    result = recognizer(Holding(memory_samples=1)).transcribe(
+    result = recognizer(tone_reader(Holding, memory_samples=1)).transcribe(
         [speak("да"), speak("нет")], on_error="return", input_rate=RATE
     )
     gc.collect()
@@ -354,7 +311,7 @@ def test_an_error_of_the_callers_generator_is_the_callers():
 def test_no_thread_stays_behind_after_an_error():
     sources = [speak("да")] * 20
     with pytest.raises(RuntimeError, match="out of memory") as caught:
-        recognizer(ToneReader(memory_samples=1)).transcribe(sources, batch_size=1, input_rate=RATE)
+        recognizer(tone_reader(memory_samples=1)).transcribe(sources, batch_size=1, input_rate=RATE)
     assert caught.tb is not None  # and keeps every frame of the call alive
     assert not [t for t in threading.enumerate() if t.name.startswith("gigaam-audio")]
 
@@ -371,7 +328,7 @@ def test_arguments_out_of_range(options):
 
 
 def test_eight_threads_share_a_recognizer():
-    shared = recognizer(ToneReader(seconds_per_batch=0.002))
+    shared = recognizer(tone_reader(seconds_per_batch=0.002))
     jobs = [texts_of(count) for count in range(20, 28)]
 
     def transcribe(texts):

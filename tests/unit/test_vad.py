@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.errors import ArgumentError, AudioError, MissingDependencyError
 from gigaam.vad import (
-    PIECE_S,
     EverythingIsSpeech,
     Region,
     RegionBuilder,
@@ -26,6 +25,7 @@ from gigaam.vad import (
 )
 from gigaam.vad.detectors import build_detector
 from gigaam.vad.silero import SileroDetector, find_model
+from gigaam.vad.speech import PIECE_S
 from tests.examples import examples
 
 Samples = NDArray[np.float32]
