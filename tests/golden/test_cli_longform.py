@@ -130,8 +130,8 @@ def test_interrupt_leaves_no_half_file(long: Path, tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        process.communicate()
-    assert process.returncode == 130
+        _, told = process.communicate()
+    assert process.returncode == 130, told
     files = sorted(out.iterdir())
     assert [file.name for file in files] == [f"{n:02}.json" for n in range(len(files))]
     assert 1 <= len(files) < 60
