@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from gigaam.errors import ArgumentError
 
@@ -37,6 +39,11 @@ class Job:
 
     path: Path
     outputs: tuple[Path, ...] = ()
+
+    @property
+    def source(self) -> Path | BinaryIO:
+        """What is read."""
+        return sys.stdin.buffer if self.path == STDIN else self.path
 
     @property
     def is_missing(self) -> bool:

@@ -11,7 +11,7 @@ from gigaam.errors import ArgumentError
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import Channels
 from gigaam.recognition.phrases import DEFAULT_MAX_PAUSE_S, Segments, pause_limit_s
-from gigaam.recognition.transcription import ListeningArguments
+from gigaam.recognition.speech_recognition import LongformArguments
 
 __all__ = [
     "ChannelMix",
@@ -78,7 +78,7 @@ def listening_arguments(
     segments: Segments | None,
     max_pause: float | None,
     decode_loud_gaps: bool,
-) -> ListeningArguments:
+) -> LongformArguments:
     """The arguments of recognition that the options stand for."""
     try:
         pause_limit_s(segments, max_pause, channels == "split")
@@ -86,7 +86,7 @@ def listening_arguments(
         reason = "needs --segments phrases (or --channels split)"
         is_alone = max_pause is not None and max_pause > 0
         refuse("--max-pause", reason if is_alone else str(error))
-    arguments: ListeningArguments = {
+    arguments: LongformArguments = {
         "vad": vad,
         "channels": channels,
         "track": track,

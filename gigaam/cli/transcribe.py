@@ -30,7 +30,7 @@ from gigaam.cli.output_options import (
 from gigaam.cli.printing import complain, said
 from gigaam.cli.transcription_run import TranscriptionRun
 from gigaam.errors import GigaAMError
-from gigaam.recognition.transcription import Transcription
+from gigaam.recognition.runner import BatchRunner
 
 if TYPE_CHECKING:
     from gigaam.recognition import SpeechRecognition
@@ -94,7 +94,7 @@ def transcribe(
     named.check()
     run = TranscriptionRun(outputs, outputs.jobs(files), how_much)
     if run.jobs:
-        run.work(Transcription(_loaded(named), run.needs_times, batch_size, listening))
+        run.work(BatchRunner(_loaded(named), run.needs_times, batch_size, listening))
     run.tell()
     if run.n_failed:
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from gigaam.cli.output_options import OutputOptions
 from gigaam.cli.printing import check_stdout, complain, reason
 from gigaam.cli.progress import ProgressDisplay, progress_display
 from gigaam.errors import GigaAMError
-from gigaam.recognition.transcription import Transcription
+from gigaam.recognition.runner import BatchRunner
 
 __all__ = ["TranscriptionRun"]
 
@@ -49,13 +49,13 @@ class TranscriptionRun:
         self.needs_times = outputs.word_timestamps or self._printer.needs_times
         self._speed = ""
 
-    def work(self, transcription: Transcription) -> None:
+    def work(self, runner: BatchRunner) -> None:
         """Recognises and writes; then tells what failed."""
         # Where results appear on the terminal, they themselves show the progress.
         is_shown = self._outputs.are_printed and sys.stdout.isatty()
         hidden = is_shown or self._how_much == Talk.QUIET
         with progress_display(len(self.jobs), hidden) as display:
-            failures = self._failures(transcription, display)
+            failures = self._failures(runner, display)
         for path, failure in failures:
             complain(reason(path, failure))
             if self._how_much == Talk.VERBOSE:
@@ -79,22 +79,21 @@ class TranscriptionRun:
         return "; ".join(filter(None, (self._speed, skipped if self._n_skipped else "")))
 
     def _failures(
-        self, transcription: Transcription, display: ProgressDisplay
+        self, runner: BatchRunner, display: ProgressDisplay
     ) -> list[tuple[Path, Exception]]:
         failures: list[tuple[Path, Exception]] = []
         printer = self._printer
-        for outcome in transcription.run(
-            self.jobs, on_progress=display.at, on_segment=printer.segment
-        ):
+        recordings = ((job, job.source) for job in self.jobs)
+        for outcome in runner.run(recordings, on_progress=display.at, on_segment=printer.segment):
             result = outcome.result
             if not isinstance(result, Exception):
                 try:
-                    printer.result(outcome.job, result)
+                    printer.result(outcome.key, result)
                 except BrokenPipeError:  # nobody reads any more
                     raise
                 except (GigaAMError, OSError) as error:
                     result = error
             if isinstance(result, Exception):
-                failures.append((outcome.job.path, result))
+                failures.append((outcome.key.path, result))
             display.finish(0.0 if isinstance(result, Exception) else outcome.duration_s)
         return failures

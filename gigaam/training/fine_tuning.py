@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
 
-from gigaam.cli.progress import progress_display
 from gigaam.dataset.manifests import read_manifest
 from gigaam.errors import ArgumentError, MissingDependencyError
 from gigaam.evaluation.evaluating import evaluate
@@ -130,6 +129,8 @@ def _shown(value: Any) -> str:
 def _write(model: GigaAM, folder: Path, options: RunOptions, task: Task, run: Run) -> None:
     """Saves the model and its card, and tells how well it does."""
     model.save(folder)
+    from gigaam.cli.progress import progress_display  # which only runs on terminals need
+
     reports = []
     for manifest in dict.fromkeys([*options.data.dev, *options.data.test]):
         n = len(read_manifest(manifest, required=()))

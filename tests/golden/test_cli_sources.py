@@ -19,9 +19,8 @@ from typer.testing import CliRunner, Result
 from gigaam import GigaAMASR
 from gigaam.audio import duration_s, read_audio
 from gigaam.cli import app
-from gigaam.cli.jobs import Job
 from gigaam.errors import AudioTooLongError
-from gigaam.recognition.transcription import Transcription
+from gigaam.recognition.runner import BatchRunner
 from tests.waves import write_wav
 
 
@@ -115,8 +114,8 @@ def test_a_chained_recording_is_longer_than_its_header_says(
     assert first == last == sentence
     assert middle.count("сколько войн ты проиграл") == 6
     told = []
-    (outcome,) = Transcription(packaged_model).run(
-        [Job(path)], on_progress=lambda *each: told.append(each)
+    (outcome,) = BatchRunner(packaged_model).run(
+        [("long", path)], on_progress=lambda *each: told.append(each)
     )
     assert outcome.duration_s == outcome.result.duration == pytest.approx(6 * stated_s, abs=0.01)
     assert all(total_s is None or done_s <= total_s for done_s, total_s in told)
@@ -137,8 +136,8 @@ def test_a_recording_is_shorter_than_its_header_says(
     assert stated_s > 3600
     told = []
     with pytest.warns(UserWarning, match="cut short"):
-        (outcome,) = Transcription(packaged_model).run(
-            [Job(path)], on_progress=lambda *each: told.append(each)
+        (outcome,) = BatchRunner(packaged_model).run(
+            [("hours", path)], on_progress=lambda *each: told.append(each)
         )
     assert outcome.result.text.strip() == sentence
     assert outcome.result.duration == pytest.approx(len(samples) / 32_000)
