@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gigaam import types as types
     from gigaam import utils as utils
     from gigaam import vad_utils as vad_utils
+    from gigaam.decoding import DecodingOptions
     from gigaam.errors import (
         ArgumentError,
         AudioDecodingError,
@@ -68,6 +69,7 @@ __version__ = "0.4.0"
 
 _HOMES = {
     "gigaam.recognition.chunking": ("ChunkingOptions",),
+    "gigaam.decoding": ("DecodingOptions",),
     "gigaam.errors": (
         "ArgumentError",
         "AudioDecodingError",
@@ -126,6 +128,7 @@ __all__ = [
     "ChecksumError",
     "ChunkingOptions",
     "DatasetError",
+    "DecodingOptions",
     "DownloadError",
     "ExportError",
     "GigaAM",

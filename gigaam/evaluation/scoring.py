@@ -1,6 +1,6 @@
 """What was heard against what was said: edits, aligned words, error rates.
 
-jiwer (of the extra ``train``) does the counting.
+jiwer does the counting.
 """
 
 from __future__ import annotations

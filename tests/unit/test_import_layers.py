@@ -116,9 +116,10 @@ def imported(path: Path) -> Iterator[str]:
             waiting += statement.body
         elif isinstance(statement, ast.ImportFrom) and statement.module == "gigaam":
             yield from (alias.name for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom) and statement.module is not None:
-            if statement.module.startswith("gigaam."):
-                yield statement.module.split(".")[1]
+        elif isinstance(statement, ast.ImportFrom):
+            top, _, rest = (statement.module or "").partition(".")
+            if top == "gigaam":
+                yield rest.partition(".")[0]
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))

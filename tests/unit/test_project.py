@@ -1,5 +1,6 @@
 """What the project's own documents promise: versions agree, names exist."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -171,3 +172,36 @@ def test_torchaudio_beside_torch_for_another_cuda() -> None:
     assert torchaudio_beside(repr(newer)) == ["torchaudio", newer, built_for]
     refused = ["MissingDependencyError", next_major, built_for]
     assert torchaudio_beside(repr(next_major)) == refused
+
+
+LONG_FILES = {"tests/parity/test_hostile_graphs.py", "tests/parity/test_published_programs.py"}
+LONG_FILES |= {"tests/published.py"}
+LONG_FILES |= {
+    f"tests/unit/test_{name}.py"
+    for name in ("audio", "checkpoints", "cli", "download", "hostile_models", "longform")
+}
+"""Files that may have over 400 lines: each tests one thing or holds tables."""
+
+
+def code_files() -> list[Path]:
+    folders = ("benchmarks", "examples", "gigaam", "recipes", "scripts", "tests")
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_files_are_short() -> None:
+    long = {path for path in code_files() if path.read_text().count("\n") > 400}
+    assert {path.relative_to(ROOT).as_posix() for path in long} <= LONG_FILES
+
+
+def test_functions_are_short() -> None:
+    """Forty lines, signature and docstring apart."""
+    long = []
+    for path in code_files():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                documented = ast.get_docstring(node, clean=False) is not None
+                first = node.body[1:2] if documented else node.body[:1]
+                length = (node.end_lineno or 0) - first[0].lineno + 1 if first else 0
+                if length > 40:
+                    long.append(f"{path.relative_to(ROOT)}: {node.name}: {length}")
+    assert long == []

@@ -19,6 +19,7 @@ PUBLIC = [
     "ChecksumError",
     "ChunkingOptions",
     "DatasetError",
+    "DecodingOptions",
     "DownloadError",
     "ExportError",
     "GigaAM",
