@@ -14,9 +14,10 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from gigaam.audio import SAMPLE_RATE, AudioSource, read_audio
-from gigaam.decoder import CTCHead, Encodings, RNNTHead, TorchTransducer
+from gigaam.decoder import CTCHead, Encodings, RNNTHead
 from gigaam.decoding import CTCGreedyDecoding, RNNTGreedyDecoding
 from gigaam.decoding.log_probs import LogProbs
+from gigaam.decoding.nets import Transducer
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import CheckpointError, GigaAMError, WrongTaskError
 from gigaam.preprocess import FeatureExtractor
@@ -236,14 +237,16 @@ class GigaAMASR(GigaAM, SpeechRecognition, RecogniserNames):
             )
 
     def emissions(self, encodings: Encodings) -> LogProbs:
-        """Log-probabilities [B, T, V] of a batch; of models with a CTC head."""
-        assert isinstance(self.head, CTCHead)
-        return self.head.emissions(encodings)
+        """Log-probabilities [B, T, V] of a batch."""
+        if isinstance(self.head, CTCHead):
+            return self.head.emissions(encodings)
+        return super().emissions(encodings)
 
-    def transducer(self, encodings: Encodings) -> TorchTransducer:
-        """A batch as an RNN-T search sees it; of models with an RNN-T head."""
-        assert isinstance(self.head, RNNTHead)
-        return self.head.transducer(encodings)
+    def transducer(self, encodings: Encodings) -> Transducer[Any]:
+        """A batch as an RNN-T search sees it."""
+        if isinstance(self.head, RNNTHead):
+            return self.head.transducer(encodings)
+        return super().transducer(encodings)
 
     def _tokenizer_model(self) -> bytes | None:
         return self.decoding.tokenizer.serialized

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gigaam.audio import AudioSource, read_audio
 from gigaam.decoding import CTCGreedyDecoding, RNNTGreedyDecoding
 from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
+from gigaam.decoding.nets import Transducer
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.features import log_mel
@@ -187,12 +188,15 @@ class OnnxASR(OnnxModel, SpeechRecognition):
         return GraphEncodings(arrays, np.array([int(lengths[0]) for _, lengths in runs], np.int64))
 
     def emissions(self, encodings: GraphEncodings) -> LogProbs:
-        """Log-probabilities [B, T, V] of a batch; of models with a CTC head."""
+        """Log-probabilities [B, T, V] of a batch."""
+        if self._transducer is not None:
+            return super().emissions(encodings)
         return ArrayLogProbs(_padded(encodings.arrays, 0))
 
-    def transducer(self, encodings: GraphEncodings) -> OnnxTransducer:
-        """A batch as an RNN-T search sees it; of models with an RNN-T head."""
-        assert self._transducer is not None
+    def transducer(self, encodings: GraphEncodings) -> Transducer[Any]:
+        """A batch as an RNN-T search sees it."""
+        if self._transducer is None:
+            return super().transducer(encodings)
         blank, encoded = self.decoding.blank_id, _padded(encodings.arrays, 1)
         return OnnxTransducer(self.metadata, blank, *self._transducer, encoded)
 

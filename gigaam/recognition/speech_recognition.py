@@ -15,6 +15,7 @@ from gigaam.decoding import DecodingOptions
 from gigaam.decoding.log_probs import LogProbs
 from gigaam.decoding.nets import Transducer
 from gigaam.decoding.searches import ModelDecoding, build_search
+from gigaam.errors import ModelError
 from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import (
@@ -82,13 +83,21 @@ class SpeechRecognition(ABC):
     def encode(self, waveforms: Sequence[NDArray[np.float32]]) -> Any:
         """The encoder's output for one batch of recordings, each float32 [n], mono, 16 kHz."""
 
-    @abstractmethod
     def emissions(self, encodings: Any) -> LogProbs:
-        """Log-probabilities [B, T, V] of a batch; of models with a CTC head."""
+        """Log-probabilities [B, T, V] of a batch.
 
-    @abstractmethod
+        Raises:
+            ModelError: The model has no CTC head.
+        """
+        raise ModelError("a search for CTC does not go with this model's head")
+
     def transducer(self, encodings: Any) -> Transducer[Any]:
-        """A batch as an RNN-T search sees it; of models with an RNN-T head."""
+        """A batch as an RNN-T search sees it.
+
+        Raises:
+            ModelError: The model has no RNN-T head.
+        """
+        raise ModelError("a search for RNN-T does not go with this model's head")
 
     def recognizer(self, decoding: DecodingOptions | None = None) -> Recognizer:
         """Recognition with the search that options describe; by default the model's own."""

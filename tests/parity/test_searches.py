@@ -9,9 +9,16 @@ import pytest
 
 import gigaam
 import gigaam.onnx
-from gigaam.decoding import DecodingOptions, Hypothesis, register_search, searches
+from gigaam.decoding import (
+    CTCGreedyDecoding,
+    DecodingOptions,
+    Hypothesis,
+    RNNTGreedyDecoding,
+    register_search,
+    searches,
+)
 from gigaam.decoding.searches import ModelDecoding
-from gigaam.errors import ArgumentError
+from gigaam.errors import ArgumentError, ModelError
 from gigaam.recognition import SpeechRecognition
 from tests.exports import export_once
 
@@ -63,6 +70,13 @@ def test_a_search_of_ones_own(
     segments = model.iter_longform(example, vad="none", decoding=every_other)
     assert [segment.text for segment in segments] == [expected]
     assert model.transcribe(example) == whole
+
+
+def test_a_search_for_another_head(model: SpeechRecognition, example: Path) -> None:
+    other = {"ctc": RNNTGreedyDecoding, "rnnt": CTCGreedyDecoding}[model.decoding.head](["а"])
+    encoded = model.encode([np.zeros(16_000, np.float32)])
+    with pytest.raises(ModelError, match="does not go with this model's head"):
+        other.find(model, encoded)
 
 
 def test_fewer_tokens_per_frame(model: SpeechRecognition, example: Path) -> None:

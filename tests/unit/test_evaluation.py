@@ -41,9 +41,6 @@ class Scripted(SpeechRecognition):
     def encode(self, waveforms: Sequence[np.ndarray]) -> Any:
         raise NotImplementedError
 
-    def search(self, encodings: Any) -> Any:
-        raise NotImplementedError
-
     def transcribe(self, wav_file: Any, **options: Any) -> Any:
         assert options["input_rate"] == RATE
         self.batches.append([len(samples) for samples in wav_file])
