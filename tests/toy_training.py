@@ -10,9 +10,10 @@ from gigaam.model import GigaAMASR
 from gigaam.training.augment import SpectrogramMasks
 from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import standardize_first_layer
+from gigaam.training.initial_model import round_front_end
 from gigaam.training.loader import Batch
-from gigaam.training.objective import LossOptions, Objective
-from gigaam.training.starting_point import round_front_end
+from gigaam.training.objective import LossOptions
+from gigaam.training.tasks.recognition import RecognitionObjective
 
 LETTERS = "abcd"
 EXAMPLE_SAMPLES = 15000
@@ -69,14 +70,14 @@ def toy_model(kind: str) -> GigaAMASR:
 
 def toy_objective(
     kind: str, auxiliary_ctc: float = 0.0, seed: int = 0, dropout: float = 0.0
-) -> Objective:
+) -> RecognitionObjective:
     """What a run begins with."""
     torch.manual_seed(seed)
     model = toy_model(kind)
     round_front_end(model.preprocessor)
     standardize_first_layer(model, torch.full((16,), -6.0), torch.full((16,), 3.0))
     add_dropout(model.encoder, dropout)
-    return Objective(model, LossOptions(auxiliary_ctc))
+    return RecognitionObjective(model, LossOptions(auxiliary_ctc))
 
 
 def tones(seed: int = 0) -> Batch:

@@ -1,4 +1,4 @@
-"""The utterances of a run's manifests that can be learnt from, and why others cannot."""
+"""The utterances of a run's manifests that can be learnt from, and why the others cannot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gigaam.errors import DatasetError, ModelError
 from gigaam.evaluation.report_text import counted, place
 from gigaam.evaluation.scoring import tidy_text
 
-__all__ = ["Corpus", "Limits", "gather", "read_texts", "readable"]
+__all__ = ["Corpus", "Limits", "gather", "read_transcriptions", "readable"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ class Corpus:
     """Utterances for training.
 
     Attributes:
-        utterances: Those that can be learnt from; `text` is what the model is to say.
-        left_out: How many others there are, by the reason.
+        utterances: Those that can be learnt from; `text` is what the model is to output.
+        left_out: Number of the others, by reason.
     """
 
     utterances: Sequence[Utterance]
@@ -35,41 +35,38 @@ class Corpus:
 
     @property
     def duration_s(self) -> float:
-        """Their length, in seconds."""
+        """Total length, in seconds."""
         return sum(utterance.duration_s for utterance in self.utterances)
 
 
-def read_texts(manifests: Sequence[str], column: str, normalize: bool) -> list[Utterance]:
-    """The utterances of manifests, their texts what the model is to say.
+def read_transcriptions(manifests: Sequence[str], normalize: bool) -> list[Utterance]:
+    """The utterances of manifests, their texts as the model is to spell them.
 
     Args:
-        manifests: Files.
-        column: The column that says it.
-        normalize: Lower-case, without punctuation; else only spaces are tidied.
+        manifests: Paths of the manifests.
+        normalize: Lower-case texts and strip punctuation; otherwise only tidy their spaces.
 
     Raises:
-        DatasetError: A manifest is not what it should be.
+        DatasetError: A manifest is invalid.
     """
     clean = normalize_text if normalize else tidy_text
-    utterances = [u for path in manifests for u in read_manifest(path, required=(column,))]
-    if column != "transcription":
-        return [
-            replace(u, text=u.columns[column] if u.columns[column].strip() else "")
-            for u in utterances
-        ]
-    return [replace(u, text=clean(u.text)) for u in utterances]
+    return [
+        replace(utterance, text=clean(utterance.text))
+        for path in manifests
+        for utterance in read_manifest(path)
+    ]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an utterance may be.
+    """What makes an utterance usable for training.
 
     Attributes:
-        encode: Gives the labels of a text.
-        max_s: Longer utterances are left out.
-        max_labels_per_s: Those with more labels are left out: CTC has but one per frame.
-        column: What the manifest calls the text.
-        silence: Whether those without a text stay, as recordings in which nobody speaks.
+        encode: Returns the labels of a text.
+        max_s: Longest utterance, in seconds.
+        max_labels_per_s: Most labels per second: CTC has room for one per frame only.
+        column: The manifest's column that the text comes from.
+        silence: Whether utterances without a text are kept, as recordings in which nobody speaks.
     """
 
     encode: Callable[[str], Sequence[int]]
@@ -79,7 +76,7 @@ class Limits:
     silence: bool = False
 
     def obstacle(self, utterance: Utterance) -> str | None:
-        """Why nothing can be learnt from an utterance, if so."""
+        """Why nothing can be learnt from an utterance; None if something can."""
         if why := unusable(utterance, self.column, self.silence):
             return why
         if utterance.duration_s > self.max_s:
@@ -90,19 +87,19 @@ class Limits:
             return "characters outside the vocabulary"
         repeats = sum(left == right for left, right in pairwise(labels))
         if len(labels) + repeats > self.max_labels_per_s * utterance.duration_s:
-            return "more text than the sound has room for"
+            return "more text than fits into the recording"
         return None
 
 
 def gather(utterances: Sequence[Utterance], limits: Limits) -> Corpus:
-    """What can be learnt from; what cannot is told, with the first places.
+    """The utterances that can be learnt from; warns of the others and where the first ones are.
 
     Args:
-        utterances: All there are.
-        limits: What they may be.
+        utterances: All utterances of the training manifests.
+        limits: What makes them usable.
 
     Raises:
-        DatasetError: Nothing is left.
+        DatasetError: None is usable.
     """
     corpus = _sorted_out(utterances, limits.obstacle, "train")
     if not corpus.utterances:
@@ -114,37 +111,37 @@ def gather(utterances: Sequence[Utterance], limits: Limits) -> Corpus:
 
 
 def readable(utterances: Sequence[Utterance], column: str, silence: bool) -> Sequence[Utterance]:
-    """Those of a development set by which a model can be judged; others are told.
+    """The utterances that a model can be validated on; warns of the others.
 
     Args:
-        utterances: All there are.
-        column: What the manifest calls the text.
-        silence: Whether those without a text count, as recordings in which nobody speaks.
+        utterances: All utterances of the development manifests.
+        column: The manifest's column that the text comes from.
+        silence: Whether utterances without a text count, as recordings in which nobody speaks.
 
     Raises:
-        DatasetError: Nothing is left.
+        DatasetError: None is usable.
     """
     corpus = _sorted_out(utterances, lambda utterance: unusable(utterance, column, silence), "dev")
     if utterances and not corpus.utterances:
-        raise DatasetError(f"the development set has nothing to judge by: {_reasons(corpus)}")
+        raise DatasetError(f"the development set has no usable utterance: {_reasons(corpus)}")
     return corpus.utterances
 
 
 def unusable(utterance: Utterance, column: str, silence: bool) -> str | None:
-    """What an utterance lacks for any use, if so."""
+    """What an utterance lacks for any use; None if nothing."""
     if not (utterance.text or silence):
         return f"no {column}"
     if not utterance.path.exists():
         return "no such file"
     if not utterance.n_samples:
-        return "no duration in the manifest, nor in the file's header"
+        return "no duration in the manifest or in the file's header"
     return None
 
 
 def _sorted_out(
     utterances: Sequence[Utterance], obstacle: Callable[[Utterance], str | None], name: str
 ) -> Corpus:
-    """The utterances without an obstacle; a warning for each kind of the others."""
+    """The utterances without an obstacle; one warning per kind of obstacle among the others."""
     kept: list[Utterance] = []
     left_out: dict[str, list[Utterance]] = {}
     for utterance in utterances:
@@ -166,13 +163,13 @@ def _reasons(corpus: Corpus) -> str:
 
 
 def _places(utterances: Sequence[Utterance]) -> str:
-    """Where the first of some utterances are."""
+    """The places of the first few utterances."""
     shown = [_place(utterance) for utterance in utterances[:_SHOWN_PLACES]]
     return "; ".join(shown) + ("; …" if len(utterances) > _SHOWN_PLACES else "")
 
 
 def _place(utterance: Utterance) -> str:
-    """Where an utterance is, in its manifest and on the disk, and what it is to say."""
+    """Where an utterance is, in its manifest and on disk, and its text."""
     text = f" ({utterance.text[:_SHOWN_TEXT]!r})" if utterance.text else ""
     row = f"{utterance.manifest}, line {utterance.line}: " if utterance.manifest else ""
     return f"{row}{place(utterance)}{text}"

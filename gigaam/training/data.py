@@ -1,14 +1,8 @@
-"""Training data: memory-mapped speech, and batches planned ahead.
-
-Everything random about a pass over the data is a pure function of (seed, pass number, place in the
-pass), so that a run stopped anywhere goes on with exactly the batches it would have had.
-"""
+"""The recordings of the training data, WAV files mapped into memory."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +15,14 @@ from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError
 
 _HEADER_TOLERANCE_S = 1.0
-"""So much longer or shorter than its header says a recording may be: batches are planned by it."""
+"""How far a recording's length may differ from its header, by which batches are planned."""
 
 
 class SpeechFiles:
-    """Samples of utterances, in any order.
+    """Reads the samples of utterances, in any order.
 
-    WAV files of 16 kHz, one channel and 16 bits are mapped into memory. Others are decoded from
-    their beginning each time: of long ones cut into many utterances a WAV file is better made.
+    16 kHz mono 16-bit WAV files are mapped into memory. Others are decoded from their beginning
+    each time, so long ones that hold many utterances are better converted to WAV first.
     """
 
     def __init__(self) -> None:
@@ -39,8 +33,8 @@ class SpeechFiles:
 
         Raises:
             AudioError: The recording cannot be read.
-            DatasetError: It ends too soon, or is not as long as its header says and the manifest
-                has no duration.
+            DatasetError: The recording ends too soon, or the manifest has no duration and the
+                recording is not as long as its header says.
         """
         if utterance.path not in self._maps:
             self._maps[utterance.path] = _map_wav(utterance.path)
@@ -56,15 +50,15 @@ class SpeechFiles:
         return np.divide(recording[utterance.first_sample : stop], 32768, dtype=np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_maps": {}}  # another process maps the files itself
+        return {"_maps": {}}  # other processes map the files themselves
 
 
 def _check_header(utterance: Utterance, n_samples: int) -> None:
-    """Sees that an utterance is about as long as the plan has it."""
+    """Raises `DatasetError` unless an utterance is about as long as planned."""
     if abs(n_samples - utterance.n_samples) > _HEADER_TOLERANCE_S * SAMPLE_RATE:
         raise DatasetError(
-            f"{n_samples / SAMPLE_RATE:.2f} s long, but {utterance.duration_s:.2f} s by the header "
-            "of the file: write the duration into the manifest"
+            f"{n_samples / SAMPLE_RATE:.2f} s long, but {utterance.duration_s:.2f} s according to "
+            "the file's header: write the duration into the manifest"
         )
 
 
@@ -87,198 +81,4 @@ def _map_wav(path: Path) -> NDArray[np.int16] | None:
             start = file.tell()
         return np.memmap(path, dtype="<i2", mode="r", offset=start)[: size // 2]
     except (OSError, struct.error, ValueError):
-        return None  # whoever decodes it says what is wrong
-
-
-@dataclass(frozen=True)
-class Source:
-    """How often a pass draws from one manifest, and how much it may be stretched.
-
-    Attributes:
-        repeats: copies of every utterance in a pass, at the beginning and at the end of training
-            (linear in between; fractions draw a random part).
-        speed: range of the speed factor; pitch changes with it.
-        join: probability that a short utterance is joined to another one of the same manifest.
-    """
-
-    repeats: tuple[float, float]
-    speed: tuple[float, float] = (0.9, 1.1)
-    join: float = 0.0
-
-    def repeats_at(self, progress: float) -> float:
-        """Copies of every utterance when `progress` (0 to 1) of the training is done."""
-        first, last = self.repeats
-        return first + (last - first) * progress
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One training example to be made.
-
-    Attributes:
-        utterances: what is said, one or more of them one after another.
-        speed: factor; above 1 is faster and higher.
-        lead_s: silence in front, seconds.
-        gap_s: silence between utterances, seconds.
-        trail_s: silence behind, seconds.
-        number: the draw's place in the pass: with seed and pass it fixes all further randomness.
-    """
-
-    utterances: tuple[Utterance, ...]
-    speed: float
-    lead_s: float
-    gap_s: float
-    trail_s: float
-    number: int
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the finished example in seconds."""
-        speech = sum(u.duration_s for u in self.utterances) / self.speed
-        return self.lead_s + speech + self.gap_s * (len(self.utterances) - 1) + self.trail_s
-
-    @property
-    def text(self) -> str:
-        """What the example says."""
-        return " ".join(u.text for u in self.utterances)
-
-
-@dataclass(frozen=True)
-class PassPlan:
-    """What makes a pass over the data: with it, `plan_pass` always gives the same batches.
-
-    Attributes:
-        seed: of the run.
-        number: of the pass, from 0.
-        progress: part of the training done when the pass began, 0 to 1.
-        sizes: utterances per manifest; manifests may grow or appear between passes.
-    """
-
-    seed: int
-    number: int
-    progress: float
-    sizes: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BatchLimits:
-    """How examples are packed.
-
-    Attributes:
-        batch_s: audio per batch in seconds, padding included.
-        max_s: longest example in seconds; longer ones are left out.
-        join_below_s: utterances shorter than this may be joined.
-        silence_s: longest silence in front of or behind an example.
-        mix: part of the examples that another one follows, whoever speaks it, as in a conversation.
-        pause_s: longest pause around and between the examples of a conversation.
-        max_characters_per_s: faster examples are left out (CTC needs a frame for each).
-    """
-
-    batch_s: float = 100.0
-    max_s: float = 20.0
-    join_below_s: float = 4.0
-    silence_s: float = 0.7
-    mix: float = 0.0
-    pause_s: float = 4.0
-    max_characters_per_s: float = 22.0
-
-
-def plan_pass(
-    plan: PassPlan,
-    manifests: Mapping[str, Sequence[Utterance]],
-    sources: Mapping[str, Source],
-    limits: BatchLimits,
-) -> list[list[Draw]]:
-    """The batches of one pass: examples of similar length together, batches in random order.
-
-    The very first pass goes from short examples to long ones.
-    """
-    rng = np.random.default_rng([plan.seed, plan.number])
-    draws: list[Draw] = []
-    for name in sorted(plan.sizes):
-        utterances = manifests[name][: plan.sizes[name]]
-        chosen = _repeat(utterances, sources[name].repeats_at(plan.progress), rng)
-        draws += _draw(chosen, sources[name], limits, rng, first_number=len(draws))
-    usable = [
-        d
-        for d in _mixed(draws, limits, rng)
-        if d.duration_s <= limits.max_s
-        and len(d.text) * d.speed
-        <= limits.max_characters_per_s * sum(u.duration_s for u in d.utterances)
-    ]
-    batches = _pack(usable, limits.batch_s, rng)
-    if plan.number == 0:
-        return batches  # short examples first: CTC finds its first alignments there
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def _repeat(
-    utterances: Sequence[Utterance], repeats: float, rng: np.random.Generator
-) -> list[Utterance]:
-    """Every utterance `repeats` times, in random order; a fraction takes a random part."""
-    n = round(repeats * len(utterances))
-    chosen: list[Utterance] = []
-    while len(chosen) < n:
-        order = rng.permutation(len(utterances))[: n - len(chosen)]
-        chosen += [utterances[i] for i in order]
-    return chosen
-
-
-def _draw(
-    chosen: list[Utterance],
-    source: Source,
-    limits: BatchLimits,
-    rng: np.random.Generator,
-    first_number: int,
-) -> list[Draw]:
-    draws: list[Draw] = []
-    i = 0
-    while i < len(chosen):
-        n = 1
-        while (
-            n < 3
-            and i + n < len(chosen)
-            and max(u.duration_s for u in chosen[i : i + n + 1]) < limits.join_below_s
-            and rng.random() < source.join
-        ):
-            n += 1
-        # Half of the examples begin and end where the recording does.
-        lead_s, trail_s = np.maximum(rng.uniform(-1, 1, size=2), 0) * limits.silence_s
-        speed, gap_s = rng.uniform(*source.speed), rng.uniform(0.05, 0.5)
-        number = first_number + len(draws)
-        draws.append(
-            Draw(tuple(chosen[i : i + n]), float(speed), lead_s, float(gap_s), trail_s, number)
-        )
-        i += n
-    return draws
-
-
-def _mixed(draws: Sequence[Draw], limits: BatchLimits, rng: np.random.Generator) -> Iterator[Draw]:
-    """The examples, some of them followed by another one after a pause."""
-    order = iter(rng.permutation(len(draws)))
-    for first in order:
-        draw = draws[first]
-        if rng.random() < limits.mix and (second := next(order, None)) is not None:
-            lead_s, gap_s, trail_s = limits.pause_s * rng.uniform(size=3) ** 2
-            utterances = draw.utterances + draws[second].utterances
-            both = Draw(utterances, draw.speed, lead_s, gap_s, trail_s, draw.number)
-            if both.duration_s <= limits.max_s:
-                yield both
-                continue
-            yield draws[second]
-        yield draw
-
-
-def _pack(draws: Sequence[Draw], batch_s: float, rng: np.random.Generator) -> list[list[Draw]]:
-    """Examples sorted by a slightly blurred length, cut into batches of at most `batch_s`."""
-    blur = rng.uniform(0.95, 1.05, size=len(draws))
-    order = np.argsort([d.duration_s * b for d, b in zip(draws, blur, strict=True)], kind="stable")
-    batches: list[list[Draw]] = []
-    longest = 0.0
-    for i in order:
-        longest = max(longest, draws[i].duration_s)
-        if not batches or longest * (len(batches[-1]) + 1) > batch_s:
-            batches.append([])
-            longest = draws[i].duration_s
-        batches[-1].append(draws[i])
-    return batches
+        return None  # decoding it will report what is wrong

@@ -1,4 +1,4 @@
-"""Batches of fine-tuning, epoch after epoch, from where a run stands."""
+"""Batches for fine-tuning, epoch after epoch, from any point of a run on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from gigaam.dataset.manifests import Utterance
 from gigaam.training.augment import AugmentOptions
-from gigaam.training.data import Draw, SpeechFiles
-from gigaam.training.interruption import ignore_interrupts
-from gigaam.training.loader import Batch, BatchMaker
+from gigaam.training.data import SpeechFiles
+from gigaam.training.loader import Batch, BatchMaker, Draw
+from gigaam.training.runs.interruption import ignore_interrupts
 from gigaam.training.sampler import BucketSampler
 
 __all__ = ["EpochLoader", "Recipe"]
@@ -21,16 +21,16 @@ __all__ = ["EpochLoader", "Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How examples are made of utterances.
+    """How utterances are turned into examples.
 
     Attributes:
-        utterances: What there is.
-        encode: Gives the labels of a text.
-        augmentation: What recordings may go through.
+        utterances: The training set.
+        encode: Returns the labels of a text.
+        augmentation: Augmentation at its full strength.
         speed: Range of the speed factor.
         n_bins: Mel bands of the model.
-        seed: Of the run.
-        epochs: How many there will be: augmentation grows with them.
+        seed: The run's seed.
+        epochs: Number of epochs of the run, over which augmentation gets stronger.
     """
 
     utterances: Sequence[Utterance]
@@ -42,13 +42,13 @@ class Recipe:
     epochs: float
 
     def draw(self, epoch: int, index: int) -> Draw:
-        """The example made of an utterance in an epoch: with the seed these say everything."""
-        rng = np.random.default_rng([self.seed, epoch, index, 0])  # the last: not the sound's own
+        """The example for an utterance in an epoch; nothing else but the seed affects it."""
+        rng = np.random.default_rng([self.seed, epoch, index, 0])  # 0: a stream of its own
         speed = float(rng.uniform(*self.speed))
         return Draw((self.utterances[index],), speed, 0.0, 0.0, 0.0, index)
 
     def maker(self, epoch: int) -> BatchMaker:
-        """Makes the examples of an epoch."""
+        """The maker of an epoch's batches."""
         return BatchMaker(
             files=SpeechFiles(),
             encode=self.encode,
@@ -61,7 +61,7 @@ class Recipe:
 
 
 class _Batches(Dataset[Batch]):
-    """The batches of an epoch, each made when it is asked for by its utterances' indices."""
+    """The batches of an epoch, made on demand from the indices of their utterances."""
 
     def __init__(self, recipe: Recipe, epoch: int) -> None:
         self._recipe, self._epoch, self._maker = recipe, epoch, recipe.maker(epoch)
@@ -71,14 +71,14 @@ class _Batches(Dataset[Batch]):
 
 
 class EpochLoader:
-    """An epoch's batches whenever it is iterated over; goes on where its state says.
+    """Yields an epoch's batches each time it is iterated over; resumes from its state.
 
-    Lightning keeps the state in its checkpoints, as it has ``state_dict``.
+    Since it has a ``state_dict``, Lightning keeps the state in its checkpoints.
 
     Args:
         recipe: How examples are made.
-        sampler: Which of them make a batch.
-        workers: Processes that make them; 0 makes them in this one.
+        sampler: Which utterances share a batch.
+        workers: Processes that make batches; 0 makes them in this one.
     """
 
     def __init__(self, recipe: Recipe, sampler: BucketSampler, workers: int) -> None:
@@ -97,16 +97,16 @@ class EpochLoader:
             sampler=self._sampler.epoch(epoch)[first:],
             num_workers=self._workers,
             worker_init_fn=ignore_interrupts,
-            generator=torch.Generator(),  # or it would draw from the generator of all
+            generator=torch.Generator(),  # or it would draw from the global one
         )
         for done, batch in enumerate(batches, start=first + 1):
             self._epoch, self._done = (epoch, done) if done < len(self) else (epoch + 1, 0)
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Where it stands: the epoch, and how many of its batches were given out."""
+        """The current epoch, and how many of its batches have been yielded."""
         return {"epoch": self._epoch, "done": self._done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from there."""
+        """Resumes from there."""
         self._epoch, self._done = state["epoch"], state["done"]

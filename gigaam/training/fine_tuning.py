@@ -1,6 +1,6 @@
 """Fine-tuning: a model and recordings → a model directory with its card.
 
-The loop is Lightning's; what goes in and what comes out is here.
+The training loop is Lightning's (`gigaam.training.runs`); this is what surrounds it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ import yaml  # type: ignore[import-untyped]
 
 from gigaam.dataset.manifests import read_manifest
 from gigaam.errors import ArgumentError, MissingDependencyError
-from gigaam.evaluation.evaluating import evaluate
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.loading import build_model
 from gigaam.model import GigaAM
 from gigaam.output.whole_file import write_whole
 from gigaam.training.first_layer import plain_state_dict
-from gigaam.training.model_card import figures, model_card
+from gigaam.training.model_card import model_card
 from gigaam.training.options import RunOptions
-from gigaam.training.task import Task, prepare
+from gigaam.training.tasks import Task, prepare
 
 if TYPE_CHECKING:
-    from gigaam.training.running import Run
+    from gigaam.training.runs.running import Run
 
 __all__ = ["fine_tune"]
 
@@ -35,46 +34,46 @@ CARD_FILE = "README.md"
 
 
 def fine_tune(options: RunOptions, *, progress: bool = True) -> GigaAM:
-    """Trains a model and leaves it in ``options.out``, with its card, logs and checkpoints.
+    """Trains a model and saves it in ``options.out``, with its card, logs and checkpoints.
 
-    Started again with the same options, a run that was cut short goes on from its last checkpoint;
-    on a CPU exactly as if it had not been. Ctrl-C makes a checkpoint; a second one does not wait
-    for it.
+    A run that was cut short resumes from its last checkpoint when started again with the same
+    options; on a CPU the result is bit for bit that of an uninterrupted run. Ctrl-C saves a
+    checkpoint before it stops the run; a second Ctrl-C stops at once.
 
     Args:
-        options: What, on what, and how; see `gigaam.training.read_options`.
-        progress: Whether to show on stderr how far it is, and how well the model does.
+        options: The run's options; see `gigaam.training.read_options`.
+        progress: Whether to show on stderr the progress of the run and how well the model does.
 
     Returns:
         The model, in evaluation mode.
 
     Raises:
         ArgumentError: The options do not go together, or the folder holds another run.
-        DatasetError: A manifest is not what it should be, or nothing can be learnt from them.
+        DatasetError: A manifest is invalid, or there is nothing to learn from.
         MissingDependencyError: Lightning is not installed (the extra ``train``).
         KeyboardInterrupt: Ctrl-C stopped the run; the message says which step is saved.
     """
     running = _require_extra()
     folder = Path(options.out)
     task = prepare(options)
-    run: Run = running.Run(task, options, progress=progress)
+    run: Run = running.Run(task, progress=progress)
     _claim(folder, options)
     with run.interruption:
         run.train()
-        model = build_model(task.config)
+        model = build_model(task.material.config)
         model.load_state_dict(plain_state_dict(run.model))
         model.eval()
         if run.is_first:
-            _write(model, folder, options, task, run)
+            _write(model, folder, task, run)
     return model
 
 
 def _require_extra() -> ModuleType:
-    """The run, which needs Lightning, TensorBoard and jiwer."""
+    """The module of runs, which needs Lightning, TensorBoard and jiwer."""
     try:
         require_jiwer()
-        import_module("tensorboard")  # Lightning would ask for it at the first step
-        from gigaam.training import running
+        import_module("tensorboard")  # or Lightning would fail at the first step
+        from gigaam.training.runs import running
     except ImportError as error:
         raise MissingDependencyError(
             f'fine-tuning needs the extra "train" ({error}): pip install ".[train]" in a clone of '
@@ -84,7 +83,7 @@ def _require_extra() -> ModuleType:
 
 
 def _claim(folder: Path, options: RunOptions) -> None:
-    """Notes the options in the folder, or sees that they are those of the run in it."""
+    """Writes the options into the folder, or checks that they are those of the run in it."""
     mine = asdict(options)
     noted = folder / OPTIONS_FILE
     begun = noted.exists() and any((folder / "checkpoints").glob("*"))
@@ -110,7 +109,7 @@ def _read_yaml(path: Path) -> Any:
 
 
 def _differing(theirs: Any, mine: Any, name: str = "") -> list[str]:
-    """The options that two runs have differently, each with both values."""
+    """The options in which two runs differ, each with both values."""
     if isinstance(theirs, dict) and isinstance(mine, dict):
         names = dict.fromkeys([*mine, *theirs])
         return [
@@ -126,18 +125,18 @@ def _shown(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
-def _write(model: GigaAM, folder: Path, options: RunOptions, task: Task, run: Run) -> None:
-    """Saves the model and its card, and tells how well it does."""
+def _write(model: GigaAM, folder: Path, task: Task, run: Run) -> None:
+    """Saves the model and its card, and shows how well the model does."""
     model.save(folder)
     from gigaam.cli.progress import progress_display  # which only runs on terminals need
 
-    reports = []
+    options, assessments = task.material.options, []
     for manifest in dict.fromkeys([*options.data.dev, *options.data.test]):
         n = len(read_manifest(manifest, required=()))
         with progress_display(n, hidden=not run.display.shown) as display:
-            report = evaluate(model, manifest, on_done=display.finish)  # type: ignore[call-overload]
-        rates = ", ".join(f"{name} {value}" for name, value in figures(report))
-        run.display.say(f"{manifest}: {rates}")
-        reports.append(report)
-    card = model_card(model, options, task.corpus, reports)
+            assessment = task.assess(model, manifest, display.finish)
+        figures = ", ".join(f"{name} {value}" for name, value in assessment.figures)
+        run.display.say(f"{manifest}: {figures}")
+        assessments.append(assessment)
+    card = model_card(task, model, assessments)
     write_whole(folder / CARD_FILE, card.encode())

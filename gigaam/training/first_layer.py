@@ -5,7 +5,7 @@ Shapes: B batch, F mel bands, T frames, D model width, k kernel width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
@@ -104,15 +104,4 @@ def plain_state_dict(model: GigaAM) -> dict[str, Tensor]:
         state[_PREFIX + "weight"] = weight.detach().clone()
         state[_PREFIX + "bias"] = bias.detach().clone()
         del state[_PREFIX + "mean"], state[_PREFIX + "std"]
-    return state
-
-
-def fitted(plain: Mapping[str, Tensor], model: GigaAM) -> dict[str, Tensor]:
-    """Weights of a model with a plain first layer, for one that may have a standardized one."""
-    state = dict(plain)
-    first = model.encoder.pre_encode.conv[0]
-    if isinstance(first, StandardizedConv1d):
-        weight, bias = state.get(_PREFIX + "weight"), state.get(_PREFIX + "bias")
-        if weight is not None and bias is not None and weight.shape == first.weight.shape:
-            state[_PREFIX + "weight"], state[_PREFIX + "bias"] = first.unfolded(weight, bias)
     return state

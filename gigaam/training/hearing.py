@@ -1,4 +1,4 @@
-"""What a model hears while it is being trained."""
+"""Transcriptions by a model that is being trained."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from gigaam.model import GigaAMASR
 from gigaam.training.data import SpeechFiles
 
 
-def recognize(
+def transcribe_utterances(
     model: GigaAMASR,
     utterances: Sequence[Utterance],
     files: SpeechFiles,
     batch_s: float = 100.0,
 ) -> list[str]:
-    """What the model hears in each utterance, in their order."""
+    """The text of each utterance, in their order."""
     texts = [""] * len(utterances)
     order = sorted(range(len(utterances)), key=lambda i: utterances[i].n_samples)
     recognizer = model.recognizer()

@@ -1,14 +1,13 @@
-"""Planned examples → padded batches of samples and labels, made in the background."""
+"""Planned examples → padded batches of samples and labels.
+
+Shapes: B batch, n samples, U labels.
+"""
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -26,29 +25,60 @@ from gigaam.training.augment import (
     change_speed,
     draw_masks,
 )
-from gigaam.training.data import Draw, SpeechFiles
+from gigaam.training.data import SpeechFiles
 
 logger = logging.getLogger(__name__)
 
 N_BABBLING = 4
-"""Voices speaking at once in babble noise: enough that no word of theirs can be made out."""
-
-T = TypeVar("T")
+"""Voices mixed into babble noise: enough that no word can be made out."""
 
 Example = tuple[NDArray[np.float32], SpectrogramMasks]
 
 
 @dataclass(frozen=True)
+class Draw:
+    """The plan of one training example.
+
+    Attributes:
+        utterances: One or more utterances, spoken one after another.
+        speed: Factor; above 1 is faster and higher.
+        lead_s: Silence before the first utterance, in seconds.
+        gap_s: Silence between utterances, in seconds.
+        trail_s: Silence after the last utterance, in seconds.
+        number: The example's place in the pass: together with the seed and the pass it determines
+            everything else that is random about it.
+    """
+
+    utterances: tuple[Utterance, ...]
+    speed: float
+    lead_s: float
+    gap_s: float
+    trail_s: float
+    number: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the finished example, in seconds."""
+        speech = sum(u.duration_s for u in self.utterances) / self.speed
+        return self.lead_s + speech + self.gap_s * (len(self.utterances) - 1) + self.trail_s
+
+    @property
+    def text(self) -> str:
+        """The transcription of the whole example."""
+        return " ".join(u.text for u in self.utterances)
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Examples of one training step.
+    """The examples of one training step.
 
     Attributes:
         wav: float32 [B, n], zero-padded.
         lengths: int64 [B], samples.
         labels: int64 [B, U], zero-padded.
         label_lengths: int64 [B].
-        masks: what to hide of each example's log-mel.
-        seed: of what else is random in a step with this batch.
+        masks: Parts of each example's log-mel to hide.
+        seed: Seed of everything else that is random in a step with this batch.
     """
 
     wav: Tensor
@@ -60,7 +90,7 @@ class Batch:
 
     @property
     def audio_s(self) -> float:
-        """Seconds of audio without padding."""
+        """Seconds of audio, padding excluded."""
         return float(self.lengths.sum()) / SAMPLE_RATE
 
     def to(self, device: torch.device) -> Batch:
@@ -73,34 +103,18 @@ class Batch:
             label_lengths=self.label_lengths.to(device, non_blocking=True),
         )
 
-    def split(self, parts: int) -> list[Batch]:
-        """The same examples in at most `parts` batches of similar size, each as short as it can."""
-        ends = torch.linspace(0, len(self.lengths), parts + 1).round().int().tolist()
-        return [
-            Batch(
-                self.wav[first:end, : int(self.lengths[first:end].max())],
-                self.lengths[first:end],
-                self.labels[first:end, : int(self.label_lengths[first:end].max())],
-                self.label_lengths[first:end],
-                self.masks[first:end],
-                self.seed + first,
-            )
-            for first, end in pairwise(ends)
-            if end > first
-        ]
-
 
 class BatchMaker:
-    """Makes the examples of one pass.
+    """Makes the batches of one pass over the data.
 
     Args:
-        files: reads samples.
-        encode: gives the labels of a text.
-        options: augmentation.
-        n_bins: mel bands, for the masks.
-        seed: of the run.
-        pass_number: from 0.
-        babblers: utterances that babble noise is mixed from.
+        files: Reads samples.
+        encode: Returns the labels of a text.
+        options: Augmentation.
+        n_bins: Mel bands, for the masks.
+        seed: The run's seed.
+        pass_number: Number of the pass, from 0.
+        babblers: Utterances that babble noise is mixed from.
     """
 
     def __init__(
@@ -121,10 +135,10 @@ class BatchMaker:
     def make(self, draws: Sequence[Draw]) -> Batch:
         """The batch of these examples; the same draws always give the same batch.
 
-        A recording that cannot be read is left out, with a warning.
+        A recording that cannot be read is skipped with a warning.
 
         Raises:
-            DatasetError: None of them can be read.
+            DatasetError: None of the recordings can be read.
         """
         examples = dict(self._readable(draws))
         if not examples:
@@ -133,7 +147,9 @@ class BatchMaker:
         wav, lengths = pad(waveforms, np.float32)
         spelt = [np.array(self._encode(draw.text), np.int64) for draw in examples]
         labels, label_lengths = pad(spelt, np.int64)
-        chance = np.random.default_rng([self._seed, self._pass, draws[0].number, 1])  # 1: its own
+        chance = np.random.default_rng(
+            [self._seed, self._pass, draws[0].number, 1]
+        )  # 1: a stream of its own
         return Batch(wav, lengths, labels, label_lengths, masks, int(chance.integers(2**31)))
 
     def _readable(self, draws: Sequence[Draw]) -> Iterator[tuple[Draw, Example]]:
@@ -144,7 +160,7 @@ class BatchMaker:
                 logger.warning("left out: %s: %s", draw.utterances[0].path, error)
 
     def example(self, draw: Draw) -> Example:
-        """Samples float32 [n] and masks of one example."""
+        """The samples, float32 [n], and masks of one example."""
         rng = np.random.default_rng([self._seed, self._pass, draw.number])
         pieces = [background(rng, round(draw.lead_s * SAMPLE_RATE))]
         for i, utterance in enumerate(draw.utterances):
@@ -165,63 +181,9 @@ class BatchMaker:
 
 
 def pad(rows: Sequence[NDArray[np.generic]], dtype: type[np.generic]) -> tuple[Tensor, Tensor]:
-    """Rows of different length as one zero-padded tensor [B, longest], and their lengths [B]."""
+    """Rows of different lengths as one zero-padded tensor [B, longest], and their lengths [B]."""
     lengths = np.array([len(row) for row in rows], np.int64)
     padded = np.zeros((len(rows), int(lengths.max())), dtype)
     for target, row in zip(padded, rows, strict=True):
         target[: len(row)] = row
     return torch.from_numpy(padded), torch.from_numpy(lengths)
-
-
-def prefetch(items: Iterable[T], depth: int = 4) -> Iterator[T]:
-    """The same items, up to `depth` of them made ahead in a background thread.
-
-    An exception raised while making an item is raised here in its place. Closing the iterator stops
-    the thread.
-    """
-    ready: queue.Queue[_Made[T]] = queue.Queue(depth)
-    stopped = threading.Event()
-    thread = threading.Thread(
-        target=_make_ahead, args=(items, ready, stopped), name="batches", daemon=True
-    )
-    thread.start()
-    try:
-        while True:
-            made = ready.get()
-            if made.error is not None:
-                raise made.error
-            if not made.items:
-                return
-            yield from made.items
-    finally:
-        stopped.set()
-        thread.join()
-
-
-@dataclass(frozen=True)
-class _Made(Generic[T]):
-    """One item, or why there are no more: an error, or (without one) the end."""
-
-    items: tuple[T, ...] = ()
-    error: BaseException | None = None
-
-
-def _make_ahead(items: Iterable[T], ready: queue.Queue[_Made[T]], stopped: threading.Event) -> None:
-    try:
-        for item in items:
-            if not _hand_over(_Made((item,)), ready, stopped):
-                return
-        _hand_over(_Made(), ready, stopped)
-    except BaseException as error:
-        _hand_over(_Made(error=error), ready, stopped)
-
-
-def _hand_over(made: _Made[T], ready: queue.Queue[_Made[T]], stopped: threading.Event) -> bool:
-    """Whether there was still someone to take it."""
-    while not stopped.is_set():
-        try:
-            ready.put(made, timeout=0.2)
-        except queue.Full:
-            continue
-        return True
-    return False

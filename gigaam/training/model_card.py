@@ -1,4 +1,4 @@
-"""The card of a fine-tuned model: where it comes from, what it learnt from, how well it does."""
+"""The card of a fine-tuned model: its origin, its training data, how well it does."""
 
 from __future__ import annotations
 
@@ -11,92 +11,67 @@ import torch
 import yaml  # type: ignore[import-untyped]
 
 import gigaam
-from gigaam.evaluation.emotion_report import FIGURES, EmotionReport
-from gigaam.evaluation.recognition_report import RecognitionReport
-from gigaam.evaluation.report_text import FIGURE_NAMES, counted, percent, percent_interval
-from gigaam.model import GigaAM, GigaAMASR
+from gigaam.evaluation.report_text import counted
+from gigaam.model import GigaAM
 from gigaam.training.corpus import Corpus
 from gigaam.training.options import RunOptions
+from gigaam.training.tasks.task import Assessment, Task
 
-__all__ = ["figures", "model_card"]
+__all__ = ["model_card"]
 
 
-def model_card(
-    model: GigaAM,
-    options: RunOptions,
-    corpus: Corpus,
-    reports: Sequence[RecognitionReport | EmotionReport],
-) -> str:
+def model_card(task: Task, model: GigaAM, assessments: Sequence[Assessment]) -> str:
     """The card, in Markdown.
 
     Args:
-        model: What came of the run.
-        options: What the run was told.
-        corpus: What the model learnt from.
-        reports: How it does on development and test sets.
+        task: What the model was trained for.
+        model: The trained model.
+        assessments: How well it does on development and test sets.
     """
+    material = task.material
+    options = material.options
     size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     settings = yaml.safe_dump(asdict(options), allow_unicode=True, sort_keys=False)
     parts = [
         f"# {model.cfg.model_name}",
-        f"{_what(model)}, {size:.1f} million parameters. {_origin(options)} Made on "
+        f"{task.describe(model)}, {size:.1f} million parameters. {_origin(options)} Made on "
         f"{datetime.date.today().isoformat()} with gigaam {gigaam.__version__} and torch "
         f"{torch.__version__}.",
         f'```python\nimport gigaam\n\nmodel = gigaam.load_model("{Path(options.out).name}")\n```',
-        f"## Training data\n\n{_data(options, corpus)}",
+        f"## Training data\n\n{_data(options, material.corpus)}",
     ]
-    if reports:
-        parts.append(f"## How well it does\n\n{_table(reports)}")
+    if assessments:
+        parts.append(f"## How well it does\n\n{_table(assessments)}")
     parts.append(f"## Settings\n\n```yaml\n{settings}```")
     return "\n\n".join(parts) + "\n"
 
 
-def _what(model: GigaAM) -> str:
-    if isinstance(model, GigaAMASR):
-        n_tokens = len(model.decoding.tokenizer)
-        return f"A speech recogniser ({model.cfg.model_class.upper()}, {n_tokens} tokens)"
-    return "An emotion recogniser"
-
-
 def _origin(options: RunOptions) -> str:
     if options.model.init is None:
-        return f"Trained from random weights, in the likeness of `{options.model.architecture}`."
+        return (
+            f"Trained from random weights, with the architecture of `{options.model.architecture}`."
+        )
     return f"Trained from `{options.model.init}`."
 
 
 def _data(options: RunOptions, corpus: Corpus) -> str:
     manifests = ", ".join(f"`{manifest}`" for manifest in options.data.train)
     hours = corpus.duration_s / 3600
-    used = f"{counted(len(corpus.utterances), 'utterance')}, {hours:.2f} h, of {manifests}."
+    used = f"{counted(len(corpus.utterances), 'utterance')}, {hours:.2f} h, from {manifests}."
     if not corpus.left_out:
         return used
     reasons = "; ".join(f"{why}: {n}" for why, n in corpus.left_out.most_common())
     return f"{used} Left out: {reasons}."
 
 
-def _table(reports: Sequence[RecognitionReport | EmotionReport]) -> str:
-    names = [name for name, _ in figures(reports[0])]
+def _table(assessments: Sequence[Assessment]) -> str:
+    names = [name for name, _ in assessments[0].figures]
     rows = [["set", "utterances", *names], ["---", *["---:"] * (len(names) + 1)]]
-    rows += [_row(report) for report in reports]
+    rows += [_row(assessment) for assessment in assessments]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{table}\n\nIn brackets intervals of 95 % (bootstrap over utterances)."
+    return f"{table}\n\n95 % confidence intervals in brackets (bootstrap over utterances)."
 
 
-def _row(report: RecognitionReport | EmotionReport) -> list[str]:
-    cells = [figure for _, figure in figures(report)]
-    return [f"`{Path(report.manifest).name}`", str(report.scores.utterances), *cells]
-
-
-def figures(report: RecognitionReport | EmotionReport) -> list[tuple[str, str]]:
-    """What a card says of a set: names of figures and, with their intervals, the figures."""
-    if isinstance(report, RecognitionReport):
-        names = ["CER", "WER"]
-        rates = (report.scores.raw_cer, report.scores.raw_wer)
-        values = [(rate.edits.rate, rate.interval) for rate in rates]
-    else:
-        names = [FIGURE_NAMES[name] for name in FIGURES]
-        values = list(zip(report.scores.values, report.scores.intervals, strict=True))
-    return [
-        (name, f"{percent(value)} ({percent_interval(interval)})")
-        for name, (value, interval) in zip(names, values, strict=True)
-    ]
+def _row(assessment: Assessment) -> list[str]:
+    cells = [figure for _, figure in assessment.figures]
+    return [f"`{Path(assessment.manifest).name}`", str(assessment.utterances), *cells]

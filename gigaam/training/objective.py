@@ -1,34 +1,35 @@
-"""What training minimises: the loss of a model over batches with parts of their log-mel hidden.
+"""What every task minimises: the loss of a model over batches whose log-mel is partly hidden.
 
-Shapes: B batch, F mel bands, T frames.
+Shapes: B batch, F mel bands, T frames, D encoder width.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from gigaam.decoder import CTCHead
-from gigaam.errors import ArgumentError
-from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+from gigaam.model import GigaAM
 from gigaam.training.augment import SpectrogramMasks
 from gigaam.training.dropout import dropping
 from gigaam.training.loader import Batch
-from gigaam.training.losses import LATTICE_ELEMENTS, CTCLoss, loss_of
+from gigaam.training.losses import LATTICE_ELEMENTS
+
+__all__ = ["LossOptions", "Objective", "encode", "hide"]
 
 
 @dataclass(frozen=True)
 class LossOptions:
-    """What is minimised.
+    """The loss of a recogniser.
 
     Attributes:
-        auxiliary_ctc: weight of the loss of a CTC head beside a transducer. A transducer finds
-            the alignment late; the encoder learns it sooner from CTC.
-        lattice_elements: most elements of a transducer's lattice in memory at once.
+        auxiliary_ctc: Weight of the loss of a CTC head trained along with a transducer. A
+            transducer finds the alignment late; CTC teaches it to the encoder sooner.
+        lattice_elements: Largest number of elements of a transducer's lattice held in memory at
+            once.
     """
 
     auxiliary_ctc: float = 0.0
@@ -36,69 +37,33 @@ class LossOptions:
 
 
 class Objective(nn.Module):
-    """The loss of a model, and what is trained only for its sake.
+    """The loss of a model, together with whatever is trained only for its sake.
 
-    Args:
-        model: what is trained; its head's type says which loss.
-        options: of the loss.
+    Attributes:
+        model: The model that is trained.
     """
 
-    def __init__(self, model: GigaAMASR, options: LossOptions | None = None) -> None:
-        super().__init__()
-        options = options or LossOptions()
-        if options.auxiliary_ctc and isinstance(model.head, CTCHead):
-            raise ArgumentError("auxiliary_ctc is for transducers: this model has a CTC head")
-        self.model = model
-        self._loss = loss_of(model.head, options.lattice_elements)
-        self._auxiliary_weight = options.auxiliary_ctc
-        self.auxiliary: CTCHead | None = None
-        if options.auxiliary_ctc:
-            self.auxiliary = CTCHead(model.encoder.d_model, model.decoding.blank_id + 1)
+    model: GigaAM
 
+    @abstractmethod
     def forward(self, batch: Batch, *, freeze_encoder: bool = False) -> Tensor:
         """The loss of a batch, a scalar: the sum over its examples.
 
         Args:
             batch: The examples.
-            freeze_encoder: Leave the encoder without gradients.
+            freeze_encoder: Compute no gradients for the encoder.
         """
-        encoded, lengths = encode(self.model, batch, freeze_encoder)
-        target = (encoded, lengths, batch.labels, batch.label_lengths)
-        with torch.autocast(encoded.device.type, enabled=False):
-            loss = self._loss(*target)
-            if self.auxiliary is not None:
-                loss = loss + self._auxiliary_weight * CTCLoss(self.auxiliary)(*target)
-        return loss
-
-
-class EmotionObjective(nn.Module):
-    """The cross-entropy of an emotion model; an example's one label is its emotion.
-
-    Args:
-        model: what is trained.
-    """
-
-    def __init__(self, model: GigaAMEmo) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, batch: Batch, *, freeze_encoder: bool = False) -> Tensor:
-        """The loss of a batch; see `Objective.forward`."""
-        encoded, lengths = encode(self.model, batch, freeze_encoder)
-        with torch.autocast(encoded.device.type, enabled=False):
-            logits = self.model.logits(encoded, lengths)
-        return F.cross_entropy(logits, batch.labels[:, 0], reduction="sum")
 
 
 def encode(model: GigaAM, batch: Batch, freeze_encoder: bool) -> tuple[Tensor, Tensor]:
-    """Encodings float32 [B, D, T] of the examples, parts of their log-mel hidden, and lengths [B].
+    """Encodings float32 [B, D, T] of partly hidden log-mels, and their lengths int64 [B].
 
     The front-end always computes in float32, the encoder as autocast says.
 
     Args:
-        model: What is trained.
+        model: The model that is trained.
         batch: The examples.
-        freeze_encoder: Leave the encoder without gradients.
+        freeze_encoder: Compute no gradients for the encoder.
     """
     with torch.no_grad(), torch.autocast(batch.wav.device.type, enabled=False):
         features, frames = model.preprocessor(batch.wav, batch.lengths)
@@ -110,7 +75,13 @@ def encode(model: GigaAM, batch: Batch, freeze_encoder: bool) -> tuple[Tensor, T
 
 
 def hide(features: Tensor, frames: Tensor, masks: Sequence[SpectrogramMasks]) -> None:
-    """Replaces masked parts by the example's mean, in place; features float32 [B, F, T]."""
+    """Replaces masked parts by the example's mean, in place.
+
+    Args:
+        features: float32 [B, F, T], log-mel.
+        frames: int64 [B]; frames past these are padding.
+        masks: One per example.
+    """
     for example, n, mask in zip(features, frames.tolist(), masks, strict=True):
         mean = example[:, :n].mean()
         for first, stop in mask.bins:

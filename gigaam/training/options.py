@@ -1,6 +1,7 @@
-"""What a fine-tuning run is told: the schema of its configuration.
+"""The options of a fine-tuning run: the schema of its configuration.
 
-The defaults adapt a recogniser to new recordings; `gigaam.training.configuration` reads the rest.
+The defaults adapt a recogniser to new recordings; `gigaam.training.configuration` reads other
+values.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from gigaam.errors import ArgumentError
@@ -20,19 +22,19 @@ __all__ = ["DataOptions", "ModelOptions", "RunOptions", "TrainingOptions", "chec
 
 @dataclass
 class ModelOptions:
-    """What is trained.
+    """The model to be trained.
 
     Attributes:
-        init: Name, checkpoint or directory of the model to start from; None begins with random
+        init: Name, checkpoint or directory of the model to initialise from; None starts with random
             weights.
-        architecture: Without `init`: name or directory of a model to be like, or a YAML file with
-            a model's config.
-        head: "ctc", "rnnt" or "emo": the head over the encoder; None keeps that of the model.
+        architecture: Without `init`: name or directory of a model whose architecture to copy, or a
+            YAML file with a model's config.
+        head: "ctc", "rnnt" or "emo": the head on top of the encoder; None keeps the model's own.
         vocabulary: A file of characters, one per line, or a SentencePiece ``.model``; "manifest"
-            takes the characters of the training texts; None keeps the model's. What the old head
-            knows of tokens in both vocabularies is kept.
+            takes the characters of the training texts; None keeps the model's own. The head's
+            weights for tokens in both vocabularies are kept.
         predictor_width: Width of a new transducer's prediction and joint networks.
-        name: What the result is called in its config and card; None is the output's name.
+        name: The result's name in its config and card; None takes the name of the output folder.
     """
 
     init: str | None = None
@@ -45,21 +47,21 @@ class ModelOptions:
 
 @dataclass
 class DataOptions:
-    """What it learns from.
+    """The data, and how it is batched.
 
     Attributes:
-        train: Manifests: a list, or the path of one.
-        dev: Those by which the best weights are chosen.
-        test: Those read once, at the end, for the card.
-        silence: Whether utterances without a transcription, or whose transcription is punctuation
-            alone, are recordings in which nobody speaks, to be learnt as such. Else they are left
-            out: most are speech that nobody has written down yet.
+        train: Manifests of the training set: a list, or a single path.
+        dev: Manifests of the development set, on which the best weights are selected.
+        test: Manifests evaluated once, at the end, for the model card.
+        silence: Whether to learn utterances without a transcription (or with nothing but
+            punctuation in it) as recordings in which nobody speaks. By default they are left out,
+            since most are speech that nobody has transcribed yet.
         batch_s: Seconds of sound per batch and device, padding included.
-        max_s: Longer utterances are left out.
-        normalize: Lower-case texts and free them of punctuation; None does so for vocabularies
-            without capitals.
-        speed: Range of the factor by which recordings are played faster.
-        workers: Processes that prepare batches on each device; 0 prepares them in the main one.
+        max_s: Longest utterance used, in seconds.
+        normalize: Lower-case texts and strip their punctuation; None does so if the vocabulary has
+            no capital letters.
+        speed: Range of the factor by which recordings are sped up.
+        workers: Processes per device that prepare batches; 0 prepares them in the main process.
     """
 
     train: Any = field(default_factory=list)
@@ -73,16 +75,16 @@ class DataOptions:
     workers: int = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Takes a single manifest for a list of one."""
+        """Takes a single manifest as a list of one."""
         super().__setattr__(name, _manifests(name, value) if name in _MANIFESTS else value)
 
 
 _MANIFESTS = ("train", "dev", "test")
-_LOOKS = 10  # at the development set, unless training.eval_every says otherwise
+_VALIDATIONS = 10  # per run, unless training.eval_every says otherwise
 
 
 def _manifests(name: str, value: Any) -> list[str]:
-    """What was given for a list of manifests, as one."""
+    """The value of an option as a list of manifests."""
     given: Sequence[Any] = [value] if isinstance(value, (str, PathLike)) else value or []
     try:
         return [fspath(path) for path in given]
@@ -92,24 +94,24 @@ def _manifests(name: str, value: Any) -> list[str]:
 
 @dataclass
 class TrainingOptions:
-    """How it learns.
+    """The training loop.
 
     Attributes:
-        steps: Changes of the weights in all.
-        freeze_encoder_steps: Changes at the beginning that leave the encoder as it is; as many as
-            `steps` freeze it for good.
-        accumulate: Batches per change.
-        precision: "32", "bf16" or "fp16" (GPUs only): what the encoder computes in.
-        dropout: Part of what the modules of the encoder's layers add that is lost in training:
-            against learning a small set by heart.
-        checkpoint_activations: Compute the encoder's layers twice instead of keeping what they
-            computed: half the memory, a third more time.
-        eval_every: Changes between looks at the development set; None looks ten times.
-        save_every: Changes between checkpoints to go on from; a run that is stopped by Ctrl-C
-            makes one, too.
+        steps: Optimiser steps in total.
+        freeze_encoder_steps: Optimiser steps at the beginning during which the encoder is frozen;
+            if equal to `steps`, it stays frozen.
+        accumulate: Batches per optimiser step.
+        precision: "32", "bf16" or "fp16" (GPUs only): the precision the encoder computes in.
+        dropout: Dropout rate on each module's residual branch in the encoder's layers, against
+            overfitting to a small training set.
+        checkpoint_activations: Recompute the activations of the encoder's layers instead of
+            keeping them: half the memory for a third more time.
+        eval_every: Optimiser steps between validations; None validates ten times per run.
+        save_every: Optimiser steps between checkpoints to resume from; a run stopped by Ctrl-C
+            also saves one.
         accelerator: "cpu", "gpu" or "auto".
-        devices: How many; several train with `strategy`.
-        strategy: One of Lightning's: "auto", "ddp", "fsdp" …
+        devices: Number of devices; several are coordinated by `strategy`.
+        strategy: One of Lightning's strategies: "auto", "ddp", "fsdp" …
     """
 
     steps: int = 1000
@@ -125,9 +127,9 @@ class TrainingOptions:
     strategy: str = "auto"
 
     @property
-    def looks_every(self) -> int:
-        """Changes between looks at the development set."""
-        return self.eval_every or -(-self.steps // _LOOKS)
+    def validation_interval(self) -> int:
+        """Optimiser steps between validations."""
+        return self.eval_every or -(-self.steps // _VALIDATIONS)
 
 
 @dataclass
@@ -135,11 +137,11 @@ class RunOptions:
     """A fine-tuning run.
 
     Attributes:
-        out: Folder of the result: a model directory, with logs and checkpoints in it.
-        seed: All randomness is a function of it.
-        model: What is trained.
-        data: What it learns from.
-        training: How.
+        out: Output folder: a model directory that also holds logs and checkpoints.
+        seed: Determines everything random.
+        model: The model to be trained.
+        data: The data, and how it is batched.
+        training: The training loop.
         optimizer: See `gigaam.training.optimizer.OptimizerOptions`.
         augmentation: See `gigaam.training.augment.AugmentOptions`.
         loss: See `gigaam.training.objective.LossOptions`.
@@ -154,12 +156,17 @@ class RunOptions:
     augmentation: dict[str, Any] = field(default_factory=lambda: asdict(AugmentOptions()))
     loss: dict[str, Any] = field(default_factory=lambda: asdict(LossOptions()))
 
+    @property
+    def model_name(self) -> str:
+        """The result's name in its config and card."""
+        return self.model.name or Path(self.out).name
+
 
 _AT_LEAST_ONE = ("steps", "accumulate", "eval_every", "save_every", "devices")
 
 
 def check_ranges(options: RunOptions) -> None:
-    """Sees that numbers are what they can be.
+    """Checks that numbers are within their ranges.
 
     Raises:
         ArgumentError: One is not; the message names it.

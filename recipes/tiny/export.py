@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from gigaam.loading import build_model
-from gigaam.training.starting_point import FINAL_NAME
 from recipes.tiny.train import CTC_NAME, DEFAULT_CONFIG, read_config
+from recipes.training.starting_point import FINAL_NAME
 
 
 def main() -> None:

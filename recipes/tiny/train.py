@@ -1,6 +1,6 @@
 """Trains a tiny model: ``python -m recipes.tiny.train --data DATA --out RUN --budget-minutes 100``.
 
-Started again with the same ``--out`` it goes on where the last checkpoint was written.
+Started again with the same ``--out``, it resumes from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -25,30 +25,28 @@ from gigaam.evaluation.scoring import ErrorRates, error_rates
 from gigaam.loading import build_model, find_model
 from gigaam.model import GigaAMASR
 from gigaam.training.augment import AugmentOptions
-from gigaam.training.data import (
-    BatchLimits,
-    PassPlan,
-    Source,
-    SpeechFiles,
-    plan_pass,
-)
+from gigaam.training.data import SpeechFiles
 from gigaam.training.dropout import add_dropout
 from gigaam.training.first_layer import (
     band_statistics,
     plain_state_dict,
     standardize_first_layer,
 )
-from gigaam.training.hearing import recognize
-from gigaam.training.loader import Batch, BatchMaker, prefetch
-from gigaam.training.loop import CsvLog, Trainer, save_atomically
-from gigaam.training.objective import LossOptions, Objective
+from gigaam.training.hearing import transcribe_utterances
+from gigaam.training.initial_model import round_front_end
+from gigaam.training.loader import Batch, BatchMaker
+from gigaam.training.objective import LossOptions
 from gigaam.training.optimizer import OptimizerOptions
-from gigaam.training.starting_point import FINAL_NAME, read_weights, round_front_end, start_from
+from gigaam.training.tasks.recognition import RecognitionObjective
+from recipes.training.loop import CsvLog, Trainer, save_atomically
+from recipes.training.passes import BatchLimits, PassPlan, Source, plan_pass
+from recipes.training.prefetch import prefetch
+from recipes.training.starting_point import FINAL_NAME, read_weights, start_from
 
 logger = logging.getLogger("tiny")
 
 CTC_NAME = "final_ctc.pt"
-"""The file of a finished transducer's run with the weights of its auxiliary CTC model."""
+"""The file of a finished transducer run with the weights of its auxiliary CTC model."""
 
 DEFAULT_CONFIG = Path(__file__).with_name("tiny_ctc.yaml")
 LOG_EVERY_STEPS = 20
@@ -56,7 +54,7 @@ LOG_EVERY_STEPS = 20
 
 @dataclass(frozen=True)
 class Run:
-    """What the configuration file says."""
+    """The content of a configuration file."""
 
     model: dict[str, Any]
     seed: int
@@ -96,7 +94,7 @@ def read_manifests(data: Path, names: Sequence[str]) -> dict[str, list[Utterance
 
 
 def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Iterator[Batch]:
-    """Batches from where the trainer stands, pass after pass without end."""
+    """Endless batches, pass after pass, from the trainer's position on."""
     position = trainer.position
     tokenizer = trainer.objective.model.decoding.tokenizer
     while True:
@@ -125,13 +123,13 @@ def batches(run: Run, trainer: Trainer, data: Path, files: SpeechFiles) -> Itera
 
 def build_objective(
     run: Run, recordings: Sequence[NDArray[np.float32]], init: Path | None
-) -> Objective:
+) -> RecognitionObjective:
     """A model with v3-like front-end, its first layer standardized on recordings, and its loss.
 
     Args:
-        run: What is trained.
-        recordings: Some of those it learns from, float32 [n] each.
-        init: A model directory or a finished run whose encoder and heads are taken over.
+        run: Describes the model.
+        recordings: Some of the training data, float32 [n] each.
+        init: A model directory or a finished run to initialise encoder and heads from.
     """
     torch.manual_seed(run.seed)
     model = build_model(run.model)
@@ -139,7 +137,7 @@ def build_objective(
     round_front_end(model.preprocessor)
     standardize_first_layer(model, *band_statistics(model.preprocessor, recordings))
     add_dropout(model.encoder, run.dropout)
-    objective = Objective(model, run.loss)
+    objective = RecognitionObjective(model, run.loss)
     if init is not None:
         start_from(objective, read_weights(init))
         if (init / CTC_NAME).exists():
@@ -154,19 +152,19 @@ def some_recordings(run: Run, data: Path, files: SpeechFiles) -> list[NDArray[np
 
 
 def evaluate(
-    objective: Objective, run: Run, data: Path, files: SpeechFiles
+    objective: RecognitionObjective, run: Run, data: Path, files: SpeechFiles
 ) -> dict[str, ErrorRates]:
     """Error rates on each development set."""
     rates = {}
     for name, utterances in read_manifests(data, run.development).items():
-        texts = recognize(objective.model, utterances, files)
+        texts = transcribe_utterances(objective.model, utterances, files)
         rates[name] = error_rates([u.text for u in utterances], texts)
         logger.info("%s: %s", name, texts[0])
     return rates
 
 
 def log_rates(trainer: Trainer, log: CsvLog, kind: str, rates: dict[str, ErrorRates]) -> float:
-    """Logs error rates; gives the mean character error rate of the sets."""
+    """Logs error rates and returns the mean character error rate of the sets."""
     for name, rate in rates.items():
         logger.info("%s weights, %s: CER %.4f WER %.4f", kind, name, rate.cer, rate.wer)
         position = trainer.position
@@ -184,7 +182,7 @@ def log_rates(trainer: Trainer, log: CsvLog, kind: str, rates: dict[str, ErrorRa
 
 
 def stop_on_signal() -> threading.Event:
-    """An event that SIGTERM and SIGINT set, so that a run is stopped between steps and saved."""
+    """An event that SIGTERM and SIGINT set, so that a run stops between steps and is saved."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -194,7 +192,7 @@ def stop_on_signal() -> threading.Event:
 def train(
     run: Run, data: Path, out: Path, *, budget_minutes: float, dev_minutes: float, init: Path | None
 ) -> None:
-    """Trains until the budget has passed and leaves ``final.pt`` in `out`."""
+    """Trains until the budget is spent and writes ``final.pt`` into `out`."""
     files = SpeechFiles()
     objective = build_objective(run, some_recordings(run, data, files), init)
     trainer = Trainer(objective, run.optimizer, budget_s=budget_minutes * 60, directory=out)
@@ -236,7 +234,7 @@ def train(
 
 
 def finish(trainer: Trainer, errors: CsvLog, run: Run, data: Path, files: SpeechFiles) -> None:
-    """Writes whichever of last and average weights does better on the development sets."""
+    """Writes the last or the averaged weights, whichever do better on the development sets."""
     trainer.save()
     objective = trainer.objective
     last = log_rates(trainer, errors, "last", evaluate(objective, run, data, files))
@@ -252,7 +250,7 @@ def finish(trainer: Trainer, errors: CsvLog, run: Run, data: Path, files: Speech
 
 
 def with_head(state: Mapping[str, torch.Tensor], head: CTCHead) -> dict[str, torch.Tensor]:
-    """The weights of a CTC model made of a transducer's encoder and its auxiliary head."""
+    """The weights of the CTC model made of a transducer's encoder and its auxiliary head."""
     trunk = {name: tensor for name, tensor in state.items() if not name.startswith("head.")}
     return trunk | {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
 
@@ -262,12 +260,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of manifests")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--budget-minutes", type=float, required=True, help="training time in all")
+    parser.add_argument(
+        "--budget-minutes", type=float, required=True, help="training time in total"
+    )
     parser.add_argument("--dev-minutes", type=float, default=8, help="time between checkpoints")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="which model, and how")
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, help="describes model and training"
+    )
     parser.add_argument(
         "--init",
-        help="name or directory of a model, or folder of a run, to start from",
+        help="name or directory of a model, or folder of a run, to initialise from",
     )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

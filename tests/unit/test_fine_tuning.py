@@ -15,7 +15,7 @@ from gigaam.loading import build_model
 from gigaam.training import RunOptions, fine_tune, read_manifest, read_options
 from gigaam.training.configuration import configurations
 from gigaam.training.data import SpeechFiles
-from gigaam.training.lightning_loop import FineTuning
+from gigaam.training.runs.lightning_loop import FineTuning
 from tests.toy_recordings import words, write_manifest
 from tests.toy_training import toy_config
 

@@ -9,7 +9,8 @@ import pytest
 from gigaam.dataset.manifests import read_manifest
 from gigaam.decoding.tokenizer import CharTokenizer
 from gigaam.errors import DatasetError
-from gigaam.training.corpus import Limits, gather, read_texts, readable
+from gigaam.training.corpus import Limits, gather, read_transcriptions, readable
+from gigaam.training.tasks.emotion import read_emotions
 from tests.toy_recordings import words, write_manifest
 
 ENCODE = CharTokenizer("abcd").encode
@@ -24,7 +25,7 @@ def manifest(tmp_path) -> Path:
 
 
 def test_utterances_without_a_transcription_are_left_out_and_told(manifest, caplog):
-    utterances = read_texts([str(manifest)], "transcription", normalize=True)
+    utterances = read_transcriptions([str(manifest)], normalize=True)
     corpus = gather(utterances, Limits(ENCODE, 25.0, 100.0))
     assert [u.text for u in corpus.utterances] == words(2)
     assert corpus.left_out == {"no transcription": 7}
@@ -39,7 +40,7 @@ def test_utterances_without_a_transcription_are_left_out_and_told(manifest, capl
 def test_numbers_of_one_are_singular_and_a_row_is_named(tmp_path, caplog):
     caplog.set_level(logging.INFO, "gigaam")
     path = write_manifest(tmp_path / "train.tsv", words(3), values=["abc", "abЫ", "abc"])
-    gather(read_texts([str(path)], "transcription", normalize=False), Limits(ENCODE, 25.0, 100.0))
+    gather(read_transcriptions([str(path)], normalize=False), Limits(ENCODE, 25.0, 100.0))
     (message,) = caplog.messages
     assert message.startswith(
         "data.train: left out 1 of 3 utterances, characters outside the vocabulary: "
@@ -56,7 +57,7 @@ def test_numbers_of_one_are_singular_and_a_row_is_named(tmp_path, caplog):
 
 def test_they_are_silence_if_that_is_said(manifest, caplog):
     caplog.set_level(logging.INFO, "gigaam")
-    utterances = read_texts([str(manifest)], "transcription", normalize=True)
+    utterances = read_transcriptions([str(manifest)], normalize=True)
     corpus = gather(utterances, Limits(ENCODE, 25.0, 100.0, silence=True))
     assert [u.text for u in corpus.utterances] == [*words(2), *[""] * 7]
     assert not corpus.left_out
@@ -65,7 +66,7 @@ def test_they_are_silence_if_that_is_said(manifest, caplog):
 
 
 def test_punctuation_is_text_where_the_model_writes_it(manifest):
-    utterances = read_texts([str(manifest)], "transcription", normalize=False)
+    utterances = read_transcriptions([str(manifest)], normalize=False)
     corpus = gather(utterances, Limits(lambda text: [0], 25.0, 100.0))
     assert [u.text for u in corpus.utterances] == [*words(2), *NOTHING[3:]]
     assert corpus.left_out == {"no transcription": 3}
@@ -111,7 +112,7 @@ def test_emotions_that_are_not_told_are_none(tmp_path, caplog):
     path = write_manifest(
         tmp_path / "train.tsv", words(4), column="emotion", values=["sad", "", "glad", "  "]
     )
-    utterances = read_texts([str(path)], "emotion", normalize=False)
+    utterances = read_emotions([str(path)])
     numbers = {"sad": [0], "glad": [1]}
     corpus = gather(utterances, Limits(numbers.__getitem__, 25.0, 100.0, "emotion"))
     assert [u.text for u in corpus.utterances] == ["sad", "glad"]

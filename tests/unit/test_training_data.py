@@ -16,15 +16,11 @@ from gigaam.dataset.text import RUSSIAN_CHARACTERS
 from gigaam.decoding.tokenizer import CharTokenizer
 from gigaam.errors import AudioError, DatasetError
 from gigaam.training.augment import AugmentOptions
-from gigaam.training.data import (
-    BatchLimits,
-    Draw,
-    PassPlan,
-    Source,
-    SpeechFiles,
-    plan_pass,
-)
-from gigaam.training.loader import BatchMaker, prefetch
+from gigaam.training.data import SpeechFiles
+from gigaam.training.loader import BatchMaker, Draw
+from recipes.training.loop import split
+from recipes.training.passes import BatchLimits, PassPlan, Source, plan_pass
+from recipes.training.prefetch import prefetch
 from tests.examples import examples
 
 
@@ -206,7 +202,7 @@ def test_split_batch_holds_the_same_examples(manifest):
     plan = PassPlan(0, 1, 0.0, {"a": 2})
     planned = plan_pass(plan, {"a": utterances}, {"a": Source((3, 3))}, BatchLimits())
     batch = batch_maker(utterances).make(planned[0])
-    parts = batch.split(4)
+    parts = split(batch, 4)
     assert sum(len(part.lengths) for part in parts) == len(batch.lengths)
     assert sum(part.audio_s for part in parts) == pytest.approx(batch.audio_s)
     assert all(part.wav.shape[1] == part.lengths.max() for part in parts)

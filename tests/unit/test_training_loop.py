@@ -12,10 +12,10 @@ from gigaam.model import GigaAMASR
 from gigaam.training.augment import SpectrogramMasks
 from gigaam.training.data import SpeechFiles
 from gigaam.training.first_layer import plain_state_dict
-from gigaam.training.hearing import recognize
+from gigaam.training.hearing import transcribe_utterances
 from gigaam.training.loader import Batch
-from gigaam.training.loop import Trainer
 from gigaam.training.optimizer import OptimizerOptions
+from recipes.training.loop import Trainer
 from tests.toy_training import LETTERS, tones, toy_config, toy_objective
 from tests.waves import write_wav
 
@@ -54,7 +54,7 @@ def spelt(batch: Batch) -> list[str]:
 
 
 def test_loss_falls_on_a_toy_set_and_the_model_spells_it(tmp_path, kind):
-    """What was learnt is there for the loss, for `recognize`, and in a saved model."""
+    """What was learnt is there for the loss, for `transcribe_utterances`, and in a saved model."""
     trainer = make_trainer(tmp_path, kind)
     losses = [trainer.step(tones(i))["loss"] for i in range({"ctc": 90, "rnnt": 140}[kind])]
     assert sum(losses[-10:]) < 0.2 * sum(losses[:10])
@@ -65,7 +65,7 @@ def test_loss_falls_on_a_toy_set_and_the_model_spells_it(tmp_path, kind):
 
     utterances = written(tmp_path / "tones.wav", batch)
     model = trainer.objective.model
-    assert recognize(model, utterances, SpeechFiles(), batch_s=2.0) == spelt(batch)
+    assert transcribe_utterances(model, utterances, SpeechFiles(), batch_s=2.0) == spelt(batch)
     assert model.training
 
     exported = build_model(toy_config(kind))

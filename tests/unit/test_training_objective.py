@@ -9,10 +9,11 @@ from gigaam.loading import build_model
 from gigaam.training.augment import SpectrogramMasks
 from gigaam.training.first_layer import StandardizedConv1d, plain_state_dict
 from gigaam.training.loader import Batch
-from gigaam.training.loop import save_atomically
 from gigaam.training.losses import CTCLoss
-from gigaam.training.objective import Objective, hide
-from gigaam.training.starting_point import FINAL_NAME, read_weights, start_from
+from gigaam.training.objective import hide
+from gigaam.training.tasks.recognition import RecognitionObjective
+from recipes.training.loop import save_atomically
+from recipes.training.starting_point import FINAL_NAME, read_weights, start_from
 from tests.toy_training import tones, toy_config, toy_model, toy_objective
 
 LENGTHS = torch.tensor([15000, 9000, 4000, 700])
@@ -120,7 +121,7 @@ def test_a_run_starts_with_the_encoder_and_the_head_of_another_run(tmp_path):
 def test_layers_that_the_other_model_lacks_stay_as_they_are():
     other = toy_objective("ctc", seed=1).model
     torch.manual_seed(0)
-    deeper = Objective(build_model(toy_config("ctc", n_layers=2)))
+    deeper = RecognitionObjective(build_model(toy_config("ctc", n_layers=2)))
     before = {n: t.clone() for n, t in deeper.model.encoder.layers[1].state_dict().items()}
     start_from(deeper, plain_state_dict(other))
     for name, tensor in other.encoder.layers[0].state_dict().items():

@@ -16,7 +16,7 @@ import gigaam
 from gigaam.cli import app
 from gigaam.errors import ArgumentError, MissingDependencyError
 from gigaam.training import fine_tune, read_options
-from gigaam.training.lightning_loop import FineTuning
+from gigaam.training.runs.lightning_loop import FineTuning
 from tests.toy_recordings import words, write_manifest
 from tests.toy_training import toy_config
 
@@ -127,7 +127,7 @@ def test_ctrl_c_while_the_result_is_judged_loses_nothing(toys, monkeypatch):
 
     whole = train("whole")
     with monkeypatch.context() as patch:
-        patch.setattr("gigaam.training.fine_tuning.evaluate", interrupted)
+        patch.setattr("gigaam.training.tasks.recognition.evaluate", interrupted)
         with pytest.raises(KeyboardInterrupt, match="stopped: step 12 is saved"):
             train("cut")
     assert same(whole, train("cut"))
@@ -137,7 +137,7 @@ def scripted_looks(monkeypatch, errors: dict[int, int]) -> None:
     """Has looks at the development set find so many errors, of a hundred, after these steps."""
 
     def look(self, utterances, batch_idx):
-        self._wrong_and_all = [errors.get(self.global_step, 5), 100]
+        self._errors, self._total = errors.get(self.global_step, 5), 100
 
     monkeypatch.setattr(FineTuning, "validation_step", look)
 
@@ -310,9 +310,9 @@ def test_processes_beside_the_first_are_silent(toys, monkeypatch):
 def test_missing_extra_is_named_before_anything_is_done(toys, monkeypatch, missing):
     for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("running", "lightning_loop", "run_checkpoints", "run_display"):
-        monkeypatch.delitem(sys.modules, f"gigaam.training.{name}", raising=False)
-        monkeypatch.delattr(f"gigaam.training.{name}", raising=False)
+    for name in ("running", "lightning_loop", "checkpoints", "display"):
+        monkeypatch.delitem(sys.modules, f"gigaam.training.runs.{name}", raising=False)
+        monkeypatch.delattr(f"gigaam.training.runs.{name}", raising=False)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingDependencyError, match=r"pip install ['\"]\.\[train\]['\"]"):
         train("out")

@@ -1,4 +1,4 @@
-"""What a training starts from: the front-end's precision, and other models' weights."""
+"""The weights of another model that training begins with."""
 
 from __future__ import annotations
 
@@ -10,28 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from gigaam.errors import CheckpointError
+from gigaam.model import GigaAM
 from gigaam.store.checkpoints import read_checkpoint
-from gigaam.training.first_layer import fitted
-from gigaam.training.objective import Objective
+from gigaam.training.first_layer import StandardizedConv1d
+from gigaam.training.origin import in_float32
+from gigaam.training.tasks.recognition import RecognitionObjective
 
 logger = logging.getLogger(__name__)
 
 FINAL_NAME = "final.pt"
-"""The file of a finished run with its model's weights, in its directory."""
-
-
-def round_front_end(preprocessor: nn.Module) -> None:
-    """Rounds window and mel matrix to bfloat16 values, as the v3 checkpoints hold them."""
-    with torch.no_grad():
-        for buffer in preprocessor.buffers():
-            buffer.copy_(buffer.bfloat16().float())
+"""The file with the model's weights in the folder of a finished run."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a finished run, a model directory or a checkpoint file, in float32.
 
     Raises:
-        UnknownModelError: There is none of them.
+        UnknownModelError: The path is none of these.
     """
     if (path / FINAL_NAME).exists():
         state: Mapping[str, Tensor] = torch.load(path / FINAL_NAME, weights_only=True)
@@ -40,27 +35,22 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return in_float32(state)
 
 
-def in_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, half precision made whole; counters as they are."""
-    return {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+def start_from(objective: RecognitionObjective, weights: Mapping[str, Tensor]) -> None:
+    """Takes over another model's encoder and its head; a CTC head also as the auxiliary one.
 
-
-def start_from(objective: Objective, weights: Mapping[str, Tensor]) -> None:
-    """Takes over another model's encoder, and its head: a CTC head also as the auxiliary one.
-
-    Both models must have the same tokens. Tensors are taken where name and shape match. The first
-    layer's are converted if it is a standardized one, so that the encoder computes what it computed
-    in the other model.
+    Both models must have the same tokens. Tensors are taken where name and shape match. If the
+    first layer is a standardized one, its tensors are converted so that the encoder computes the
+    same as in the other model.
 
     Args:
-        objective: What is to be trained.
+        objective: The objective whose model is to be trained.
         weights: Tensors by the names they have in checkpoints.
 
     Raises:
         CheckpointError: Nothing matches.
     """
     model = objective.model
-    taken = _take(model.encoder, fitted(weights, model), "encoder.")
+    taken = _take(model.encoder, _standardized(weights, model), "encoder.")
     if not taken:
         raise CheckpointError(
             "no tensor of the other model's encoder has the name and shape of one of this model's"
@@ -72,8 +62,19 @@ def start_from(objective: Objective, weights: Mapping[str, Tensor]) -> None:
         logger.info("the auxiliary head is the other model's")
 
 
+def _standardized(weights: Mapping[str, Tensor], model: GigaAM) -> dict[str, Tensor]:
+    """Weights of a plain first layer, converted for a model whose own may be standardized."""
+    state, prefix = dict(weights), "encoder.pre_encode.conv.0."
+    first = model.encoder.pre_encode.conv[0]
+    if isinstance(first, StandardizedConv1d):
+        weight, bias = state.get(prefix + "weight"), state.get(prefix + "bias")
+        if weight is not None and bias is not None and weight.shape == first.weight.shape:
+            state[prefix + "weight"], state[prefix + "bias"] = first.unfolded(weight, bias)
+    return state
+
+
 def _take(module: nn.Module, weights: Mapping[str, Tensor], prefix: str) -> int:
-    """Copies tensors of the same name and shape; gives their number."""
+    """Copies the tensors of the same name and shape, and returns their number."""
     taken = 0
     with torch.no_grad():
         for name, tensor in module.state_dict().items():

@@ -1,4 +1,4 @@
-"""How far a run is, for a person: a bar on a terminal, else a line now and then; on stderr."""
+"""The progress of a run on stderr: a bar on terminals, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gigaam.training.run_checkpoints import BestCheckpoint, look_follows
+from gigaam.training.runs.checkpoints import BestCheckpoint, validation_follows
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 __all__ = ["RunDisplay"]
 
-_LINES = 20  # in a run, where there is no bar; more of them where steps are slow
+_LINES = 20  # per run without a bar; more if steps are slow
 _SILENT_S = 60.0
-_MEMORY = 0.9  # of the loss that is shown, per step
+_MEMORY = 0.9  # decay of the running mean of the loss, per step
 
 
 class RunDisplay(Callback):
-    """Shows the step, the loss, the errors on the development set and the time that is left.
+    """Shows the step, the loss, the error on the development set and the time left.
 
     Args:
-        steps: Of the run.
-        measure: What the errors are called.
-        best: Knows which look at the development set was the best.
-        shown: Whether anything is to be shown.
+        steps: Number of steps of the run.
+        error_name: Name of the error.
+        best: Knows the latest validation and the best one.
+        shown: Whether to show anything.
     """
 
-    def __init__(self, steps: int, measure: str, best: BestCheckpoint, shown: bool) -> None:
+    def __init__(self, steps: int, error_name: str, best: BestCheckpoint, shown: bool) -> None:
         self.shown = shown and sys.stderr is not None
-        self._steps, self._measure, self._best = steps, measure, best
+        self._steps, self._error_name, self._best = steps, error_name, best
         self._bar: Progress | None = None
         self._began_s = self._spoke_s = time.monotonic()
         self._first = self._step = 0
         self._loss: float | None = None
 
     def say(self, line: str) -> None:
-        """Shows a line, above the bar if there is one."""
+        """Prints a line, above the bar if there is one."""
         if self.shown:
             print(line, file=sys.stderr, flush=True)
 
     def stopping(self) -> None:
-        """Says that Ctrl-C was heard."""
-        self.say("stopping after this step, to go on from there later; Ctrl-C again stops at once")
+        """Says that the run is about to stop after Ctrl-C."""
+        self.say("stopping after this step, to resume from there later; Ctrl-C again stops at once")
 
     def complete(self, folder: Path, config: str) -> None:
-        """Says that a run has nothing left to do, and how its model can learn more.
+        """Says that a run is complete, and how its model can be trained further.
 
         Args:
-            folder: Of the run.
-            config: With which a run can start from its model.
+            folder: The run's folder.
+            config: The configuration for training its model further.
         """
         again = shlex.join(["gigaam", "train", config, f"model.init={folder}", f"out={folder}-2"])
         self.say(
@@ -68,7 +68,7 @@ class RunDisplay(Callback):
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Shows a bar meanwhile, if stderr is a terminal."""
+        """Shows a bar within the context if stderr is a terminal."""
         if not (self.shown and sys.stderr.isatty()):
             yield
             return
@@ -93,7 +93,7 @@ class RunDisplay(Callback):
                 self._bar = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Notes where the run begins, or goes on."""
+        """Notes where the run begins or resumes."""
         self._began_s = self._spoke_s = time.monotonic()
         self._first = self._step = trainer.global_step
         if self._first:
@@ -109,21 +109,21 @@ class RunDisplay(Callback):
         loss = float(outputs["loss"])
         self._loss = loss if self._loss is None else _MEMORY * self._loss + (1 - _MEMORY) * loss
         if self._bar is not None:
-            state = ", ".join(filter(None, (self._loss_text(), self._left())))
+            state = ", ".join(filter(None, (self._loss_text(), self._time_left())))
             self._bar.update(self._bar.task_ids[0], completed=self._step, state=state)
-        elif not look_follows(trainer) and self._is_time():
+        elif not validation_follows(trainer) and self._is_time():
             self._speak()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Shows what a look at the development set gave."""
+        """Shows the result of a validation."""
         if trainer.state.fn == "fit":
             error = 100 * self._best.latest_error
             praise = ", the best so far" if self._best.step == trainer.global_step else ""
-            self._speak(f"{self._measure} {error:.2f} %{praise}")
+            self._speak(f"{self._error_name} {error:.2f} %{praise}")
 
     def _speak(self, *more: str) -> None:
         self._spoke_s = time.monotonic()
-        parts = filter(None, (self._loss_text(), *more, self._left()))
+        parts = filter(None, (self._loss_text(), *more, self._time_left()))
         self.say(f"step {self._step}/{self._steps}: {', '.join(parts)}")
 
     def _is_time(self) -> bool:
@@ -133,8 +133,8 @@ class RunDisplay(Callback):
     def _loss_text(self) -> str:
         return "" if self._loss is None else f"loss {self._loss:.3f}"
 
-    def _left(self) -> str:
-        """The time that is left, by that of the steps so far."""
+    def _time_left(self) -> str:
+        """The time left, estimated from the steps so far."""
         done, todo = self._step - self._first, self._steps - self._step
         if not (done and todo):
             return ""

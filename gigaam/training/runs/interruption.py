@@ -1,4 +1,4 @@
-"""Ctrl-C in a run: the first lets it save what it has learnt, the second stops it at once."""
+"""Ctrl-C in a run: the first one lets it save its state, the second one stops it at once."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ __all__ = ["Interruption", "ignore_interrupts"]
 class _Stop(BaseException):
     """Ends a run.
 
-    Not a KeyboardInterrupt before it has left Lightning, which takes those for the end of the
-    program.
+    It becomes a KeyboardInterrupt only outside Lightning, which exits the program on those.
     """
 
 
 class Interruption:
-    """Takes Ctrl-C over, in a context, where Python lets it: in the main thread.
+    """Handles Ctrl-C within a context, where Python allows it: in the main thread.
 
     The context ends with a KeyboardInterrupt if the run was stopped.
 
     Args:
-        notice: Told, in another thread, that a run is about to stop.
+        notice: Called, in another thread, when the run is about to stop.
 
     Attributes:
-        waits: Whether the run will stop by itself, between two steps, when that is `wanted`.
-        wanted: Whether it is to stop.
-        saved: The step that it would go on from.
+        waits: Whether the run stops by itself, between two steps, once that is `wanted`.
+        wanted: Whether the run is to stop.
+        saved: The step that the run would resume from.
     """
 
     def __init__(self, notice: Callable[[], None]) -> None:
@@ -65,14 +64,14 @@ class Interruption:
         if not self.waits or self.wanted:
             self.stop()
         self.wanted = True
-        # Whoever was interrupted may be printing.
+        # The interrupted code may be in the middle of printing.
         threading.Thread(target=self._notice, daemon=True).start()
 
 
 def ignore_interrupts(worker: int) -> None:
-    """Leaves Ctrl-C to the main process; for one that prepares its data.
+    """Leaves Ctrl-C to the main process; called in the processes that prepare batches.
 
     Args:
-        worker: Its number.
+        worker: Number of the process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: the last one, to go on from, and the best one."""
+"""The checkpoints of a run: the last one, to resume from, and the best one."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from gigaam.training.interruption import Interruption
+from gigaam.training.runs.interruption import Interruption
 
-__all__ = ["DEV_ERROR", "BestCheckpoint", "LastCheckpoint", "look_follows"]
+__all__ = ["DEV_ERROR", "BestCheckpoint", "LastCheckpoint", "validation_follows"]
 
 DEV_ERROR = "dev/error"
-"""What the best weights have least of: the part of characters, or of emotions, that are wrong."""
+"""The metric that selects the best weights (lower is better): the task's error rate on dev."""
+
+_STATE = ("step", "error", "latest_step", "latest_error")
 
 
-_LOOKS = ("step", "error", "latest_step", "latest_error")
-
-
-def look_follows(trainer: Trainer) -> bool:
-    """Whether the development set is looked at after the batch that ends."""
+def validation_follows(trainer: Trainer) -> bool:
+    """Whether the model is validated after the batch that is ending."""
     batches = trainer.fit_loop.total_batch_idx + 1
     return bool(trainer.enable_validation) and batches % int(trainer.val_check_batch or 1) == 0
 
 
 class BestCheckpoint(Callback):
-    """Keeps the weights with the fewest errors on the development set.
+    """Keeps the weights with the lowest error on the development set.
 
     Args:
-        folder: Of the run's checkpoints.
+        folder: Folder of the run's checkpoints.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +37,7 @@ class BestCheckpoint(Callback):
         self.step = self.latest_step = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Saves, if it was never better."""
+        """Saves the weights if they are the best so far."""
         if trainer.state.fn != "fit":
             return
         self.latest_step = trainer.global_step
@@ -48,24 +47,24 @@ class BestCheckpoint(Callback):
             _save_whole(trainer, self.path)
 
     def state_dict(self) -> dict[str, Any]:
-        """How good it and the latest one are, and where they were found."""
-        return {name: getattr(self, name) for name in _LOOKS}
+        """Steps and errors of the best and of the latest validation."""
+        return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from there."""
-        for name in _LOOKS:
+        """Restores them."""
+        for name in _STATE:
             setattr(self, name, state_dict[name])
 
 
 class LastCheckpoint(Callback):
-    """Saves what a run goes on from: now and then, at its end, and when it is to stop.
+    """Saves the checkpoint that a run resumes from: regularly, at its end, and when it is stopped.
 
-    Where the development set is looked at after a step, it is saved after the look: going on from
-    there, Lightning does not look again.
+    After a step with a validation, it saves once the model has been validated: a run resumed from
+    there does not validate it again.
 
     Args:
-        folder: Of the run's checkpoints.
-        every: Steps between two.
+        folder: Folder of the run's checkpoints.
+        every: Steps between checkpoints.
         interruption: Says whether the run is to stop.
     """
 
@@ -76,30 +75,30 @@ class LastCheckpoint(Callback):
         self._between_steps = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From now on a run that is to stop is stopped between two steps."""
+        """From now on the run stops between two steps."""
         self._passed = self._interruption.saved = trainer.global_step
         self._interruption.waits = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves, if it is time and no look follows."""
+        """Saves if a checkpoint is due and no validation follows."""
         self._between_steps = trainer.global_step > self._passed
         self._passed = trainer.global_step
-        if not look_follows(trainer):
+        if not validation_follows(trainer):
             self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Saves what was to be saved before the look."""
+        """Saves the checkpoint that waited for the validation."""
         if trainer.state.fn == "fit":
             self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Nothing is left to wait for."""
+        """From now on Ctrl-C no longer waits for a step."""
         self._interruption.waits = False
 
     def _save(self, trainer: Trainer) -> None:
-        if not self._between_steps:  # gradients are being accumulated, no checkpoint has them
+        if not self._between_steps:  # accumulated gradients are not part of checkpoints
             return
         wanted = trainer.strategy.reduce_boolean_decision(self._interruption.wanted, all=False)
         step = trainer.global_step
@@ -111,7 +110,7 @@ class LastCheckpoint(Callback):
 
 
 def _save_whole(trainer: Trainer, path: Path) -> None:
-    """Saves a checkpoint, which replaces an older one as a whole."""
+    """Saves a checkpoint; the older one is replaced only once it is complete."""
     unfinished = path.with_name(path.name + ".part")
     trainer.save_checkpoint(unfinished)
     if trainer.is_global_zero:

@@ -1,7 +1,7 @@
-"""The training loop: a budget of time, a schedule that ends with it, checkpoints to go on from.
+"""The training loop: a time budget, a schedule that ends with it, checkpoints to resume from.
 
-Learning rate is a function of the part of the budget that has passed, so a run ends annealed
-however fast or busy the machine is.
+The learning rate is a function of the fraction of the budget spent, so a run ends annealed however
+fast or busy the machine is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from gigaam.training.loader import Batch
-from gigaam.training.objective import Objective
 from gigaam.training.optimizer import OptimizerOptions, adamw, decay_at
+from gigaam.training.tasks.recognition import RecognitionObjective
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +32,14 @@ CHECKPOINT_NAME = "last.pt"
 
 @dataclass
 class Position:
-    """Where a run stands: everything its checkpoint says besides tensors.
+    """How far a run has got: everything in its checkpoint besides tensors.
 
     Attributes:
-        elapsed_s: training time spent.
-        step: optimizer steps done.
-        audio_s: audio seen.
-        pass_plan: the pass at work (see `gigaam.training.data.PassPlan`), as a dict.
-        batch: batches of that pass done.
+        elapsed_s: Training time spent, in seconds.
+        step: Optimiser steps done.
+        audio_s: Audio seen, in seconds.
+        pass_plan: The current pass (see `recipes.training.passes.PassPlan`), as a dict.
+        batch: Batches of that pass done.
     """
 
     elapsed_s: float = 0.0
@@ -49,22 +50,22 @@ class Position:
 
 
 class Trainer:
-    """An objective, its optimizer and the exponential average of its weights.
+    """An objective, its optimiser and the exponential average of its weights.
 
     Args:
-        objective: what is minimised, over the weights of a model.
-        options: how.
-        budget_s: training time, in seconds.
-        directory: where log and checkpoints go.
-        workers: threads that compute gradients, each of a part of the batch.
-        parts: parts of a batch. More parts than workers keep both busy to the end, and a part
-            that fits into the processor's cache is faster.
-        clock: seconds that pass; replaced in tests.
+        objective: The objective to minimise.
+        options: Options of the optimiser.
+        budget_s: Training time, in seconds.
+        directory: Folder for logs and checkpoints.
+        workers: Threads that compute gradients, each of a part of the batch.
+        parts: Parts of a batch. More parts than workers keep all of them busy to the end, and a
+            part that fits into the processor's cache is faster.
+        clock: Returns the time in seconds; replaced in tests.
     """
 
     def __init__(
         self,
-        objective: Objective,
+        objective: RecognitionObjective,
         options: OptimizerOptions,
         *,
         budget_s: float,
@@ -84,17 +85,17 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """Part of the budget that has passed, 0 to 1."""
+        """Fraction of the budget spent, 0 to 1."""
         return min(1.0, self.position.elapsed_s / self.budget_s)
 
     def tick(self) -> None:
-        """Books the time since the last call as training time."""
+        """Counts the time since the last call as training time."""
         now = self._clock()
         self.position.elapsed_s += now - self._last_tick
         self._last_tick = now
 
     def step(self, batch: Batch) -> dict[str, float]:
-        """One optimizer step; gives the row for the log."""
+        """Takes one optimiser step and returns the row for the log."""
         lr = self.options.lr_at(self.progress)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -104,7 +105,7 @@ class Trainer:
             self.optimizer.step()
             self._update_average()
         else:
-            logger.warning("step %d: gradient is not finite, step left out", self.position.step)
+            logger.warning("step %d: gradient is not finite, step skipped", self.position.step)
         self.position.step += 1
         self.position.batch += 1
         self.position.audio_s += batch.audio_s
@@ -119,13 +120,13 @@ class Trainer:
         }
 
     def _gradients(self, batch: Batch) -> float:
-        """Leaves the gradients of the loss per character with the parameters; gives the loss.
+        """Sets the parameters' gradients of the loss per character, and returns that loss.
 
-        One process of several torch threads waits for the slowest of them at every operation;
-        parts of a batch wait for each other once per step, which a busy machine forgives.
+        The threads of one torch operation wait for the slowest of them every time; the parts of a
+        batch wait for each other only once per step, which costs less on a busy machine.
         """
         n_characters = max(1, int(batch.label_lengths.sum()))
-        results = list(self._workers.map(self._part_gradients, batch.split(self._parts)))
+        results = list(self._workers.map(self._part_gradients, split(batch, self._parts)))
         total = results[0][1]
         for _, gradients in results[1:]:
             torch._foreach_add_(total, gradients)
@@ -144,7 +145,7 @@ class Trainer:
             torch._foreach_lerp_(self.average, self._parameters, 1 - decay)
 
     def swap_average(self) -> None:
-        """Exchanges the weights with their average; a second call exchanges them back."""
+        """Swaps the weights with their average; a second call swaps them back."""
         with torch.no_grad():
             for parameter, average in zip(self._parameters, self.average, strict=True):
                 kept = parameter.clone()
@@ -152,7 +153,7 @@ class Trainer:
                 average.copy_(kept)
 
     def save(self) -> None:
-        """Writes the checkpoint; one cut short leaves the previous one in place."""
+        """Writes the checkpoint; if that fails, the previous one stays in place."""
         self.tick()
         content = {
             "objective": self.objective.state_dict(),
@@ -163,7 +164,7 @@ class Trainer:
         save_atomically(content, self.directory / CHECKPOINT_NAME)
 
     def resume(self) -> bool:
-        """Continues from the checkpoint; whether there was one."""
+        """Resumes from the checkpoint and returns whether there was one."""
         path = self.directory / CHECKPOINT_NAME
         if not path.exists():
             return False
@@ -177,8 +178,25 @@ class Trainer:
         return True
 
 
+def split(batch: Batch, parts: int) -> list[Batch]:
+    """The same examples in at most `parts` batches of similar size, each with minimal padding."""
+    ends = torch.linspace(0, len(batch.lengths), parts + 1).round().int().tolist()
+    return [
+        Batch(
+            batch.wav[first:end, : int(batch.lengths[first:end].max())],
+            batch.lengths[first:end],
+            batch.labels[first:end, : int(batch.label_lengths[first:end].max())],
+            batch.label_lengths[first:end],
+            batch.masks[first:end],
+            batch.seed + first,
+        )
+        for first, end in pairwise(ends)
+        if end > first
+    ]
+
+
 def save_atomically(content: Mapping[str, Any], path: Path) -> None:
-    """``torch.save`` that replaces the file only once it is complete."""
+    """Like ``torch.save``, but replaces the file only once the new one is complete."""
     unfinished = path.with_name(path.name + ".part")
     torch.save(content, unfinished)
     os.replace(unfinished, path)
@@ -188,7 +206,7 @@ class CsvLog:
     """Rows of numbers, appended to a CSV file with a header line.
 
     Args:
-        path: the file; continued if it exists.
+        path: The file; rows are appended if it exists.
     """
 
     def __init__(self, path: Path) -> None:

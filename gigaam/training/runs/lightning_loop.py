@@ -1,4 +1,4 @@
-"""Fine-tuning as Lightning sees it: a step, a look at the development set, the loop around them."""
+"""Fine-tuning as Lightning sees it: a training step, a validation, the loop around them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,15 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from gigaam.audio import SAMPLE_RATE
 from gigaam.dataset.manifests import Utterance
 from gigaam.errors import ArgumentError
-from gigaam.evaluation.scoring import compare
-from gigaam.model import GigaAMASR, GigaAMEmo
+from gigaam.model import GigaAM
 from gigaam.training.data import SpeechFiles
-from gigaam.training.hearing import recognize
 from gigaam.training.loader import Batch
-from gigaam.training.objective import EmotionObjective, Objective
 from gigaam.training.optimizer import OptimizerOptions, adamw, averaged
 from gigaam.training.options import TrainingOptions
-from gigaam.training.run_checkpoints import DEV_ERROR
+from gigaam.training.runs.checkpoints import DEV_ERROR
+from gigaam.training.tasks.task import Task
 
 __all__ = ["FineTuning", "lightning_hushed", "make_trainer"]
 
@@ -38,43 +35,35 @@ _LOG_EVERY_STEPS = 10
 
 
 class FineTuning(LightningModule):
-    """An objective, how it is minimised, and how well its model does meanwhile.
+    """A task, the optimiser that minimises its objective, and its validation.
+
+    Batch norms of a trained model keep their statistics, which are better than those of a batch.
 
     Args:
-        objective: What is minimised.
-        options: How fast.
-        steps: Changes of the weights in all.
-        freeze_encoder_steps: Changes at the beginning that leave the encoder as it is.
-        keeps_statistics: Whether batch norms keep the statistics they have. Those of a trained
-            model know more than a batch does; a random one has yet to find them.
+        task: What the model is trained for.
+        options: Options of the optimiser.
     """
 
-    def __init__(
-        self,
-        objective: Objective | EmotionObjective,
-        options: OptimizerOptions,
-        *,
-        steps: int,
-        freeze_encoder_steps: int,
-        keeps_statistics: bool,
-    ) -> None:
+    def __init__(self, task: Task, options: OptimizerOptions) -> None:
         super().__init__()
-        self.objective = objective
-        self._options, self._steps = options, steps
-        self._freeze_encoder_steps = freeze_encoder_steps
-        self._keeps_statistics = keeps_statistics
+        self._task, self._options = task, options
+        self.objective = task.objective()
         self._files = SpeechFiles()
-        self._wrong_and_all = [0, 0]
+        self._errors, self._total = 0, 0
 
     @property
-    def model(self) -> GigaAMASR | GigaAMEmo:
-        """What is trained."""
+    def model(self) -> GigaAM:
+        """The model that is trained."""
         return self.objective.model
 
+    @property
+    def _steps(self) -> int:
+        return self._task.material.options.training.steps
+
     def train(self, mode: bool = True) -> FineTuning:
-        """Training mode, batch norms apart; see `keeps_statistics`."""
+        """Sets training mode, except for the batch norms of a trained model."""
         super().train(mode)
-        if self._keeps_statistics:
+        if self._task.material.origin.weights:
             for module in self.modules():
                 if isinstance(module, nn.BatchNorm1d):
                     module.eval()
@@ -82,7 +71,8 @@ class FineTuning(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss per label."""
-        frozen = self.global_step < self._freeze_encoder_steps
+        training = self._task.material.options.training
+        frozen = self.global_step < training.freeze_encoder_steps
         loss: Tensor = self.objective(batch, freeze_encoder=frozen)
         loss = loss / batch.label_lengths.sum().clamp(min=1)
         self.log("train/loss", loss, batch_size=len(batch.lengths))
@@ -93,39 +83,39 @@ class FineTuning(LightningModule):
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
     ) -> Any:
-        """Batches of examples are moved, lists of utterances have nothing to move."""
+        """Moves batches of examples; lists of utterances have nothing to move."""
         return batch.to(device) if isinstance(batch, Batch) else batch
 
     def configure_optimizers(self) -> Any:
-        """AdamW, its learning rates rising and falling together step by step."""
+        """AdamW; all its learning rates follow the same schedule, step by step."""
         options, steps = self._options, self._steps
         optimizer = adamw(self.objective, options, fused=False)
 
-        def part_of_peak(step: int) -> float:
+        def fraction_of_peak(step: int) -> float:
             return options.lr_at(min(1.0, step / steps)) / options.peak_lr
 
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, part_of_peak)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, fraction_of_peak)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
     def on_validation_epoch_start(self) -> None:
-        """Begins to count."""
-        self._wrong_and_all = [0, 0]
+        """Resets the counts."""
+        self._errors, self._total = 0, 0
 
     def validation_step(self, utterances: Sequence[Utterance], batch_idx: int) -> None:
-        """Counts what the model gets wrong in some utterances."""
+        """Counts the model's errors in some utterances."""
         with torch.autocast(self.device.type, enabled=False):
-            wrong, total = _mistakes(self.model, utterances, self._files)
-        self._wrong_and_all[0] += wrong
-        self._wrong_and_all[1] += total
+            counted = self._task.count_errors(self.model, utterances, self._files)
+        self._errors += counted.errors
+        self._total += counted.total
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the part that is wrong, over all processes."""
-        counts = torch.tensor(self._wrong_and_all, dtype=torch.float32, device=self.device)
-        wrong, total = self.trainer.strategy.reduce(counts, reduce_op="sum")
-        self.log(DEV_ERROR, wrong / total.clamp(min=1), rank_zero_only=False)
+        """Logs the error rate over all processes."""
+        counts = torch.tensor([self._errors, self._total], dtype=torch.float32, device=self.device)
+        errors, total = self.trainer.strategy.reduce(counts, reduce_op="sum")
+        self.log(DEV_ERROR, errors / total.clamp(min=1), rank_zero_only=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what ``load_model`` needs to open the checkpoint."""
@@ -143,46 +133,38 @@ def make_trainer(
     has_dev: bool,
     callbacks: Sequence[Callback],
 ) -> Trainer:
-    """Lightning's trainer, which leaves logs in a folder.
+    """Lightning's trainer, which writes its logs into a folder.
 
     Args:
-        folder: The run's.
-        training: How long, on what, and when to look up.
-        optimizer: What of it is the trainer's: clipping, averaging.
-        has_dev: Whether there is a development set, by which the best weights are kept.
-        callbacks: What else happens meanwhile, after weights are averaged.
+        folder: The run's folder.
+        training: How long to train, on which devices, and how often to validate.
+        optimizer: For the parts that are the trainer's: clipping and averaging.
+        has_dev: Whether there is a development set to validate on.
+        callbacks: Further callbacks, which run after the weights have been averaged.
 
     Raises:
-        ArgumentError: There is no such precision, accelerator or strategy here.
+        ArgumentError: The precision, accelerator or strategy is not available.
     """
-    if training.precision not in _PRECISIONS:
-        raise ArgumentError(
-            f"training.precision must be one of {', '.join(_PRECISIONS)}, not "
-            f"{training.precision!r}"
-        )
-    strategy = training.strategy
-    if training.devices > 1 and strategy in ("auto", "ddp") and training.freeze_encoder_steps:
-        strategy = "ddp_find_unused_parameters_true"  # a frozen encoder has no gradients to share
-    eval_every = training.looks_every * training.accumulate
+    batches_between_validations = training.validation_interval * training.accumulate
     try:
         return Trainer(
             accelerator=training.accelerator,
             devices=training.devices,
-            strategy=strategy,
-            precision=_PRECISIONS[training.precision],  # type: ignore[arg-type]
+            strategy=_strategy(training),
+            precision=_precision(training),  # type: ignore[arg-type]
             max_steps=training.steps,
             accumulate_grad_batches=training.accumulate,
             gradient_clip_val=optimizer.clip,
-            val_check_interval=eval_every if has_dev else None,
+            val_check_interval=batches_between_validations if has_dev else None,
             check_val_every_n_epoch=None if has_dev else 1,
             num_sanity_val_steps=0,
             log_every_n_steps=_LOG_EVERY_STEPS,
             logger=[CSVLogger(folder / "logs", "csv"), TensorBoardLogger(folder / "logs", "tb")],
             callbacks=[*_averaging(optimizer.ema_decay), *callbacks],
             default_root_dir=folder,
-            use_distributed_sampler=False,  # ours knows of the others
-            enable_checkpointing=False,  # a callback's task
-            enable_progress_bar=False,  # another's
+            use_distributed_sampler=False,  # ours shares batches out itself
+            enable_checkpointing=False,  # our callbacks do it
+            enable_progress_bar=False,
             enable_model_summary=False,
         )
     except (MisconfigurationException, ValueError) as error:
@@ -192,8 +174,25 @@ def make_trainer(
         ) from error
 
 
+def _precision(training: TrainingOptions) -> str:
+    if training.precision not in _PRECISIONS:
+        raise ArgumentError(
+            f"training.precision must be one of {', '.join(_PRECISIONS)}, not "
+            f"{training.precision!r}"
+        )
+    return _PRECISIONS[training.precision]
+
+
+def _strategy(training: TrainingOptions) -> str:
+    """The strategy; DDP must know if a frozen encoder has no gradients to share."""
+    several = training.devices > 1 and training.strategy in ("auto", "ddp")
+    if several and training.freeze_encoder_steps:
+        return "ddp_find_unused_parameters_true"
+    return training.strategy
+
+
 def _averaging(decay: float) -> list[Callback]:
-    """What averages the weights, if they are averaged."""
+    """The callback that averages the weights, unless they are not averaged."""
     if not decay:
         return []
     return [WeightAveraging(avg_fn=partial(averaged, decay=decay), use_buffers=False)]
@@ -201,12 +200,14 @@ def _averaging(decay: float) -> list[Callback]:
 
 @contextmanager
 def lightning_hushed() -> Iterator[None]:
-    """Lets Lightning say nothing of itself and of how it is used; errors pass."""
+    """Silences what Lightning says about itself and its use; errors still pass."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [each.level for each in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\b|torch\.utils\._pytree")
-        warnings.filterwarnings("ignore", message="Grad strides do not match")  # torch's, of speed
+        warnings.filterwarnings(
+            "ignore", message="Grad strides do not match"
+        )  # torch's, about speed
         for each in loggers:
             each.setLevel(logging.ERROR)
         try:
@@ -214,21 +215,3 @@ def lightning_hushed() -> Iterator[None]:
         finally:
             for each, level in zip(loggers, levels, strict=True):
                 each.setLevel(level)
-
-
-def _mistakes(
-    model: GigaAMASR | GigaAMEmo, utterances: Sequence[Utterance], files: SpeechFiles
-) -> tuple[int, int]:
-    """Wrong characters and all, or wrong emotions and all."""
-    if isinstance(model, GigaAMASR):
-        compared = compare([u.text for u in utterances], recognize(model, utterances, files))
-        return (
-            sum(each.characters.errors for each in compared),
-            sum(each.characters.length for each in compared),
-        )
-    told = (model.get_probs(files.read(u), input_rate=SAMPLE_RATE) for u in utterances)
-    wrong = sum(
-        max(probabilities, key=probabilities.__getitem__) != utterance.text
-        for probabilities, utterance in zip(told, utterances, strict=True)
-    )
-    return wrong, len(utterances)

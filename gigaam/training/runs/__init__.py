@@ -1,0 +1,1 @@
+"""Runs of fine-tuning: Lightning's loop, checkpoints, Ctrl-C, what is shown meanwhile."""

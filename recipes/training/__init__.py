@@ -1,0 +1,1 @@
+"""Training from random weights in a given time: passes over the data, batches, the loop."""
