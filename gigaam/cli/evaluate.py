@@ -163,8 +163,8 @@ def _print(reports: Sequence[RecognitionReport | EmotionReport], n_worst: int) -
     for report in reports:
         print_lines(report_lines(report, n_worst))
     for report in reports:
-        for utterance, error in report.heard.failures:
+        for utterance, error in report.run.failures:
             where = f"{report.manifest}, line {utterance.line}"
             complain(f"{where}: {reason(utterance.path, error)}")
-    if any(report.heard.failures for report in reports):
+    if any(report.run.failures for report in reports):
         raise typer.Exit(1)

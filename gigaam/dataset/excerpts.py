@@ -1,7 +1,7 @@
-"""The sound of a manifest's utterances, from whatever FFmpeg reads.
+"""The samples of a manifest's utterances, from any file that FFmpeg reads.
 
-Training maps its WAV files into memory (`gigaam.training.data.SpeechFiles`); here every recording
-is decoded once, from front to back.
+Every recording is decoded once, from front to back; training maps its WAV files into memory
+instead (`gigaam.training.data.SpeechFiles`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ __all__ = ["iter_excerpts"]
 Waveform = NDArray[np.float32]
 
 _TOLERANCE_S = 0.1
-"""So much sooner than the manifest says a recording may end: codecs pad, people round."""
+"""How much sooner than the manifest says a recording may end: codecs pad, people round."""
 
 
 def iter_excerpts(utterances: Sequence[Utterance]) -> Iterator[tuple[int, Waveform | Exception]]:
-    """Index and samples of every utterance, or why there are none, file after file.
+    """Index and samples of every utterance, or the error that prevented reading it, file by file.
 
-    Within a file they come by offset. Held in memory are an utterance and a block of its file.
+    Within a file they are sorted by offset. One utterance and one block of its file are in memory
+    at a time.
 
     Args:
-        utterances: What is to be read.
+        utterances: The utterances to read.
 
     Returns:
         Pairs of an index into `utterances` and float32 [n], mono, 16 kHz.
@@ -49,7 +50,7 @@ def iter_excerpts(utterances: Sequence[Utterance]) -> Iterator[tuple[int, Wavefo
 
 
 class _Recording:
-    """A recording that is decoded as far as it is asked for.
+    """A recording that is decoded only as far as needed.
 
     Args:
         path: The file.
@@ -62,7 +63,7 @@ class _Recording:
         self._failure: Exception | None = None
 
     def excerpt(self, utterance: Utterance) -> Waveform | Exception:
-        """The samples of an utterance that begins no sooner than those before."""
+        """The samples of an utterance; offsets must not decrease from call to call."""
         first = utterance.first_sample
         end = None if utterance.to_end else first + utterance.n_samples
         self._tape.forget(first)
@@ -85,12 +86,12 @@ class _Recording:
             else (f"ends at {end / SAMPLE_RATE:.2f}")
         )
         return DatasetError(
-            f"the recording ends at {available / SAMPLE_RATE:.2f} s, in the manifest this "
-            f"utterance {place} s"
+            f"the recording ends at {available / SAMPLE_RATE:.2f} s, but according to the manifest "
+            f"this utterance {place} s"
         )
 
     def _next_block(self) -> Waveform | None:
-        """What comes next; None at the end and from a failure on."""
+        """The next block; None at the end and after a failure."""
         if self._failure is not None:
             return None
         try:

@@ -1,10 +1,10 @@
-"""Manifests: which stretch of which recording says what, a table or JSON, a line per utterance.
+"""Manifests: what is said in which stretch of which recording; a table or JSON, a line each.
 
-Columns: ``path`` (relative to the manifest), ``transcription``, and where the utterance is not all
-of its file, ``offset`` and ``duration`` (both in seconds); any others are kept as they are.
+Columns: ``path`` (relative to the manifest), ``transcription``, and, for utterances that are only a
+part of their file, ``offset`` and ``duration`` (both in seconds); other columns are kept unchanged.
 
-An utterance without a duration goes on to the end of its file, wherever that is. How long that is
-to be says the file's header, which may be wrong: it is only asked where a plan is made.
+An utterance without a duration extends to the end of its file. Its expected length is read from the
+file's header, which may be wrong: it serves for planning only.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ _OWN_COLUMNS = {"path", "duration", "offset", "transcription"}
 
 @dataclass(frozen=True)
 class Utterance:
-    """A stretch of a recording, and what is known of it.
+    """A stretch of a recording, and what is known about it.
 
     Attributes:
         path: The recording.
-        first_sample: Where the utterance begins in it, at 16 kHz.
-        n_samples: How long it is, at 16 kHz; of one that goes `to_end` what the file's header
-            says, 0 if it does not or the file cannot be opened.
-        text: Transcription as the manifest has it, empty if it has none.
-        columns: All other columns of the manifest, by their names.
-        line: Number of the manifest's line, from 1; 0 if it is not from one.
-        manifest: The manifest; None if it is not from one.
-        to_end: Whether it goes on to the end of its file, since the manifest has no duration.
+        first_sample: Where the utterance begins in the recording, in samples at 16 kHz.
+        n_samples: Length in samples at 16 kHz; if `to_end`, the length according to the file's
+            header, 0 if the header has none or the file cannot be opened.
+        text: Transcription as in the manifest, empty if there is none.
+        columns: All other columns of the manifest, by name.
+        line: Line number in the manifest, from 1; 0 if it does not come from one.
+        manifest: The manifest; None if it does not come from one.
+        to_end: Whether the utterance extends to the end of its file, as the manifest has no
+            duration.
     """
 
     path: Path
@@ -70,21 +71,21 @@ def read_manifest(
 ) -> list[Utterance]:
     """The utterances of a ``.tsv`` or ``.jsonl`` manifest, in its order.
 
-    A table is UTF-8 with a header line, cells between tabs, no quoting. Of JSON every line is an
-    object; blank lines mean nothing in both.
+    Tables are UTF-8 with a header line and tab-separated cells, without quoting. In JSON, every
+    line is an object. Blank lines are ignored in both.
 
     Args:
         path: The manifest.
-        required: Columns that must be there besides ``path``.
+        required: Columns that must be present besides ``path``.
 
     Raises:
-        DatasetError: The manifest cannot be read, or a line of it is not what it should be; the
-            message says which and why.
+        DatasetError: The manifest cannot be read, or a line is invalid; the message says which and
+            why.
     """
     path = Path(path)
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise DatasetError(f"{path}: a manifest is a .tsv or a .jsonl file")
+        raise DatasetError(f"{path}: a manifest must be a .tsv or .jsonl file")
     needed = ("path", *required)
     return [_utterance(row) for row in read(path, needed)]
 
@@ -96,7 +97,7 @@ class _Row:
     Attributes:
         manifest: The file.
         line: Number of the line, from 1.
-        cells: Values by column; those of tables are all texts.
+        cells: Values by column; in tables all are strings.
     """
 
     manifest: Path
@@ -104,23 +105,23 @@ class _Row:
     cells: Mapping[str, Any]
 
     def error(self, complaint: str) -> DatasetError:
-        """What is wrong with it, and where it is."""
+        """An error about this line."""
         return DatasetError(f"{self.manifest}, line {self.line}: {complaint}")
 
     def text(self, name: str) -> str:
-        """The value of a column of texts; empty if it is not there."""
+        """The value of a text column; empty if there is none."""
         value = self.cells.get(name)
         if value is not None and not isinstance(value, str):
             raise self.error(f"{name} is {_shown(value)}, not a text")
         return value or ""
 
     def samples(self, name: str) -> int | None:
-        """The value of a column of seconds, 0 or more, at 16 kHz; None if it is not there."""
+        """The value of a column of seconds, as samples at 16 kHz; None if there is none."""
         value = self.cells.get(name)
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
         try:
-            # In JSON a number is written as one; true is none, though Python would take it.
+            # JSON's true is not a number, although Python would convert it.
             seconds = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             seconds = math.nan
@@ -151,21 +152,21 @@ def _utterance(row: _Row) -> Utterance:
 
 
 def _stated_samples(path: Path, first: int) -> int:
-    """What a file's header says there is from a sample on; 0 if it says nothing of the kind."""
+    """Samples from `first` to the end according to a file's header; 0 if it does not say."""
     try:
         stated_s = duration_s(path)
     except AudioError:
-        return 0  # whoever reads it says what is wrong
+        return 0  # reading it will report what is wrong
     return 0 if stated_s is None else max(0, round(stated_s * SAMPLE_RATE) - first)
 
 
 def _shown(value: Any) -> str:
-    """A value as text: texts as they are, all else as JSON."""
+    """A value as text: strings unchanged, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, each after its number."""
+    """The lines that are not blank, with their numbers."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -187,7 +188,7 @@ def _read_tsv(path: Path, needed: Collection[str]) -> Iterator[_Row]:
     if missing := [name for name in needed if name not in names]:
         raise first.error(f"the manifest has no column {', '.join(missing)}")
     if twice := {name for name in names if names.count(name) > 1}:
-        raise first.error(f"there are two columns {', '.join(sorted(twice))}")
+        raise first.error(f"duplicate columns: {', '.join(sorted(twice))}")
     for number, line in lines:
         cells = line.split("\t")
         row = _Row(path, number, dict(zip(names, cells, strict=False)))

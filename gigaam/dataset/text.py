@@ -1,7 +1,7 @@
-"""The one text normalisation shared by training, scoring and data preparation.
+"""The text normalisation shared by training, scoring and data preparation.
 
 A model that spells with the 33 characters of `RUSSIAN_CHARACTERS` can only be trained and scored
-fairly when every transcription passes through the same function, so there is exactly one.
+fairly if every transcription passes through the same function, so there is exactly one.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import unicodedata
 
 RUSSIAN_CHARACTERS = " абвгдежзийклмнопрстуфхцчшщъыьэюя"
-"""The blank space and the 32 letters left after ё becomes е: the alphabet of the v1-v3 models."""
+"""The space and the 32 letters left once ё becomes е: the alphabet of the v1-v3 models."""
 
-# Apostrophe look-alikes people and keyboards produce: not all of them are punctuation to Unicode.
+# Apostrophe look-alikes that people and keyboards produce; not all are punctuation to Unicode.
 _APOSTROPHES = "'`´ʹʻʼʽˈ‘’‛′＇"
 
-# Stressed vowels appear in dictionaries and read-aloud texts: the mark says nothing about spelling.
+# Dictionaries and texts for reading aloud mark stress, which is not part of the spelling.
 _STRESS_MARKS = "\u0300\u0301"
 
 _REPLACEMENTS = str.maketrans(
@@ -22,7 +22,7 @@ _REPLACEMENTS = str.maketrans(
         **{apostrophe: "'" for apostrophe in _APOSTROPHES},
         **{mark: None for mark in _STRESS_MARKS},
         "ё": "е",
-        "ѐ": "е",  # NFC joins a grave accent to these two
+        "ѐ": "е",  # NFC composes a grave accent with these two
         "ѝ": "и",
     }
 )
@@ -33,10 +33,10 @@ def normalize_text(text: str) -> str:
 
     Dashes become spaces, apostrophe look-alikes become ``'``, ё becomes е, other punctuation and
     invisible format characters disappear, whitespace is collapsed. Digits, symbols and foreign
-    letters stay as they are: whether they are acceptable is the caller's decision (`is_russian`).
+    letters are unchanged: whether they are acceptable is up to the caller (`is_russian`).
 
     Args:
-        text: any text.
+        text: Any text.
 
     Returns:
         The normalised text; normalising it again changes nothing.

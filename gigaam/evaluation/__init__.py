@@ -1,4 +1,4 @@
-"""Evaluation: what a model makes of a manifest's recordings, counted, with intervals, as reports.
+"""Evaluation: a model's errors on a manifest, counted, with intervals, as reports.
 
 Nothing in it needs torch.
 """

@@ -1,4 +1,4 @@
-"""How much a figure would vary with other recordings of the same kind: bootstrap intervals."""
+"""How much a figure would vary on other recordings of the same kind: bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """Where a figure lies with a probability of `LEVEL`; NaN where it is not defined."""
+    """A confidence interval at `LEVEL`; NaN where the figure is undefined."""
 
     low: float
     high: float
 
 
 class BootstrapOptions(NamedTuple):
-    """How intervals are found.
+    """How intervals are computed.
 
     Attributes:
-        resamples: Sets drawn.
-        seed: Of the draws; the same seed gives the same intervals.
+        resamples: Number of sets drawn.
+        seed: Seed of the draws; the same seed gives the same intervals.
     """
 
     resamples: int = 1000
@@ -43,17 +43,17 @@ def bootstrap(
 ) -> list[Interval]:
     """Percentile intervals of the figures of a set of `n` recordings.
 
-    As many recordings as there are, drawn with replacement, are a set that might have been; the
+    Drawing `n` recordings with replacement gives a set that might have been recorded instead; the
     figures of many such sets spread as those of new recordings would.
 
     Args:
-        n: Recordings.
-        statistic: Gives the figures, float64 [k], of the recordings with some indices, int64 [n];
-            NaN for a figure that they do not define.
-        options: How many sets are drawn, and how.
+        n: Number of recordings.
+        statistic: Returns the figures, float64 [k], of the recordings with the given indices,
+            int64 [n]; NaN for a figure that is undefined for them.
+        options: How many sets to draw, and the seed.
 
     Returns:
-        The intervals of the k figures; none of fewer than two recordings: one tells no spread.
+        The intervals of the k figures; none for fewer than two recordings, which have no spread.
     """
     if n < 2:
         return []
@@ -63,7 +63,7 @@ def bootstrap(
 
 
 def _interval(figures: NDArray[np.float64]) -> Interval:
-    """The middle of the figures drawn, float64 [resamples], without those that are NaN."""
+    """The central part of the figures drawn, float64 [resamples], ignoring NaN."""
     defined = figures[~np.isnan(figures)]
     if not len(defined):
         return Interval(np.nan, np.nan)

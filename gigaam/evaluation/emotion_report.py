@@ -1,7 +1,7 @@
-"""How well a model tells emotions: accuracies, F1, and which are taken for which.
+"""How well a model recognises emotions: accuracies, F1, and which are taken for which.
 
 Legend: n recordings, C emotions. A confusion matrix is int64 [C, C], a row per true emotion, a
-column per emotion told.
+column per predicted one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError
 from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
-from gigaam.evaluation.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
+from gigaam.evaluation.outcomes import (
+    EvaluationRun,
+    by_column,
+    failure_to_dict,
+    number,
+    place_to_dict,
+)
 
 __all__ = [
     "EMOTION_COLUMN",
@@ -29,27 +35,28 @@ __all__ = [
 ]
 
 EMOTION_COLUMN = "emotion"
-"""The manifest's column of true emotions, named as the model names them."""
+"""The manifest's column of true emotions, by the names that the model has for them."""
 
 FIGURES = ("unweighted_accuracy", "weighted_accuracy", "macro_f1")
-"""What `figures` gives, in this order."""
+"""What `figures` returns, in this order."""
 
 
 def figures(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Unweighted and weighted accuracy and macro F1, float64 [3]; NaN of no recordings.
+    """Unweighted and weighted accuracy and macro F1, float64 [3]; NaN without recordings.
 
-    Unweighted: the mean over the true emotions of the part recognised. Weighted: the part of all
-    recordings recognised. F1 is averaged over the emotions that are true or told anywhere.
+    Unweighted accuracy is the mean over the true emotions of the fraction recognised, weighted
+    accuracy the fraction of all recordings recognised. F1 is averaged over the emotions that are
+    true or predicted anywhere.
 
     Args:
         confusion: int64 [C, C].
     """
-    right, true, told = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    right, true, predicted = np.diag(confusion), confusion.sum(1), confusion.sum(0)
     if not true.sum():
         return np.full(len(FIGURES), np.nan)
     recall = right[true > 0] / true[true > 0]
-    occurring = true + told > 0
-    f1 = 2 * right[occurring] / (true + told)[occurring]
+    occurring = true + predicted > 0
+    f1 = 2 * right[occurring] / (true + predicted)[occurring]
     return np.array([recall.mean(), right.sum() / true.sum(), f1.mean()])
 
 
@@ -58,9 +65,9 @@ class EmotionScores:
     """Figures of a set or a group.
 
     Attributes:
-        utterances: How many were classified.
-        values: Of each of `FIGURES`.
-        intervals: Where each lies with a probability of 95 %.
+        utterances: Number of utterances classified.
+        values: Values of `FIGURES`.
+        intervals: Their 95 % confidence intervals.
         confusion: int64 [C, C].
     """
 
@@ -70,7 +77,7 @@ class EmotionScores:
     confusion: NDArray[np.int64]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; what is not defined is None."""
+        """Plain data; undefined values are None."""
         measured = zip(FIGURES, self.values, self.intervals, strict=True)
         return {
             "utterances": self.utterances,
@@ -84,11 +91,11 @@ class EmotionScores:
 
 @dataclass(frozen=True)
 class Classified:
-    """A recording and what the model says of it.
+    """A recording and the model's result for it.
 
     Attributes:
         utterance: The recording, with its true emotion.
-        probabilities: Of each emotion.
+        probabilities: Probability of each emotion.
     """
 
     utterance: Utterance
@@ -96,12 +103,12 @@ class Classified:
 
     @property
     def true(self) -> str:
-        """The emotion it has."""
+        """The true emotion."""
         return self.utterance.columns[EMOTION_COLUMN]
 
     @property
     def told(self) -> str:
-        """The most probable emotion."""
+        """The predicted emotion: the most probable one."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,28 +124,33 @@ class Classified:
 
 @dataclass(frozen=True)
 class EmotionReport:
-    """Everything about one manifest.
+    """The report on one manifest.
 
     Attributes:
-        manifest: Its path.
-        heard: Probabilities and failures.
-        emotions: Names of the rows and columns of confusion matrices, C of them.
-        results: What was told, in the manifest's order.
-        scores: Of the whole set.
+        manifest: Path of the manifest.
+        run: Probabilities, failures and time.
+        emotions: Names of the C rows and columns of confusion matrices.
+        results: The classified recordings, in the manifest's order.
+        scores: Scores of the whole manifest.
         by: Column whose values make the groups, if any.
-        groups: Scores by the values of that column, in order.
+        groups: Scores by the values of that column, sorted.
     """
 
     manifest: str
-    heard: Heard[Mapping[str, float]]
+    run: EvaluationRun[Mapping[str, float]]
     emotions: Sequence[str]
     results: Sequence[Classified]
     scores: EmotionScores
     by: str | None
     groups: Mapping[str, EmotionScores]
 
+    @property
+    def heard(self) -> EvaluationRun[Mapping[str, float]]:
+        """The former name of `run`."""
+        return self.run
+
     def worst(self, n: int) -> list[Classified]:
-        """At most `n` mistakes, the surest first."""
+        """At most `n` mistakes, the most confident first."""
         mistakes = [result for result in self.results if result.told != result.true]
         return sorted(mistakes, key=lambda each: -max(each.probabilities.values()))[:n]
 
@@ -147,59 +159,59 @@ class EmotionReport:
         return {
             "task": "emotion",
             "manifest": self.manifest,
-            "failed": len(self.heard.failures),
-            "duration_s": number(self.heard.duration_s),
-            "recognition_s": number(self.heard.elapsed_s),
-            "rtfx": number(self.heard.rtfx),
+            "failed": len(self.run.failures),
+            "duration_s": number(self.run.duration_s),
+            "recognition_s": number(self.run.elapsed_s),
+            "rtfx": number(self.run.rtfx),
             "emotions": list(self.emotions),
             **self.scores.to_dict(),
             "by": self.by,
             "groups": {value: scores.to_dict() for value, scores in self.groups.items()},
             "results": [result.to_dict() for result in self.results],
-            "failures": [failure_to_dict(*failure) for failure in self.heard.failures],
+            "failures": [failure_to_dict(*failure) for failure in self.run.failures],
         }
 
 
 def check_emotions(manifest: str, utterances: Sequence[Utterance], emotions: Sequence[str]) -> None:
-    """Sees to it that every true emotion is one that the model can tell.
+    """Checks that the model knows every true emotion.
 
     Args:
-        manifest: Its path.
-        utterances: Those of the manifest.
-        emotions: The model's.
+        manifest: Path of the manifest.
+        utterances: The manifest's utterances.
+        emotions: The model's emotions.
 
     Raises:
-        DatasetError: One is not, or is missing.
+        DatasetError: The model does not know one, or one is missing.
     """
     for utterance in utterances:
         emotion = utterance.columns.get(EMOTION_COLUMN, "")
         if emotion not in emotions:
             raise DatasetError(
-                f"{manifest}, line {utterance.line}: {EMOTION_COLUMN} is {emotion!r}, none of the "
-                f"model's: {', '.join(emotions)}"
+                f"{manifest}, line {utterance.line}: {EMOTION_COLUMN} is {emotion!r}, not one of "
+                f"the model's: {', '.join(emotions)}"
             )
 
 
 def report_emotions(
     manifest: str,
-    heard: Heard[Mapping[str, float]],
+    run: EvaluationRun[Mapping[str, float]],
     by: str | None = None,
     intervals: BootstrapOptions = DEFAULT_OPTIONS,
 ) -> EmotionReport:
-    """The report on what a model told of recordings.
+    """The report on an emotion model's run over a manifest.
 
     Args:
-        manifest: Its path.
-        heard: Probabilities of their emotions; the true ones have been checked.
+        manifest: Path of the manifest.
+        run: Probabilities of emotions; the true ones have been checked.
         by: Column whose values make groups.
-        intervals: How they are found.
+        intervals: How intervals are computed.
     """
-    emotions = list(heard.results[0][1]) if heard.results else []
-    results = [Classified(*each) for each in heard.results]
+    emotions = list(run.results[0][1]) if run.results else []
+    results = [Classified(*each) for each in run.results]
     groups = by_column(results, [each.utterance for each in results], by)
     return EmotionReport(
         manifest=manifest,
-        heard=heard,
+        run=run,
         emotions=emotions,
         results=results,
         scores=_score(results, emotions, intervals),

@@ -24,7 +24,7 @@ from gigaam.evaluation.emotion_report import (
     check_emotions,
     report_emotions,
 )
-from gigaam.evaluation.outcomes import Heard, check_column
+from gigaam.evaluation.outcomes import EvaluationRun, check_column
 from gigaam.evaluation.recognition_report import RecognitionReport, report_recognition
 from gigaam.evaluation.report_text import counted
 from gigaam.evaluation.scoring import require_jiwer
@@ -169,7 +169,7 @@ class _Notes(Generic[T]):
         finally:
             self._elapsed_s += time.perf_counter() - began
 
-    def heard(self) -> Heard[T]:
+    def heard(self) -> EvaluationRun[T]:
         """Everything taken, in the manifest's order."""
         results: list[tuple[Utterance, T]] = []
         failures: list[tuple[Utterance, Exception]] = []
@@ -179,12 +179,12 @@ class _Notes(Generic[T]):
                 failures.append((utterance, outcome))
             else:
                 results.append((utterance, outcome))
-        return Heard(results, failures, self._elapsed_s)
+        return EvaluationRun(results, failures, self._elapsed_s)
 
 
 def _recognize(
     model: SpeechRecognition, utterances: Sequence[Utterance], batch_size: int, on_done: OnDone
-) -> Heard[str]:
+) -> EvaluationRun[str]:
     """What the model hears in each utterance."""
     notes: _Notes[str] = _Notes(utterances, on_done)
     window: dict[int, NDArray[np.float32]] = {}
@@ -232,7 +232,7 @@ def _longform(
 
 def _classify(
     model: EmotionModel, manifest: str, utterances: Sequence[Utterance], on_done: OnDone
-) -> Heard[Mapping[str, float]]:
+) -> EvaluationRun[Mapping[str, float]]:
     """What the model tells of each utterance."""
     notes: _Notes[Mapping[str, float]] = _Notes(utterances, on_done)
     checked = False

@@ -1,4 +1,4 @@
-"""What a model made of a set's utterances: results, failures, time."""
+"""The outcome of a model's run over a manifest: results, failures, time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gigaam.dataset.manifests import Utterance
 from gigaam.errors import ArgumentError, GigaAMError
 
 __all__ = [
-    "Heard",
+    "EvaluationRun",
     "by_column",
     "check_column",
     "failure_to_dict",
@@ -25,13 +25,13 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Heard(Generic[T_co]):
-    """What came of every utterance, in the manifest's order.
+class EvaluationRun(Generic[T_co]):
+    """The outcome of a model's run over a manifest, in the manifest's order.
 
     Attributes:
-        results: Utterances and what the model says of them.
-        failures: Utterances that could not be read or used, and why.
-        elapsed_s: Time in the model, in seconds: without loading it, without decoding files.
+        results: Utterances and the model's results for them.
+        failures: Utterances that could not be read or processed, and why.
+        elapsed_s: Time spent in the model, in seconds; loading it and decoding files not included.
     """
 
     results: Sequence[tuple[Utterance, T_co]]
@@ -40,17 +40,17 @@ class Heard(Generic[T_co]):
 
     @property
     def duration_s(self) -> float:
-        """Length in all of the utterances with results, in seconds."""
+        """Total length of the utterances with results, in seconds."""
         return sum(utterance.duration_s for utterance, _ in self.results)
 
     @property
     def rtfx(self) -> float:
-        """Seconds of sound per second of the model's time; NaN without results."""
+        """Seconds of sound per second spent in the model; NaN without results."""
         return self.duration_s / self.elapsed_s if self.results else math.nan
 
 
 def check_column(utterances: Sequence[Utterance], name: str) -> None:
-    """Sees to it that there is such a further column.
+    """Checks that there is such a further column.
 
     Raises:
         ArgumentError: No utterance has it.
@@ -64,7 +64,7 @@ def check_column(utterances: Sequence[Utterance], name: str) -> None:
 def by_column(
     results: Sequence[T], utterances: Sequence[Utterance], name: str | None
 ) -> Mapping[str, list[T]]:
-    """The results by the values that their utterances have in a column, in the values' order."""
+    """The results grouped by their utterances' values in a column, sorted by value."""
     groups: dict[str, list[T]] = {}
     if name is not None:
         for result, utterance in zip(results, utterances, strict=True):
@@ -73,12 +73,12 @@ def by_column(
 
 
 def number(value: float) -> float | None:
-    """A number as JSON has it: to six places, None for NaN."""
+    """A number for JSON: rounded to six places, None for NaN."""
     return None if math.isnan(value) else round(float(value), 6)
 
 
 def place_to_dict(utterance: Utterance) -> dict[str, Any]:
-    """Where an utterance is, as plain data."""
+    """The place of an utterance, as plain data."""
     return {
         "line": utterance.line,
         "path": str(utterance.path),
@@ -93,5 +93,5 @@ def failure_to_dict(utterance: Utterance, error: Exception) -> dict[str, Any]:
 
 
 def why(error: Exception) -> str:
-    """What an error says; one that was not foreseen also says its kind."""
+    """An error's message, with its type if the error is not one of ours."""
     return str(error) if isinstance(error, GigaAMError) else f"{type(error).__name__}: {error}"

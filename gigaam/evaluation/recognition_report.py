@@ -1,4 +1,4 @@
-"""How well a recogniser did on a set: error rates with intervals, by groups, the worst of all."""
+"""How well a recogniser does on a manifest: error rates with intervals, groups, the worst."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from gigaam.dataset.manifests import Utterance
 from gigaam.dataset.text import normalize_text
 from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions, Interval, bootstrap
-from gigaam.evaluation.outcomes import Heard, by_column, failure_to_dict, number, place_to_dict
+from gigaam.evaluation.outcomes import (
+    EvaluationRun,
+    by_column,
+    failure_to_dict,
+    number,
+    place_to_dict,
+)
 from gigaam.evaluation.scoring import Comparison, Edits, compare, tidy_text
 
 __all__ = ["Rate", "RecognitionReport", "RecognitionScores", "Recognized", "report_recognition"]
@@ -22,15 +28,15 @@ class Rate(NamedTuple):
     """An error rate.
 
     Attributes:
-        edits: What it is made of.
-        interval: Where it lies with a probability of 95 %.
+        edits: The edits it is computed from.
+        interval: Its 95 % confidence interval.
     """
 
     edits: Edits
     interval: Interval
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; what is not defined is None."""
+        """Plain data; undefined values are None."""
         return {
             "rate": number(self.edits.rate),
             "interval": [number(bound) for bound in self.interval],
@@ -46,12 +52,12 @@ class RecognitionScores:
     """Error rates of a set or a group.
 
     Attributes:
-        utterances: How many were recognised.
-        duration_s: Their length in all, in seconds.
-        raw_wer: Of words, both sides normalised (`gigaam.dataset.text.normalize_text`).
-        raw_cer: Of characters, both sides normalised.
-        end_to_end_wer: Of words with their case and punctuation.
-        end_to_end_cer: Of characters with case and punctuation.
+        utterances: Number of utterances recognised.
+        duration_s: Their total length, in seconds.
+        raw_wer: Word error rate, both sides normalised (`gigaam.dataset.text.normalize_text`).
+        raw_cer: Character error rate, both sides normalised.
+        end_to_end_wer: Word error rate with case and punctuation kept.
+        end_to_end_cer: Character error rate with case and punctuation kept.
     """
 
     utterances: int
@@ -82,13 +88,13 @@ class RecognitionScores:
 
 @dataclass(frozen=True)
 class Recognized:
-    """An utterance and what was heard.
+    """An utterance and the text recognised in it.
 
     Attributes:
-        utterance: What was said, and where.
-        text: What was heard.
-        raw: Both normalised.
-        end_to_end: Both with case and punctuation.
+        utterance: The utterance, with its reference.
+        text: The recognised text.
+        raw: Comparison of reference and text, both normalised.
+        end_to_end: Comparison with case and punctuation kept.
     """
 
     utterance: Utterance
@@ -97,7 +103,7 @@ class Recognized:
     end_to_end: Comparison
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; texts as they are."""
+        """Plain data; texts are not normalised."""
         return {
             **place_to_dict(self.utterance),
             "reference": self.utterance.text,
@@ -109,23 +115,28 @@ class Recognized:
 
 @dataclass(frozen=True)
 class RecognitionReport:
-    """Everything about one manifest.
+    """The report on one manifest.
 
     Attributes:
-        manifest: Its path.
-        heard: Results and failures.
-        results: What was heard, in the manifest's order.
-        scores: Of the whole set.
+        manifest: Path of the manifest.
+        run: Results, failures and time.
+        results: The recognised utterances, in the manifest's order.
+        scores: Scores of the whole manifest.
         by: Column whose values make the groups, if any.
-        groups: Scores by the values of that column, in order.
+        groups: Scores by the values of that column, sorted.
     """
 
     manifest: str
-    heard: Heard[str]
+    run: EvaluationRun[str]
     results: Sequence[Recognized]
     scores: RecognitionScores
     by: str | None
     groups: Mapping[str, RecognitionScores]
+
+    @property
+    def heard(self) -> EvaluationRun[str]:
+        """The former name of `run`."""
+        return self.run
 
     def worst(self, n: int) -> list[Recognized]:
         """At most `n` results with errors, the highest word error rate first."""
@@ -142,36 +153,36 @@ class RecognitionReport:
         return {
             "task": "recognition",
             "manifest": self.manifest,
-            "failed": len(self.heard.failures),
-            "recognition_s": number(self.heard.elapsed_s),
-            "rtfx": number(self.heard.rtfx),
+            "failed": len(self.run.failures),
+            "recognition_s": number(self.run.elapsed_s),
+            "rtfx": number(self.run.rtfx),
             **self.scores.to_dict(),
             "by": self.by,
             "groups": {value: scores.to_dict() for value, scores in self.groups.items()},
             "results": [result.to_dict() for result in self.results],
-            "failures": [failure_to_dict(*failure) for failure in self.heard.failures],
+            "failures": [failure_to_dict(*failure) for failure in self.run.failures],
         }
 
 
 def report_recognition(
     manifest: str,
-    heard: Heard[str],
+    run: EvaluationRun[str],
     by: str | None = None,
     intervals: BootstrapOptions = DEFAULT_OPTIONS,
 ) -> RecognitionReport:
-    """The report on what was heard.
+    """The report on a recogniser's run over a manifest.
 
     Args:
-        manifest: Its path.
-        heard: Texts of its utterances.
+        manifest: Path of the manifest.
+        run: Recognised texts.
         by: Column whose values make groups.
-        intervals: How they are found.
+        intervals: How intervals are computed.
 
     Raises:
         MissingDependencyError: The jiwer package is not installed.
     """
-    utterances = [utterance for utterance, _ in heard.results]
-    texts = [text for _, text in heard.results]
+    utterances = [utterance for utterance, _ in run.results]
+    texts = [text for _, text in run.results]
     raw = compare(
         [normalize_text(each.text) for each in utterances], [normalize_text(text) for text in texts]
     )
@@ -182,7 +193,7 @@ def report_recognition(
     groups = by_column(results, [each.utterance for each in results], by)
     return RecognitionReport(
         manifest=manifest,
-        heard=heard,
+        run=run,
         results=results,
         scores=_score(results, intervals),
         by=by,

@@ -1,4 +1,4 @@
-"""Reports of evaluations as one HTML page, which needs nothing but itself."""
+"""Evaluation reports as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 from gigaam.evaluation.bootstrap import Interval
 from gigaam.evaluation.emotion_report import FIGURES, EmotionReport
-from gigaam.evaluation.outcomes import Heard, why
+from gigaam.evaluation.outcomes import EvaluationRun, why
 from gigaam.evaluation.recognition_report import RecognitionReport, Recognized
 from gigaam.evaluation.report_text import (
     FIGURE_NAMES,
@@ -61,7 +61,7 @@ svg { display: block; max-width: 100%; height: auto; } svg text { fill: var(--in
 svg .small { fill: var(--soft); } svg .on-dark { fill: #ffffff; }
 """
 
-_CELL, _LEFT, _TOP = 84, 130, 54  # of the picture of a confusion matrix, in its units
+_CELL, _LEFT, _TOP = 84, 130, 54  # sizes in the picture of a confusion matrix
 _BAR = 160  # length of the picture of an interval
 
 
@@ -71,10 +71,10 @@ def report_page(
     """The page with all reports on a model.
 
     Args:
-        model: Its name.
-        version: Of this library.
-        reports: Of `gigaam.training.evaluate`, one per manifest.
-        n_worst: Show at most so many of the worst results of each.
+        model: Name of the model.
+        version: Version of this library.
+        reports: Reports by `gigaam.training.evaluate`, one per manifest.
+        n_worst: How many of the worst results of each report to show at most.
     """
     title = f"Evaluation of {model}"
     return "\n".join(
@@ -86,7 +86,7 @@ def report_page(
             f"<title>{escape(title)}</title>",
             f"<style>{_STYLE}</style></head>",
             f"<body><main><h1>{escape(title)}</h1>",
-            f'<p class="soft">gigaam {escape(version)}. Below each figure its 95 % interval '
+            f'<p class="soft">gigaam {escape(version)}. Below each figure is its 95 % interval '
             "(bootstrap over utterances).</p>",
             *(_section(report, n_worst) for report in reports),
             "</main></body></html>",
@@ -98,13 +98,13 @@ def report_page(
 def _section(report: RecognitionReport | EmotionReport, n_worst: int) -> str:
     parts = [
         f"<section><h2>{escape(report.manifest)}</h2>",
-        f'<p class="soft">{escape(summary(report.heard))}</p>',
+        f'<p class="soft">{escape(summary(report.run))}</p>',
     ]
     if isinstance(report, RecognitionReport):
         parts += _recognition(report, n_worst)
     else:
         parts += _emotions(report, n_worst)
-    return "\n".join([*parts, *_failures(report.heard), "</section>"])
+    return "\n".join([*parts, *_failures(report.run), "</section>"])
 
 
 def _recognition(report: RecognitionReport, n_worst: int) -> Iterable[str]:
@@ -167,7 +167,7 @@ def _emotions(report: EmotionReport, n_worst: int) -> Iterable[str]:
         yield _groups(report.by, sizes, columns)
     worst = report.worst(n_worst)
     if worst:
-        yield "<h3>Surest mistakes</h3>"
+        yield "<h3>Most confident mistakes</h3>"
         rows = [
             (
                 escape(place(each.utterance)),
@@ -177,14 +177,14 @@ def _emotions(report: EmotionReport, n_worst: int) -> Iterable[str]:
             )
             for each in worst
         ]
-        yield _table(("recording", "true", "told", "probability"), rows, kind="texts")
+        yield _table(("recording", "true", "predicted", "probability"), rows, kind="texts")
 
 
 def confusion_picture(emotions: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
-    """A confusion matrix as SVG: counts, and the deeper the colour the larger part of its row.
+    """A confusion matrix as SVG: counts, the deeper in colour the larger their share of the row.
 
     Args:
-        emotions: Names of rows (true) and columns (told).
+        emotions: Names of rows (true) and columns (predicted).
         confusion: Counts [C, C].
     """
     n = len(emotions)
@@ -192,7 +192,7 @@ def confusion_picture(emotions: Sequence[str], confusion: Sequence[Sequence[int]
     parts = [
         f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" font-size="14" '
         'text-anchor="middle" aria-label="confusion matrix">',
-        f'<text class="small" x="{_LEFT + n * _CELL / 2}" y="16">told by the model</text>',
+        f'<text class="small" x="{_LEFT + n * _CELL / 2}" y="16">predicted</text>',
         f'<text class="small" x="14" y="{_TOP + n * _CELL / 2}" '
         f'transform="rotate(-90 14 {_TOP + n * _CELL / 2})">true</text>',
     ]
@@ -206,7 +206,7 @@ def confusion_picture(emotions: Sequence[str], confusion: Sequence[Sequence[int]
     for i, row in enumerate(confusion):
         for j, count in enumerate(row):
             part = count / sum(row) if sum(row) else 0.0
-            tip = f"{emotions[i]} told as {emotions[j]}: {count}"
+            tip = f"{emotions[i]} taken for {emotions[j]}: {count}"
             parts.append(_confusion_cell(_LEFT + j * _CELL, _TOP + i * _CELL, count, part, tip))
     return "\n".join([*parts, "</svg>"])
 
@@ -240,7 +240,7 @@ def _groups(
     sizes: dict[str, int],
     columns: dict[str, dict[str, tuple[float, Interval]]],
 ) -> str:
-    """A row per group: how many there are, and each figure with a picture of its interval."""
+    """A row per group: its size, and each figure with a picture of its interval."""
     header = [escape(by), "utterances", *map(escape, columns)]
     bounds = [i.high for c in columns.values() for _, i in c.values() if i.high == i.high]
     largest = max(bounds, default=0.0)
@@ -256,7 +256,7 @@ def _groups(
 
 
 def _bar(figure: float, interval: Interval, largest: float) -> str:
-    """A figure as a dot on the line of its interval, between 0 and the largest of all."""
+    """A figure as a dot on the bar of its interval, on a scale from 0 to `largest`."""
     if figure != figure or interval.low != interval.low or not largest:
         return ""
     low, dot, high = (5 + _BAR * value / largest for value in (interval.low, figure, interval.high))
@@ -269,16 +269,16 @@ def _bar(figure: float, interval: Interval, largest: float) -> str:
     )
 
 
-def _failures(heard: Heard[object]) -> Iterable[str]:
-    if not heard.failures:
+def _failures(run: EvaluationRun[object]) -> Iterable[str]:
+    if not run.failures:
         return
     yield "<h3>Failed</h3>"
-    rows = [(escape(place(utterance)), escape(why(error))) for utterance, error in heard.failures]
-    yield _table(("recording", "why"), rows, kind="texts")
+    rows = [(escape(place(utterance)), escape(why(error))) for utterance, error in run.failures]
+    yield _table(("recording", "reason"), rows, kind="texts")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbers") -> str:
-    """A table of cells that are HTML, of numbers or of texts."""
+    """A table of HTML cells; `kind` is "numbers" or "texts"."""
     head = "".join(f"<th>{cell}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f'<div class="scroll"><table class="{kind}"><tr>{head}</tr>\n{body}</table></div>'

@@ -1,4 +1,4 @@
-"""Reports of evaluations as lines for a terminal."""
+"""Evaluation reports as lines for a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import zip_longest
 from gigaam.dataset.manifests import Utterance
 from gigaam.evaluation.bootstrap import Interval
 from gigaam.evaluation.emotion_report import FIGURES, Classified, EmotionReport, EmotionScores
-from gigaam.evaluation.outcomes import Heard
+from gigaam.evaluation.outcomes import EvaluationRun
 from gigaam.evaluation.recognition_report import (
     Rate,
     RecognitionReport,
@@ -32,7 +32,7 @@ __all__ = [
 
 NOT_DEFINED = "–"
 WIDTH = 100
-"""Characters of a line of aligned text."""
+"""Width of a line of aligned text, in characters."""
 
 FIGURE_NAMES = dict(
     zip(FIGURES, ("unweighted accuracy", "weighted accuracy", "macro F1"), strict=True)
@@ -40,26 +40,26 @@ FIGURE_NAMES = dict(
 
 
 def report_lines(report: RecognitionReport | EmotionReport, n_worst: int) -> Iterator[str]:
-    """The report for a person, line by line; what failed is counted, not listed.
+    """The report for people, line by line; failures are counted, not listed.
 
     Args:
-        report: Of `gigaam.training.evaluate`.
-        n_worst: Show at most so many of the worst results.
+        report: A report by `gigaam.training.evaluate`.
+        n_worst: How many of the worst results to show at most.
     """
-    yield f"{report.manifest}: {summary(report.heard)}"
+    yield f"{report.manifest}: {summary(report.run)}"
     if isinstance(report, RecognitionReport):
         yield from _recognition(report, n_worst)
     else:
         yield from _emotions(report, n_worst)
 
 
-def summary(heard: Heard[object]) -> str:
-    """How much was heard, how fast, and what failed."""
-    parts = [counted(len(heard.results), "utterance"), f"{clock(heard.duration_s)} of sound"]
-    if heard.results:
-        parts.append(f"{heard.rtfx:.1f}× real time")
-    if heard.failures:
-        parts.append(f"{len(heard.failures)} failed")
+def summary(run: EvaluationRun[object]) -> str:
+    """How much was processed, how fast, and how much failed."""
+    parts = [counted(len(run.results), "utterance"), f"{clock(run.duration_s)} of sound"]
+    if run.results:
+        parts.append(f"{run.rtfx:.1f}× real time")
+    if run.failures:
+        parts.append(f"{len(run.failures)} failed")
     return ", ".join(parts)
 
 
@@ -69,24 +69,24 @@ def counted(n: int, noun: str) -> str:
 
 
 def place(utterance: Utterance) -> str:
-    """Where an utterance is: its file and, where it does not begin with it, its time."""
+    """Where an utterance is: its file, and its offset unless it begins with the file."""
     offset = f" at {clock(utterance.offset_s)}" if utterance.first_sample else ""
     return f"{utterance.path}{offset}"
 
 
 def percent(part: float) -> str:
-    """A part in percent, if it is a number."""
+    """A fraction in percent, or a dash for NaN."""
     return NOT_DEFINED if part != part else f"{100 * part:.2f} %"
 
 
 def percent_interval(interval: Interval) -> str:
-    """An interval in percent, if it has bounds."""
+    """An interval in percent, or a dash for NaN."""
     low, high = interval
     return NOT_DEFINED if low != low else f"{100 * low:.2f} – {100 * high:.2f}"
 
 
 def named_rates(scores: RecognitionScores) -> list[tuple[str, Rate]]:
-    """The error rates with their names; those with case and punctuation where these matter."""
+    """The error rates with their names; with case and punctuation only where they matter."""
     rates = [("WER", scores.raw_wer), ("CER", scores.raw_cer)]
     if scores.is_punctuated:
         rates.append(("WER, case and punctuation kept", scores.end_to_end_wer))
@@ -95,21 +95,21 @@ def named_rates(scores: RecognitionScores) -> list[tuple[str, Rate]]:
 
 
 def aligned_words(alignment: Sequence[AlignedPart]) -> Iterator[tuple[EditKind, str, str]]:
-    """What happened, the word said, the word heard; a word that is missing is empty."""
+    """Kind of edit, word said, word heard; empty where there is no such word."""
     for part in alignment:
         for said, heard in zip_longest(part.reference, part.hypothesis, fillvalue=""):
             yield part.kind, said, heard
 
 
 def clock(seconds: float) -> str:
-    """A length of time, as ``M:SS.s`` or ``H:MM:SS.s``."""
+    """A duration as ``M:SS.s`` or ``H:MM:SS.s``."""
     minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The rows as lines, indented; the first column begins, the others end at the same place."""
+    """The rows as indented lines; the first column is left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
@@ -145,7 +145,7 @@ def _group_cells(value: str, scores: RecognitionScores) -> tuple[str, ...]:
 
 
 def _aligned(result: Recognized) -> Iterator[str]:
-    """The utterance's place and rates, and what was said above what was heard."""
+    """The utterance's place and rates, then what was said above what was heard."""
     raw = result.raw
     rates = f"WER {percent(raw.words.rate)}, CER {percent(raw.characters.rate)}"
     yield f"  {rates}: {place(result.utterance)}"
@@ -195,7 +195,7 @@ def _confusion(report: EmotionReport) -> Iterator[str]:
         (name, *(str(count) for count in row))
         for name, row in zip(report.emotions, matrix, strict=True)
     ]
-    yield from _table([("true, told:", *report.emotions), *rows])
+    yield from _table([("true, predicted:", *report.emotions), *rows])
 
 
 def _emotion_cells(value: str, scores: EmotionScores) -> tuple[str, ...]:
@@ -206,5 +206,7 @@ def _emotion_cells(value: str, scores: EmotionScores) -> tuple[str, ...]:
 
 
 def _mistake(result: Classified) -> str:
-    sure = result.probabilities[result.told]
-    return f"{result.true} told as {result.told} ({percent(sure)}): {place(result.utterance)}"
+    probability = result.probabilities[result.told]
+    return (
+        f"{result.true} taken for {result.told} ({percent(probability)}): {place(result.utterance)}"
+    )

@@ -1,4 +1,4 @@
-"""What was heard against what was said: edits, aligned words, error rates.
+"""Recognised texts against their references: edits, aligned words, error rates.
 
 jiwer does the counting.
 """
@@ -32,13 +32,13 @@ EditKind: TypeAlias = Literal["equal", "substitute", "delete", "insert"]
 
 @dataclass(frozen=True)
 class Edits:
-    """How many words or characters were heard rightly, and how many edits right the others.
+    """Numbers of words or characters that were recognised correctly and that were not.
 
     Attributes:
-        hits: Heard as they were said.
-        substitutions: Heard as something else.
-        deletions: Said, not heard.
-        insertions: Heard, not said.
+        hits: Recognised correctly.
+        substitutions: Recognised as something else.
+        deletions: In the reference only.
+        insertions: In the recognised text only.
     """
 
     hits: int = 0
@@ -56,28 +56,28 @@ class Edits:
 
     @property
     def errors(self) -> int:
-        """Edits in all."""
+        """Total number of edits."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
     def length(self) -> int:
-        """Words or characters that were said."""
+        """Words or characters in the reference."""
         return self.hits + self.substitutions + self.deletions
 
     @property
     def rate(self) -> float:
-        """Edits per word or character that was said; NaN if none was."""
+        """Edits per word or character of the reference; NaN if it is empty."""
         return self.errors / self.length if self.length else math.nan
 
 
 @dataclass(frozen=True)
 class AlignedPart:
-    """Successive words that were heard rightly, or that one kind of edit rights.
+    """Successive words with the same kind of edit, or with none.
 
     Attributes:
-        kind: What happened to them.
-        reference: What was said; empty for "insert".
-        hypothesis: What was heard; empty for "delete".
+        kind: The kind of edit; "equal" for words recognised correctly.
+        reference: Words of the reference; empty for "insert".
+        hypothesis: Recognised words; empty for "delete".
     """
 
     kind: EditKind
@@ -91,8 +91,8 @@ class Comparison:
 
     Attributes:
         words: Edits of words.
-        characters: Edits of characters, spaces counted.
-        alignment: The words side by side.
+        characters: Edits of characters, spaces included.
+        alignment: Words of both texts side by side.
     """
 
     words: Edits
@@ -101,7 +101,7 @@ class Comparison:
 
 
 def tidy_text(text: str) -> str:
-    """The text with case and punctuation kept: composed characters, single spaces.
+    """The text with composed characters and single spaces, case and punctuation kept.
 
     Args:
         text: Any text.
@@ -110,11 +110,11 @@ def tidy_text(text: str) -> str:
 
 
 def compare(references: Sequence[str], hypotheses: Sequence[str]) -> list[Comparison]:
-    """The comparison of each text with its reference, as they stand; words are between spaces.
+    """Compares each text with its reference, without normalising them; spaces separate words.
 
     Args:
-        references: What was said.
-        hypotheses: What was heard, as many.
+        references: The correct texts.
+        hypotheses: The recognised texts, one per reference.
 
     Raises:
         MissingDependencyError: The jiwer package is not installed.
@@ -152,7 +152,7 @@ def require_jiwer() -> ModuleType:
 
 
 def _edits(chunks: Sequence[Any]) -> Edits:
-    """The counts of one text's alignment: a substitution has as many words on either side."""
+    """The counts in one text's alignment; substitutions have as many words on either side."""
     lengths = {"equal": 0, "substitute": 0, "delete": 0, "insert": 0}
     for chunk in chunks:
         said = chunk.ref_end_idx - chunk.ref_start_idx
@@ -179,9 +179,9 @@ class ErrorRates:
     """Errors over a whole set.
 
     Attributes:
-        cer: Edits per reference character, spaces counted.
-        wer: Edits per reference word.
-        utterances: How many were compared.
+        cer: Edits per character of the references, spaces included.
+        wer: Edits per word of the references.
+        utterances: Number of utterances compared.
     """
 
     cer: float
@@ -195,8 +195,8 @@ def error_rates(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRa
     Both sides are normalised first.
 
     Args:
-        references: What was said.
-        hypotheses: What was heard, as many.
+        references: The correct texts.
+        hypotheses: The recognised texts, one per reference.
 
     Raises:
         MissingDependencyError: The jiwer package is not installed.

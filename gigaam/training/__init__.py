@@ -1,7 +1,7 @@
-"""Training: data, augmentation, losses, the loops that make a model.
+"""Training: fine-tuning of models, and their evaluation.
 
-Importing this package loads nothing heavy. It has the public names of `gigaam.dataset` and
-`gigaam.evaluation`, too.
+Importing this package loads nothing heavy. It also offers the public names of `gigaam.dataset` and
+`gigaam.evaluation`.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Augmentation: what a recording could have sounded like.
+"""Augmentation: recordings as they might have sounded elsewhere.
 
 Every function takes its random generator, so the result is a pure function of its arguments.
 Samples are float32 [n] at 16 kHz; arithmetic is kept cheap, as training may run on two CPU cores.
@@ -22,16 +22,17 @@ class AugmentOptions:
     """Probabilities and ranges.
 
     Attributes:
-        gain_db: range of the change of level.
-        noise: probability of additive noise.
-        snr_db: range of its signal-to-noise ratio.
-        telephone: probability of a 300-3400 Hz band.
-        reverberation: probability of an echo.
-        frequency_masks: number of masked bands per example.
-        frequency_mask_bins: widest masked band, in mel bins.
-        time_masks_per_s: masked stretches per second of audio.
-        time_mask_s: longest masked stretch, in seconds.
-        full_from: part of the training after which all of this is in force; it grows until then.
+        gain_db: Range of the change of level, in dB.
+        noise: Probability of additive noise.
+        snr_db: Range of the signal-to-noise ratio, in dB.
+        telephone: Probability of a 300-3400 Hz band limit.
+        reverberation: Probability of reverberation.
+        frequency_masks: Number of masked bands per example.
+        frequency_mask_bins: Widest masked band, in mel bins.
+        time_masks_per_s: Masked stretches per second of audio.
+        time_mask_s: Longest masked stretch, in seconds.
+        full_from: Fraction of the training after which augmentation has its full strength, which
+            it reaches gradually.
     """
 
     gain_db: tuple[float, float] = (-18.0, 6.0)
@@ -46,7 +47,7 @@ class AugmentOptions:
     full_from: float = 0.3
 
     def at(self, progress: float) -> AugmentOptions:
-        """Milder options for the beginning: a network finds the alignment on clean speech first."""
+        """Milder options early in training: networks find the alignment on clean speech first."""
         strength = min(1.0, progress / self.full_from) if self.full_from else 1.0
         return replace(
             self,
@@ -60,14 +61,14 @@ class AugmentOptions:
 
 @dataclass(frozen=True)
 class SpectrogramMasks:
-    """Rectangles to hide in one example's log-mel: pairs of first and one-past-last index."""
+    """Stretches of one example's log-mel to hide: pairs of first and one-past-last index."""
 
     bins: tuple[tuple[int, int], ...]
     frames: tuple[tuple[int, int], ...]
 
 
 def change_speed(wav: Waveform, factor: float) -> Waveform:
-    """The samples played `factor` times faster, so pitch moves too (linear interpolation)."""
+    """The samples played `factor` times faster; pitch changes too (linear interpolation)."""
     if factor == 1.0:
         return wav
     n = max(1, int(len(wav) / factor))
@@ -85,13 +86,13 @@ def augment(
     rng: np.random.Generator,
     babble: Callable[[np.random.Generator, int], Waveform],
 ) -> Waveform:
-    """The recording in another room, over another line, at another level.
+    """The recording as if made in another room, over another line, at another level.
 
     Args:
         wav: float32 [n].
-        options: what may happen, and how often.
-        rng: the only source of randomness.
-        babble: gives n samples of other people speaking.
+        options: Probabilities and ranges.
+        rng: The only source of randomness.
+        babble: Returns n samples of other people speaking.
     """
     reverberant = rng.random() < options.reverberation
     telephone = rng.random() < options.telephone
@@ -107,7 +108,7 @@ def augment(
 
 
 def add_noise(wav: Waveform, noise: Waveform, snr_db: float) -> Waveform:
-    """Signal plus noise, the noise `snr_db` below the signal's mean power."""
+    """Signal plus noise, the noise's mean power `snr_db` below the signal's."""
     signal_power, noise_power = float(np.mean(wav**2)), float(np.mean(noise**2))
     if signal_power == 0.0 or noise_power == 0.0:
         return wav
@@ -128,9 +129,9 @@ def _noise(
 
 
 def background(rng: np.random.Generator, n: int) -> Waveform:
-    """What is heard where nobody speaks, float32 [n]: nothing, noise or tones.
+    """The background where nobody speaks, float32 [n]: silence, noise or tones.
 
-    Stretches under half a second, the pauses between sentences, are silent.
+    Stretches under half a second, such as pauses between sentences, are silent.
     """
     kind = rng.integers(3)
     if n < SAMPLE_RATE // 2 or kind == 0:
@@ -167,7 +168,7 @@ def pink_noise(rng: np.random.Generator, n: int) -> Waveform:
 
 
 def room_response(rng: np.random.Generator) -> Waveform:
-    """A direct sound followed by exponentially decaying noise: a small to middle-sized room."""
+    """A direct sound followed by exponentially decaying noise: a small to medium-sized room."""
     decay_s = rng.uniform(0.1, 0.5)  # time to fall by 60 dB
     t = np.arange(int(decay_s * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
     tail = rng.standard_normal(len(t), dtype=np.float32) * 10 ** (-3 * t / decay_s)
@@ -177,14 +178,14 @@ def room_response(rng: np.random.Generator) -> Waveform:
 
 
 def convolve(wav: Waveform, response: Waveform) -> Waveform:
-    """The recording heard through a response, as long as before."""
+    """The recording convolved with a response, its length unchanged."""
     size = _fast_size(len(wav) + len(response))
     product = np.fft.rfft(wav, size) * np.fft.rfft(response, size)
     return np.fft.irfft(product, size)[: len(wav)].astype(np.float32)
 
 
 def telephone_band(wav: Waveform) -> Waveform:
-    """What an analogue telephone line lets through: 300-3400 Hz with soft edges."""
+    """The recording as an analogue telephone line passes it: 300-3400 Hz with soft edges."""
     size = _fast_size(len(wav))
     hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     response = np.clip((hz - 200) / 150, 0, 1) * np.clip((3800 - hz) / 500, 0, 1)
@@ -194,7 +195,7 @@ def telephone_band(wav: Waveform) -> Waveform:
 def draw_masks(
     options: AugmentOptions, rng: np.random.Generator, n_bins: int, duration_s: float
 ) -> SpectrogramMasks:
-    """Where to hide parts of an example's log-mel (SpecAugment)."""
+    """Random masks for an example's log-mel (SpecAugment)."""
     bins = []
     for _ in range(options.frequency_masks):
         width = int(rng.integers(options.frequency_mask_bins + 1))

@@ -1,4 +1,4 @@
-"""A fine-tuning run's configuration: YAML files and ``key=value``, put together by Hydra."""
+"""A fine-tuning run's configuration: YAML files and ``key=value``, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _TEXTS = {
     *_MANIFESTS,
     *("out", "model.init", "model.architecture", "model.vocabulary", "model.name"),
 }
-"""Options whose values, mostly paths, are taken as they stand, whatever Hydra's grammar says."""
+"""Options whose values, mostly paths, are taken literally, whatever Hydra's grammar says."""
 
 T = TypeVar("T")
 
 
 def configurations() -> list[str]:
-    """Names of the configurations in the package."""
+    """Names of the packaged configurations."""
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
@@ -37,14 +37,14 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
     """The options of a run.
 
     Args:
-        config: A configuration of the package (see `configurations`) or a YAML file, whose
-            ``defaults`` may name one of the package.
-        overrides: Such as ``optimizer.peak_lr=1e-4``, in Hydra's grammar; a path needs no quotes,
-            and one manifest no brackets.
+        config: A packaged configuration (see `configurations`) or a YAML file, whose ``defaults``
+            may name a packaged one.
+        overrides: ``key=value`` pairs such as ``optimizer.peak_lr=1e-4``, in Hydra's grammar; paths
+            need no quotes, and a single manifest needs no brackets.
 
     Raises:
-        ArgumentError: There is no such configuration, or an option is none or of a wrong type; the
-            message says which.
+        ArgumentError: There is no such configuration, or an option is unknown or of the wrong type;
+            the message says which.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -52,11 +52,11 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
     path = _FOLDER / f"{config}.yaml" if config in configurations() else Path(config)
     if not path.is_file():
         raise ArgumentError(
-            f"there is no configuration {config!r}: it is a YAML file or one of "
+            f"there is no configuration {config!r}: give a YAML file or one of "
             f"{', '.join(configurations())}"
         )
     if path.suffix != ".yaml":
-        raise ArgumentError(f"{config}: the name of a configuration ends in .yaml")
+        raise ArgumentError(f"{config}: the name of a configuration file must end in .yaml")
     _check_file(path)
     given = [_in_hydra_grammar(override) for override in overrides]
     try:
@@ -66,7 +66,7 @@ def read_options(config: str, overrides: Sequence[str] = ()) -> RunOptions:
 
 
 def _composed(path: Path, overrides: list[str]) -> RunOptions:
-    """The options of a file and what overrides them, put together by Hydra."""
+    """The options in a file with the overrides applied, composed by Hydra."""
     from hydra import compose, initialize_config_dir
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
@@ -90,15 +90,15 @@ def _composed(path: Path, overrides: list[str]) -> RunOptions:
 
 
 def typed(kind: type[T], section: str, values: dict[str, Any]) -> T:
-    """A section of free form as the dataclass that says what may be in it.
+    """A free-form section as an instance of the dataclass that describes it.
 
     Args:
         kind: The dataclass.
-        section: What the section is called.
-        values: Its content; lists stand for tuples.
+        section: Name of the section.
+        values: Content of the section; lists stand for tuples.
 
     Raises:
-        ArgumentError: It holds an option that there is not.
+        ArgumentError: It contains an unknown option, or a value of the wrong type.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -116,29 +116,29 @@ def typed(kind: type[T], section: str, values: dict[str, Any]) -> T:
 
 
 def _in_hydra_grammar(override: str) -> str:
-    """A ``key=value`` of the command line for Hydra, its key one that there is."""
+    """A ``key=value`` from the command line in Hydra's grammar; its key must be known."""
     key, separator, value = override.partition("=")
     name = key.strip().lstrip("+~")
     if not separator or not name:
-        raise ArgumentError(f"{override!r} is no option: they are KEY=VALUE, as in out=my_model")
+        raise ArgumentError(f"{override!r} is not an option: write KEY=VALUE, as in out=my_model")
     _check_name(name)
     if name not in _TEXTS or value in ("", "null"):
         return override
     if value.startswith("["):
         return f"{key}={_quoted_list(value)}"
     if name in _MANIFESTS and "," in value and not Path(value).exists():
-        raise ArgumentError(f"several manifests are given as '{name}=[{value}]'")
+        raise ArgumentError(f"to give several manifests, write '{name}=[{value}]'")
     return f"{key}={_quoted(value)}"
 
 
 def _check_file(path: Path) -> None:
-    """Sees that a file is YAML, and its options are some that there are."""
+    """Checks that a file is YAML and that its options are known."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ArgumentError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ArgumentError(f"{path} holds no options: a line is KEY: VALUE, as in out: my_model")
+        raise ArgumentError(f"{path} holds no options: write lines KEY: VALUE, as in out: my_model")
     known = _names(asdict(RunOptions()))
     for name in _names({key: content[key] for key in content if key != "defaults"}):
         if name not in known:
@@ -146,14 +146,14 @@ def _check_file(path: Path) -> None:
 
 
 def _check_name(name: str) -> None:
-    """Sees that an option, or a section of them, is one that there is."""
+    """Checks that an option, or a section of options, is known."""
     known = _names(asdict(RunOptions()))
     if name not in known and not any(each.startswith(f"{name}.") for each in known):
         raise ArgumentError(f"there is no option {name!r}{_suggestion(name, known)}")
 
 
 def _names(section: dict[str, Any], prefix: str = "") -> list[str]:
-    """The names of all options, as they are given on the command line."""
+    """The names of all options, as given on the command line."""
     names: list[str] = []
     for key, value in section.items():
         name = f"{prefix}{key}"
@@ -162,7 +162,7 @@ def _names(section: dict[str, Any], prefix: str = "") -> list[str]:
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:
-    """The names that one may have meant."""
+    """The names that may have been meant."""
     if parts := [each for each in known if each.startswith(f"{name}.")]:
         return f"; there are: {', '.join(parts)}"
     last = {each.rpartition(".")[2]: each for each in known}
@@ -176,16 +176,16 @@ def _suggestion(name: str, known: Sequence[str]) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A value as it stands, unless it is quoted."""
+    """A value quoted so that it is taken literally, unless it is quoted already."""
     if value[0] in "'\"":
         return value
-    # A backslash is one, but before a quote, where it takes the quote's meaning away.
+    # Backslashes are literal except before a quote, which they escape.
     escaped = re.sub(r"(\\*)'", r"\1\1\\'", re.sub(r"(\\+)$", r"\1\1", value))
     return f"'{escaped}'"
 
 
 def _quoted_list(value: str) -> str:
-    """A list whose elements are taken as they stand, unless any is quoted."""
+    """A list whose elements are taken literally, unless any is quoted."""
     inner = value.strip()[1:-1]
     if not value.strip().endswith("]") or "'" in inner or '"' in inner:
         return value
@@ -193,7 +193,7 @@ def _quoted_list(value: str) -> str:
 
 
 def _chain(error: BaseException) -> str:
-    """An error's message and those of its causes: Hydra tells the place, OmegaConf the fault."""
+    """An error's message and those of its causes: Hydra names the place, OmegaConf the fault."""
     messages: list[str] = []
     cause: BaseException | None = error
     while cause is not None:

@@ -1,7 +1,7 @@
 """Dropout (Srivastava et al., JMLR 15, 2014) in an encoder whose code knows nothing of it.
 
-What is dropped is a function of the batch's seed and the place in the encoder, so that threads do
-not disturb each other and a resumed run drops what the uninterrupted one would have.
+What is dropped is a function of the batch's seed and the place in the encoder, so threads do not
+interfere with each other and a resumed run drops what the uninterrupted one would have dropped.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _SEED: ContextVar[int | None] = ContextVar("seed of the batch at work", default=
 
 
 def add_dropout(encoder: ConformerEncoder, rate: float) -> None:
-    """Makes every layer lose a part of what its modules add to their input, inside `dropping`.
+    """Adds dropout to each module's residual branch in every layer; active inside `dropping`.
 
     Args:
-        encoder: Whose layers.
-        rate: The part that is lost.
+        encoder: The encoder.
+        rate: Dropout rate.
     """
     if not rate:
         return
@@ -41,10 +41,10 @@ def add_dropout(encoder: ConformerEncoder, rate: float) -> None:
 
 @contextmanager
 def dropping(seed: int | None) -> Iterator[None]:
-    """Where encoders with dropout drop; outside they compute what they do without it.
+    """Activates dropout; outside this context, encoders compute as if they had none.
 
     Args:
-        seed: Of the batch; the same drops the same. None drops nothing.
+        seed: The batch's seed; the same seed drops the same. None drops nothing.
     """
     token = _SEED.set(seed)
     try:
@@ -54,7 +54,7 @@ def dropping(seed: int | None) -> Iterator[None]:
 
 
 def dropping_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """For activation checkpointing: where a layer computes, and where it does so once more."""
+    """For activation checkpointing: the contexts of a layer's computation and recomputation."""
     return nullcontext(), dropping(_SEED.get())
 
 

@@ -1,4 +1,4 @@
-"""The first convolution, learnt for standardized log-mel and stored as if for plain.
+"""The first convolution, trained on standardized log-mel but stored for plain log-mel.
 
 Shapes: B batch, F mel bands, T frames, D model width, k kernel width.
 """
@@ -21,11 +21,11 @@ _PREFIX = "encoder.pre_encode.conv.0."
 
 
 class StandardizedConv1d(nn.Conv1d):
-    """The same convolution, with parameters for standardized inputs.
+    """A convolution whose parameters are for standardized inputs.
 
     Log-mel values lie far from zero, which makes the first layer's weights and bias hard to learn
     together. This layer learns them for (x - mean) / std and computes with the equivalent ones for
-    x, so that a plain ``Conv1d`` with `folded` parameters does exactly the same, edges included.
+    x, so a plain ``Conv1d`` with the `folded` parameters computes exactly the same, edges included.
     """
 
     mean: Tensor
@@ -50,7 +50,7 @@ class StandardizedConv1d(nn.Conv1d):
         return weight, self.bias - (weight * self.mean[:, None]).sum((1, 2))
 
     def unfolded(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """This layer's weight and bias for those of a plain convolution; undoes `folded`."""
+        """This layer's weight and bias, given those of a plain convolution; inverse of `folded`."""
         return weight * self.std[:, None], bias + (weight * self.mean[:, None]).sum((1, 2))
 
     def forward(self, input: Tensor) -> Tensor:
@@ -63,13 +63,13 @@ def standardize_first_layer(model: GigaAM, mean: Tensor, std: Tensor) -> None:
     """Initialises the subsampling, its first convolution as a `StandardizedConv1d`.
 
     Args:
-        model: a model with conv1d subsampling.
-        mean: float32 [F], of each mel band over the training data.
-        std: float32 [F].
+        model: A model with conv1d subsampling.
+        mean: float32 [F], mean of each mel band over the training data.
+        std: float32 [F], standard deviation likewise.
     """
     stages = model.encoder.pre_encode.conv
     for stage in stages:
-        # torch's default lets the signal fade to a tenth before the first layer.
+        # With torch's default the signal would shrink tenfold before the first layer.
         if isinstance(stage, nn.Conv1d):
             nn.init.kaiming_normal_(stage.weight, nonlinearity="relu")
             nn.init.zeros_(cast(Tensor, stage.bias))
@@ -82,7 +82,7 @@ def band_statistics(
     """Mean and standard deviation of each mel band, float32 [F] each, over recordings.
 
     Args:
-        preprocessor: the front-end.
+        preprocessor: The front-end.
         waveforms: float32 [n] each.
     """
     columns = []
@@ -96,7 +96,7 @@ def band_statistics(
 
 
 def plain_state_dict(model: GigaAM) -> dict[str, Tensor]:
-    """A copy of the weights for a model whose first layer is a plain convolution."""
+    """A copy of the weights, for a model whose first layer is a plain convolution."""
     state = {key: value.detach().clone() for key, value in model.state_dict().items()}
     first = model.encoder.pre_encode.conv[0]
     if isinstance(first, StandardizedConv1d):

@@ -1,4 +1,4 @@
-"""What is minimised: the CTC and the RNN-T loss of a batch of encodings.
+"""The CTC loss and the RNN-T loss of a batch of encodings.
 
 Shapes: B batch, D encoder width, T frames, U labels, V classes (the last is blank), J joint width.
 """
@@ -17,15 +17,16 @@ from gigaam.errors import ArgumentError
 from gigaam.requirements import import_torchaudio
 
 LATTICE_ELEMENTS = 1 << 19
-"""Most elements of a lattice computed at once: 2 MB, which stay in a processor's cache.
+"""Largest number of elements of a lattice computed at once: 2 MB, which fit into a CPU's cache.
 
-The lattices of 40 s of speech have some 30 million; in blocks they take half the time. Measured
-with 34 classes and a joint of width 160: 2^18 to 2^20 are alike, from 2^21 on it is slower.
+The lattices of 40 s of speech have some 30 million elements; in blocks they take half the time.
+Measured with 34 classes and a joint of width 160: 2^18 to 2^20 are equally fast, from 2^21 on it is
+slower.
 """
 
 
 class Loss(Protocol):
-    """A loss of a head."""
+    """The loss of a head."""
 
     def __call__(
         self, encoded: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Tensor
@@ -36,7 +37,7 @@ class Loss(Protocol):
             encoded: float32 [B, D, T], unspecified past a recording's own frames.
             lengths: int [B], frames; at least one each.
             labels: int [B, U], padded with any class.
-            label_lengths: int [B]; 0 for recordings in which nothing is said.
+            label_lengths: int [B]; 0 for recordings in which nobody speaks.
         """
 
 
@@ -44,7 +45,7 @@ def loss_of(head: CTCHead | RNNTHead, lattice_elements: int = LATTICE_ELEMENTS) 
     """The loss that trains a head.
 
     Args:
-        head: What turns encodings into probabilities.
+        head: Turns encodings into probabilities.
         lattice_elements: See `RNNTLoss`.
     """
     return CTCLoss(head) if isinstance(head, CTCHead) else RNNTLoss(head, lattice_elements)
@@ -54,7 +55,7 @@ class CTCLoss:
     """Connectionist temporal classification; labels that do not fit into the frames cost nothing.
 
     Args:
-        head: Gives log-probabilities.
+        head: Computes log-probabilities.
     """
 
     def __init__(self, head: CTCHead) -> None:
@@ -77,16 +78,16 @@ class CTCLoss:
 
 
 class RNNTLoss:
-    """The transducer's loss (arXiv 1211.3711), its lattice never in memory as a whole.
+    """The transducer's loss (arXiv 1211.3711); the whole lattice is never in memory at once.
 
-    Every recording's lattice is computed some frames at a time, without padding: once for the loss,
-    once more for its gradient. Between the two only two of V numbers per node are kept, the
-    log-probabilities of blank and of the next label: no path sees others.
+    Every recording's lattice is computed a few frames at a time, without padding: once for the
+    loss, and again for its gradient. In between, only two of the V numbers per node are kept, the
+    log-probabilities of blank and of the next label: paths use no others.
 
     Args:
         head: Predictor and joint.
-        lattice_elements: Most elements of a block's tensors, hidden [frames, U+1, J] and
-            log-probabilities [frames, U+1, V], together; a block has one frame at least.
+        lattice_elements: Largest number of elements of a block's tensors, hidden [frames, U+1, J]
+            and log-probabilities [frames, U+1, V] together; a block has at least one frame.
     """
 
     def __init__(self, head: RNNTHead, lattice_elements: int = LATTICE_ELEMENTS) -> None:
@@ -112,7 +113,7 @@ class RNNTLoss:
 
 
 class _Block(NamedTuple):
-    """Some frames of one recording's lattice; it indexes tensors [B, T, U+1, …]."""
+    """Some frames of one recording's lattice; indexes tensors [B, T, U+1, …]."""
 
     row: int
     frames: slice
@@ -120,14 +121,14 @@ class _Block(NamedTuple):
 
 
 class _Lattice:
-    """The nodes (frame, labels said) of every recording of a batch, computed in blocks.
+    """The nodes (frame, labels emitted) of every recording of a batch, computed in blocks.
 
     Args:
-        joint: Gives their log-probabilities.
+        joint: Computes their log-probabilities.
         lengths: int [B], frames.
         labels: int [B, U].
         label_lengths: int [B].
-        max_elements: Most elements of a block.
+        max_elements: Largest number of elements of a block.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class _Lattice:
     ) -> None:
         self._joint, self._lengths, self._label_lengths = joint, lengths, label_lengths
         self._blank = cast(nn.Linear, joint.joint_net[-1]).out_features - 1
-        self._next = F.pad(labels, (0, 1))  # nothing is said after the last: any class will do
+        self._next = F.pad(labels, (0, 1))  # nothing follows the last label: any class will do
         self._blocks = list(self._divided(max_elements))
 
     def _divided(self, max_elements: int) -> Iterator[_Block]:
@@ -152,7 +153,7 @@ class _Lattice:
                 yield _Block(row, slice(first, min(first + step, frames)), slice(labels + 1))
 
     def steps(self, encoded: Tensor, predicted: Tensor) -> Tensor:
-        """All that paths see: float32 [B, T, U+1, 2], T and U those of the longest.
+        """The log-probabilities that paths use: float32 [B, T, U+1, 2], T and U the largest.
 
         Args:
             encoded: Projected encodings [B, T, J].
@@ -166,8 +167,8 @@ class _Lattice:
         return steps
 
     def path_loss(self, steps: Tensor) -> Tensor:
-        """Negative log-likelihood of all paths, a scalar, given what they see."""
-        torchaudio = import_torchaudio()  # here, since inference is to do without it
+        """Negative log-likelihood of all paths, a scalar, given `steps`."""
+        torchaudio = import_torchaudio()  # here, since inference does without it
         # A lattice of two classes: 0 is the next label, whichever it is, and 1 is blank.
         labels = torch.zeros(len(steps), steps.size(2) - 1, dtype=torch.int32, device=steps.device)
         loss: Tensor = torchaudio.functional.rnnt_loss(
@@ -184,7 +185,7 @@ class _Lattice:
     def gradients(
         self, slopes: Tensor, encoded: Tensor, predicted: Tensor, weights: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Gradients of encodings, predictions and the joint's weights, given those of the steps."""
+        """Gradients of encodings, predictions and the joint's weights, given those of `steps`."""
         totals = [torch.zeros_like(tensor) for tensor in (encoded, predicted, *weights)]
         for block in self._blocks:
             row, frames, said = block
@@ -204,7 +205,7 @@ class _Lattice:
         """Log-probabilities [frames, U+1, 2] of the next label and of blank in a block.
 
         Args:
-            block: Whose steps.
+            block: The block.
             encoded: Projected encodings [frames, J] of its frames.
             predicted: Projected predictions [U+1, J] of its recording.
         """
@@ -217,7 +218,7 @@ class _Lattice:
 class _LatticeLoss(torch.autograd.Function):
     """The loss as a function of projected encodings, predictions and the joint's weights.
 
-    Its gradients are made together with it: what they need besides is gone when it returns.
+    Gradients are computed along with the loss, so their intermediate results need not be kept.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The optimizer: which weights change how fast, and how that changes with time."""
+"""The optimiser: how fast which weights are learnt, and the schedule of the learning rate."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ _BELOW_LAYERS = re.compile(r"(?:^|\.)encoder\.pre_encode\.")
 
 @dataclass(frozen=True)
 class OptimizerOptions:
-    """How weights are changed.
+    """Options of the optimiser.
 
     Attributes:
-        peak_lr: highest learning rate.
-        final_lr: part of it left at the end.
-        warmup: part of the training in which it rises linearly.
-        weight_decay: of matrices; vectors are not decayed.
-        clip: largest gradient norm.
-        ema_decay: of the averaged weights, per step; 0 for none.
-        layer_decay: factor of the learning rate per layer on the way down from the head: the lower
-            layers of a trained encoder hear what all speech has in common.
+        peak_lr: Highest learning rate.
+        final_lr: Learning rate at the end, as a fraction of the peak.
+        warmup: Fraction of the training during which the learning rate rises linearly.
+        weight_decay: Weight decay of matrices; vectors are not decayed.
+        clip: Largest gradient norm.
+        ema_decay: Decay per step of the exponential moving average of the weights; 0 for no
+            averaging.
+        layer_decay: Factor by which the learning rate falls from each layer to the one below: the
+            lower layers of a trained encoder capture what all speech has in common.
     """
 
     peak_lr: float = 2e-3
@@ -48,7 +49,7 @@ class OptimizerOptions:
             raise ArgumentError(f"optimizer.warmup must be from 0 to below 1, not {self.warmup}")
 
     def lr_at(self, progress: float) -> float:
-        """Learning rate when `progress` (0 to 1) of the training is done: warm-up, cosine."""
+        """Learning rate when a fraction `progress` of the training is done: warm-up, cosine."""
         if progress < self.warmup:
             return self.peak_lr * max(progress / self.warmup, 1e-3)
         done = min(1.0, (progress - self.warmup) / (1 - self.warmup))
@@ -60,33 +61,33 @@ def averaged(average: Tensor, current: Tensor, n_averaged: Tensor | int, decay: 
     """The exponential average of a weight after one more step; see `decay_at`.
 
     Args:
-        average: Of the steps so far.
-        current: What it is now.
-        n_averaged: How many steps those are.
-        decay: Part of an old average that stays.
+        average: Average over the steps so far.
+        current: The weight now.
+        n_averaged: Number of steps so far.
+        decay: Decay of an average over many steps.
     """
     return average + (current - average) * (1 - decay_at(float(n_averaged), decay))
 
 
 def decay_at(n_averaged: float, decay: float) -> float:
-    """The part of an exponential average of so many steps that stays after one more.
+    """The decay of an exponential average at a step.
 
-    Young averages forget faster, or the random beginning would stay in them for long.
+    It is lower at the beginning, or the random initial weights would stay in the average for long.
 
     Args:
-        n_averaged: How many steps it is of.
-        decay: The part of an old one that stays.
+        n_averaged: Number of steps averaged so far.
+        decay: Decay of an average over many steps.
     """
     return min(decay, (1 + n_averaged) / (10 + n_averaged))
 
 
 def adamw(module: nn.Module, options: OptimizerOptions, *, fused: bool = True) -> torch.optim.AdamW:
-    """AdamW over a module's parameters, each group's ``lr`` its own peak.
+    """AdamW over a module's parameters; the ``lr`` of each group is its peak.
 
     Args:
-        module: What holds an encoder and its head; layers are told by their parameters' names.
-        options: How fast what changes.
-        fused: In one kernel: fast on CPUs, but with fp16 nobody else can clip gradients.
+        module: Contains an encoder and its head; layers are recognised by their parameters' names.
+        options: Options of the optimiser.
+        fused: Update in one kernel: fast on CPUs, but Lightning cannot clip its gradients in fp16.
     """
     named = list(module.named_parameters())
     n_layers = 1 + max((_layer(name) or 0 for name, _ in named), default=0)
@@ -106,13 +107,13 @@ def adamw(module: nn.Module, options: OptimizerOptions, *, fused: bool = True) -
 
 
 def _layer(name: str) -> int | None:
-    """Number of the encoder layer a parameter belongs to."""
+    """Number of the encoder layer that a parameter belongs to."""
     match = _LAYER.search(name)
     return int(match[1]) if match else None
 
 
 def _depth(name: str, n_layers: int) -> int:
-    """Layers between the head, at 0, and a parameter."""
+    """Number of layers between the head, which is at 0, and a parameter."""
     if _BELOW_LAYERS.search(name):
         return n_layers + 1
     layer = _layer(name)

@@ -1,4 +1,4 @@
-"""Which utterances make a batch: those of similar length, up to so many seconds."""
+"""Which utterances share a batch: those of similar length, up to so many seconds."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from gigaam.errors import ArgumentError
 __all__ = ["BucketSampler"]
 
 
-_BATCHES_PER_BUCKET = 4  # fewer, and the last batch of each, seldom full, would be every second
+_BATCHES_PER_BUCKET = 4  # fewer, and too many batches would be the last of a bucket, seldom full
 
 
 @dataclass(frozen=True)
 class BucketSampler:
-    """Batches of utterances of similar length, in random order, the same for everyone who asks.
+    """Batches of utterances of similar length, in a random order that every process agrees on.
 
-    Utterances are sorted by length into buckets, of which each has a batch size that keeps its
-    batches within `batch_s`. Who shares a batch changes from epoch to epoch, the number of batches
-    does not. Everything random is a function of (seed, epoch).
+    Utterances are sorted by length into buckets, each with a batch size that keeps its batches
+    within `batch_s`. Which utterances share a batch changes from epoch to epoch; the number of
+    batches does not. Everything random is a function of (seed, epoch).
 
     Attributes:
-        durations_s: Of every utterance, in seconds.
-        batch_s: Seconds of a batch, padding included; one longer utterance makes its own.
-        buckets: How many there are at most.
-        seed: Of the run.
-        rank: Which of the processes that train together asks, from 0.
-        world_size: How many they are. Each gets as many batches as the others, none the same; to
-            make them equal some batches of an epoch come twice.
+        durations_s: Duration of every utterance, in seconds.
+        batch_s: Seconds per batch, padding included; a longer utterance gets a batch of its own.
+        buckets: Largest number of buckets.
+        seed: The run's seed.
+        rank: Number of this process among those that train together, from 0.
+        world_size: Number of processes. All get the same number of different batches; to make the
+            numbers equal, some batches of an epoch are repeated.
     """
 
     durations_s: Sequence[float]
@@ -43,12 +43,12 @@ class BucketSampler:
 
     def __post_init__(self) -> None:
         if not self.durations_s:
-            raise ArgumentError("there are no utterances to make batches of")
+            raise ArgumentError("there are no utterances to make batches from")
         for name in ("batch_s", "buckets", "world_size"):
             if not getattr(self, name) > 0:
                 raise ArgumentError(f"{name} must be above 0, not {getattr(self, name)}")
         if not 0 <= self.rank < self.world_size:
-            raise ArgumentError(f"rank {self.rank} is none of {self.world_size} processes")
+            raise ArgumentError(f"rank must be from 0 to {self.world_size - 1}, not {self.rank}")
 
     def __len__(self) -> int:
         """Batches per epoch and process."""
@@ -56,7 +56,7 @@ class BucketSampler:
         return -(-total // self.world_size)
 
     def epoch(self, number: int) -> list[list[int]]:
-        """The batches of an epoch, counted from 0, for this process: lists of indices."""
+        """This process's batches of an epoch, counted from 0, as lists of indices."""
         rng = np.random.default_rng([self.seed, number])
         batches: list[list[int]] = []
         for bucket in self._buckets():
@@ -68,7 +68,7 @@ class BucketSampler:
         return [batches[i] for i in np.resize(order, wanted)[self.rank :: self.world_size]]
 
     def _buckets(self) -> list[NDArray[np.int64]]:
-        """Indices by length, in groups that differ by one in size at most."""
+        """Indices sorted by length, in groups whose sizes differ by at most one."""
         durations_s = np.asarray(self.durations_s)
         sensible = max(1, int(durations_s.sum() / self.batch_s / _BATCHES_PER_BUCKET))
         order = np.argsort(durations_s, kind="stable")

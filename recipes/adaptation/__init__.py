@@ -1,1 +1,1 @@
-"""Two exercises in fine-tuning the tiny models: a voice they never heard, a language they lack."""
+"""Exercises in fine-tuning the tiny models: unknown voices, an unknown language."""

@@ -1,7 +1,7 @@
 """Recordings for three exercises: ``python -m recipes.adaptation.prepare DATA OUTPUT``.
 
-`whisper_*`: espeak-ng whispering, as the tiny models never heard it. They learn sentences of
-fortunes-ru and are tested on the held-out sentences of festvox-ru, which no training contained.
+`whisper_*`: espeak-ng whispering, which the tiny models never heard. They learn sentences from
+fortunes-ru and are tested on the held-out sentences of festvox-ru, which no training set contains.
 
 `accent_*`: the same sentences read by espeak-ng's Tatar voice, by the rules of that language.
 
@@ -33,7 +33,7 @@ _KAZAKH_WORD = re.compile(r"[аәбвгғдеёжзийкқлмнңоөпрст�
 
 
 def prepare_voices(data: Path, output: Path) -> None:
-    """The tables `NAME_train`, `NAME_dev` and `NAME_test` of every voice, which read the same."""
+    """The tables `NAME_train`, `NAME_dev` and `NAME_test` of every voice, with the same texts."""
     held_out = [
         utterance.text
         for name in ("dev_festvox", "test_festvox")
@@ -84,7 +84,7 @@ def write(output: Path, name: str, texts: Iterable[str], voice: str, chance: ran
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="what recipes.tiny.prepare made")
+    parser.add_argument("data", type=Path, help="output of recipes.tiny.prepare")
     parser.add_argument("output", type=Path, help="directory for the WAV files and tables")
     arguments = parser.parse_args()
     prepare_voices(arguments.data, arguments.output)

@@ -17,13 +17,13 @@ from gigaam.training.loader import Draw
 
 @dataclass(frozen=True)
 class Source:
-    """How often a pass draws from one manifest, and how much it may be stretched.
+    """How often a pass draws from one manifest, and how it varies what it draws.
 
     Attributes:
-        repeats: copies of every utterance in a pass, at the beginning and at the end of training
+        repeats: Copies of every utterance in a pass, at the beginning and at the end of training
             (linear in between; fractions draw a random part).
-        speed: range of the speed factor; pitch changes with it.
-        join: probability that a short utterance is joined to another one of the same manifest.
+        speed: Range of the speed factor; pitch changes with it.
+        join: Probability that a short utterance is joined to another one of the same manifest.
     """
 
     repeats: tuple[float, float]
@@ -31,20 +31,20 @@ class Source:
     join: float = 0.0
 
     def repeats_at(self, progress: float) -> float:
-        """Copies of every utterance when `progress` (0 to 1) of the training is done."""
+        """Copies of every utterance when a fraction `progress` of the training is done."""
         first, last = self.repeats
         return first + (last - first) * progress
 
 
 @dataclass(frozen=True)
 class PassPlan:
-    """What makes a pass over the data: with it, `plan_pass` always gives the same batches.
+    """Everything that determines a pass: with it, `plan_pass` always returns the same batches.
 
     Attributes:
-        seed: of the run.
-        number: of the pass, from 0.
-        progress: part of the training done when the pass began, 0 to 1.
-        sizes: utterances per manifest; manifests may grow or appear between passes.
+        seed: The run's seed.
+        number: Number of the pass, from 0.
+        progress: Fraction of the training done when the pass began.
+        sizes: Utterances per manifest; manifests may grow or appear between passes.
     """
 
     seed: int
@@ -58,13 +58,14 @@ class BatchLimits:
     """How examples are packed.
 
     Attributes:
-        batch_s: audio per batch in seconds, padding included.
-        max_s: longest example in seconds; longer ones are left out.
-        join_below_s: utterances shorter than this may be joined.
-        silence_s: longest silence in front of or behind an example.
-        mix: part of the examples that another one follows, whoever speaks it, as in a conversation.
-        pause_s: longest pause around and between the examples of a conversation.
-        max_characters_per_s: faster examples are left out (CTC needs a frame for each).
+        batch_s: Audio per batch in seconds, padding included.
+        max_s: Longest example, in seconds; longer ones are left out.
+        join_below_s: Utterances shorter than this, in seconds, may be joined.
+        silence_s: Longest silence before or after an example, in seconds.
+        mix: Fraction of the examples that are followed by another one, whoever speaks it, as in a
+            conversation.
+        pause_s: Longest pause around and between the examples of a conversation, in seconds.
+        max_characters_per_s: Faster examples are left out (CTC needs a frame per character).
     """
 
     batch_s: float = 100.0
@@ -108,7 +109,7 @@ def plan_pass(
 def _repeat(
     utterances: Sequence[Utterance], repeats: float, rng: np.random.Generator
 ) -> list[Utterance]:
-    """Every utterance `repeats` times, in random order; a fraction takes a random part."""
+    """Every utterance `repeats` times, in random order; fractions draw a random part."""
     n = round(repeats * len(utterances))
     chosen: list[Utterance] = []
     while len(chosen) < n:
@@ -163,7 +164,7 @@ def _mixed(draws: Sequence[Draw], limits: BatchLimits, rng: np.random.Generator)
 
 
 def _pack(draws: Sequence[Draw], batch_s: float, rng: np.random.Generator) -> list[list[Draw]]:
-    """Examples sorted by a slightly blurred length, cut into batches of at most `batch_s`."""
+    """Examples sorted by slightly randomised length, cut into batches of at most `batch_s`."""
     blur = rng.uniform(0.95, 1.05, size=len(draws))
     order = np.argsort([d.duration_s * b for d, b in zip(draws, blur, strict=True)], kind="stable")
     batches: list[list[Draw]] = []

@@ -14,8 +14,8 @@ T = TypeVar("T")
 def prefetch(items: Iterable[T], depth: int = 4) -> Iterator[T]:
     """The same items, up to `depth` of them made ahead in a background thread.
 
-    An exception raised while making an item is raised here in its place. Closing the iterator stops
-    the thread.
+    An exception raised while an item is made is raised here in its place. Closing the iterator
+    stops the thread.
     """
     ready: queue.Queue[_Made[T]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -55,7 +55,7 @@ def _make_ahead(items: Iterable[T], ready: queue.Queue[_Made[T]], stopped: threa
 
 
 def _hand_over(made: _Made[T], ready: queue.Queue[_Made[T]], stopped: threading.Event) -> bool:
-    """Whether there was still someone to take it."""
+    """Whether anyone was still there to take it."""
     while not stopped.is_set():
         try:
             ready.put(made, timeout=0.2)

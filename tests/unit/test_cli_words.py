@@ -77,7 +77,7 @@ WRONG = [
     (["train"], "missing argument CONFIG"),
     (["train", "nothing"], "there is no configuration 'nothing'"),
     (["train", "fine_tune", "training.step=2"], "there is no option 'training.step'"),
-    (["train", "fine_tune", "out"], "'out' is no option: they are KEY=VALUE"),
+    (["train", "fine_tune", "out"], "'out' is not an option: write KEY=VALUE"),
     (["download", "tiny"], "NAME: 'tiny' is neither a known model "),
 ]
 

@@ -11,7 +11,7 @@ import pytest
 from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError
 from gigaam.evaluation.emotion_report import figures, report_emotions
-from gigaam.evaluation.outcomes import Heard
+from gigaam.evaluation.outcomes import EvaluationRun
 from gigaam.evaluation.report_text import report_lines
 from gigaam.training import EmotionReport, evaluate
 from tests.nets import random_emo
@@ -53,7 +53,7 @@ def test_report_counts_which_are_taken_for_which() -> None:
         *heard(("angry", "angry"), ("angry", "sad"), ("sad", "sad"), speaker="b"),
         *heard(("positive", "neutral"), ("positive", "positive"), speaker="a"),
     ]
-    report = report_emotions("m.tsv", Heard(results, [], elapsed_s=2.5), by="speaker")
+    report = report_emotions("m.tsv", EvaluationRun(results, [], elapsed_s=2.5), by="speaker")
     assert report.emotions == list(EMOTIONS)
     assert report.scores.confusion.tolist() == [
         [1, 1, 0, 0],
@@ -76,7 +76,7 @@ def test_report_counts_which_are_taken_for_which() -> None:
     text = "\n".join(report_lines(report, 5))
     assert "5 utterances, 0:05.0 of sound, 2.0× real time" in text
     assert "weighted accuracy     60.00 %" in " ".join(text.split("\n"))
-    assert "angry told as sad (71.00 %): 1.wav" in text
+    assert "angry taken for sad (71.00 %): 1.wav" in text
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +114,15 @@ def test_random_net_is_evaluated_as_it_classifies(manifest: Path) -> None:
         "large": 3,
         "small": 3,
     }
-    assert [utterance.path.name for utterance, _ in report.heard.failures] == ["missing.wav"]
-    assert report.heard.rtfx > 0
+    assert [utterance.path.name for utterance, _ in report.run.failures] == ["missing.wav"]
+    assert report.run.rtfx > 0
 
 
 def test_emotion_that_the_model_does_not_know(tmp_path: Path, manifest: Path) -> None:
     path = tmp_path / "m.tsv"
     rows = [f"{manifest.parent / '0.wav'}\t0.5\tsad", f"{manifest.parent / '1.wav'}\t0.6\tjoy"]
     path.write_text("\n".join(["path\tduration\temotion", *rows]), encoding="utf-8")
-    with pytest.raises(DatasetError, match=r"m\.tsv, line 3: emotion is 'joy', none of .*sad"):
+    with pytest.raises(DatasetError, match=r"m\.tsv, line 3: emotion is 'joy', not one of .*sad"):
         evaluate(random_emo(), path)
 
 

@@ -15,7 +15,7 @@ from gigaam import training
 from gigaam.errors import ArgumentError, AudioFileNotFoundError, DatasetError
 from gigaam.evaluation.bootstrap import BootstrapOptions
 from gigaam.evaluation.emotion_report import FIGURES, report_emotions
-from gigaam.evaluation.outcomes import Heard
+from gigaam.evaluation.outcomes import EvaluationRun
 from gigaam.evaluation.report_html import report_page
 from gigaam.evaluation.report_text import report_lines
 from gigaam.evaluation.scoring import Edits
@@ -137,7 +137,7 @@ def test_groups_add_up_to_the_whole(report: RecognitionReport) -> None:
 
 
 def test_failures_keep_their_errors(report: RecognitionReport) -> None:
-    (spoilt, missing) = report.heard.failures
+    (spoilt, missing) = report.run.failures
     assert (spoilt[0].text, str(spoilt[1])) == ("нуль", "out of memory")
     assert isinstance(missing[1], AudioFileNotFoundError)
     first, second = report.to_dict()["failures"]
@@ -150,15 +150,15 @@ def test_failing_long_utterance_is_a_failure(tmp_path: Path) -> None:
     rows = [(1, 30.5, "раз", "!", ""), (2, 0.5, "два", "два", "")]
     report = evaluate(Scripted({1: "!", 2: "два"}), write_set(tmp_path, rows))
     assert [each.text for each in report.results] == ["два"]
-    assert [utterance.text for utterance, _ in report.heard.failures] == ["раз", "нет"]
+    assert [utterance.text for utterance, _ in report.run.failures] == ["раз", "нет"]
 
 
 def test_time_is_that_of_the_model(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([10.0, 12.0, 20.0, 21.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
     report = evaluate(scripted(), manifest)
-    assert report.heard.elapsed_s == 3.0
-    assert report.heard.rtfx == pytest.approx(35.0 / 3)
+    assert report.run.elapsed_s == 3.0
+    assert report.run.rtfx == pytest.approx(35.0 / 3)
 
 
 def test_worst_come_first_and_the_faultless_not_at_all(report: RecognitionReport) -> None:
@@ -250,13 +250,13 @@ def test_page_with_a_confusion_matrix() -> None:
     from tests.unit.test_emotion_report import EMOTIONS, heard
 
     told = heard(("angry", "sad"), ("sad", "sad"), ("sad", "sad"), speaker="x")
-    report = report_emotions("m.tsv", Heard(told, [], 1.0), by="speaker")
+    report = report_emotions("m.tsv", EvaluationRun(told, [], 1.0), by="speaker")
     page = Page(report_page("emo", "1.2.3", [report], n_worst=5))
-    titles = [text for kind, text in page.texts if " told as " in text]
+    titles = [text for kind, text in page.texts if " taken for " in text]
     assert len(titles) == len(EMOTIONS) ** 2
-    assert "sad told as sad: 2" in titles
-    assert "angry told as sad: 1" in titles
-    assert "Surest mistakes" in [text for _, text in page.texts]
+    assert "sad taken for sad: 2" in titles
+    assert "angry taken for sad: 1" in titles
+    assert "Most confident mistakes" in [text for _, text in page.texts]
 
 
 def test_column_to_group_by_must_be_there(manifest: Path) -> None:
@@ -314,7 +314,7 @@ def test_utterances_without_a_duration_are_heard_to_the_end(tmp_path: Path) -> N
     assert [u.n_samples for u in read_manifest(tmp_path / "untimed.tsv")] == [4 * RATE, 0]
     seconds: list[float] = []
     report = evaluate(scripted(), tmp_path / "untimed.tsv", on_done=seconds.append)
-    assert (report.heard.failures, report.heard.duration_s) == ([], 8.0)
+    assert (report.run.failures, report.run.duration_s) == ([], 8.0)
     assert seconds == [4.0, 4.0]
 
 

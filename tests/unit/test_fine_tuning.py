@@ -308,7 +308,7 @@ def test_own_configuration_builds_on_one_of_the_package(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model.architecture=tiny_ctc"], "one of the two"),
+        (["model.architecture=tiny_ctc"], "not both or neither"),
         (["training.precision=int4"], "precision"),
         (["data.train=[]"], r"data\.train"),
     ],

@@ -85,13 +85,13 @@ def test_absolute_paths_stay_and_values_that_are_no_texts_become_them(tmp_path: 
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("m.csv", "path,duration\n", r"m\.csv: a manifest is a \.tsv or a \.jsonl file"),
+        ("m.csv", "path,duration\n", r"m\.csv: a manifest must be a \.tsv or \.jsonl file"),
         ("m.tsv", "", "line 1: the manifest has no column path, transcription"),
         ("m.tsv", "path\tduration\nx\t1\n", "line 1: the manifest has no column transcription"),
         (
             "m.tsv",
             "path\tduration\ttranscription\tpath\n",
-            "line 1: there are two columns path",
+            "line 1: duplicate columns: path",
         ),
         ("m.tsv", TABLE + "c.wav\t1\tда\n", "line 5: 3 cells under a header of 6"),
         ("m.tsv", TABLE + "c.wav\t1\tда\tнет\t\t\t\n", "line 5: 7 cells under a header of 6"),
@@ -197,7 +197,9 @@ def test_excerpts_that_cannot_be_had_are_errors_and_the_rest_goes_on(
         DatasetError,
         DatasetError,
     ]
-    assert "ends at 1.00 s, in the manifest this utterance ends at 2.00 s" in str(excerpts[3])
+    assert "ends at 1.00 s, but according to the manifest this utterance ends at 2.00 s" in str(
+        excerpts[3]
+    )
     last = excerpts[5]  # a tenth of a second is what codecs and rounding take away
     assert isinstance(last, np.ndarray)
     assert len(last) == SAMPLE_RATE // 2
@@ -261,7 +263,9 @@ def test_without_a_duration_an_offset_is_where_the_rest_of_the_file_begins(tmp_p
     excerpts = dict(iter_excerpts([inside, behind]))
     assert len(excerpts[0]) == 24_000
     assert isinstance(excerpts[1], DatasetError)
-    assert "ends at 2.00 s, in the manifest this utterance begins at 3.00 s" in str(excerpts[1])
+    assert "ends at 2.00 s, but according to the manifest this utterance begins at 3.00 s" in str(
+        excerpts[1]
+    )
 
 
 def test_files_whose_header_has_no_duration_are_of_unknown_length(tmp_path: Path) -> None:
@@ -290,5 +294,7 @@ def test_header_that_is_wrong_does_not_cut_what_is_heard(tmp_path: Path) -> None
     assert utterance.duration_s < 3
     ((_, samples),) = iter_excerpts([utterance])
     assert len(samples) == pytest.approx(6 * SAMPLE_RATE, abs=8000)
-    with pytest.raises(DatasetError, match=r"s long, but 2\.\d\d s by the header.*the duration"):
+    with pytest.raises(
+        DatasetError, match=r"s long, but 2\.\d\d s according to the.*header.*the duration"
+    ):
         SpeechFiles().read(utterance)  # training has planned its batches by the header

@@ -85,7 +85,7 @@ def test_each_reason_is_told_once_with_what_was_written(tmp_path, caplog):
         "characters outside the vocabulary": 2,
         "longer than 1 s": 1,
         "no such file": 1,
-        "no duration in the manifest, nor in the file's header": 1,
+        "no duration in the manifest or in the file's header": 1,
     }
     assert len(caplog.records) == 4
     assert "'abЫ'" in caplog.text
@@ -104,7 +104,7 @@ def test_development_set_is_what_can_be_judged(tmp_path, caplog):
     assert len(caplog.records) == 2
     assert list(readable([said, nothing], "transcription", True)) == [said, nothing]
     assert list(readable([], "transcription", False)) == []
-    with pytest.raises(DatasetError, match="nothing to judge by: no such file: 1"):
+    with pytest.raises(DatasetError, match="no usable utterance: no such file: 1"):
         readable([gone], "transcription", False)
 
 

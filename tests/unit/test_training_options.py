@@ -75,7 +75,7 @@ def test_other_paths_are_taken_as_they_are():
 
 
 def test_several_manifests_without_brackets_are_told_how(tmp_path, monkeypatch):
-    with pytest.raises(ArgumentError, match=r"are given as 'data\.train=\[a\.tsv,b\.tsv\]'"):
+    with pytest.raises(ArgumentError, match=r"write 'data\.train=\[a\.tsv,b\.tsv\]'"):
         read_options("fine_tune", ["data.train=a.tsv,b.tsv"])
     monkeypatch.chdir(tmp_path)
     Path("a,b.tsv").touch()
@@ -91,7 +91,7 @@ def test_several_manifests_without_brackets_are_told_how(tmp_path, monkeypatch):
         ("optimizer.learning_rate=2", r"there are: optimizer\.peak_lr, "),
         ("+training.extra=2", r"no option 'training\.extra'"),
         ("what=2", "there are: out, seed, "),
-        ("training.steps", "'training.steps' is no option: they are KEY=VALUE"),
+        ("training.steps", "'training.steps' is not an option: write KEY=VALUE"),
         ("=3", "KEY=VALUE"),
     ],
 )
@@ -127,7 +127,7 @@ def test_files_that_say_what_there_is_not(tmp_path, content, message):
 
 def test_files_of_other_names_are_refused(tmp_path):
     (tmp_path / "mine.yml").write_text("out: x")
-    with pytest.raises(ArgumentError, match=r"ends in \.yaml"):
+    with pytest.raises(ArgumentError, match=r"must end in \.yaml"):
         read_options(str(tmp_path / "mine.yml"))
 
 
@@ -172,13 +172,13 @@ def test_numbers_that_cannot_be(override, message):
         check_ranges(read_options("fine_tune", [override]))
 
 
-def test_the_looks_are_ten_in_a_run_unless_said_otherwise():
-    looks = {
-        steps: read_options("fine_tune", [f"training.steps={steps}"]).training.looks_every
+def test_a_run_validates_ten_times_unless_said_otherwise():
+    intervals = {
+        steps: read_options("fine_tune", [f"training.steps={steps}"]).training.validation_interval
         for steps in (1, 10, 15, 200)
     }
-    assert looks == {1: 1, 10: 1, 15: 2, 200: 20}
-    assert read_options("fine_tune", ["training.eval_every=7"]).training.looks_every == 7
+    assert intervals == {1: 1, 10: 1, 15: 2, 200: 20}
+    assert read_options("fine_tune", ["training.eval_every=7"]).training.validation_interval == 7
 
 
 # ---------------------------------------------------------------------------- what texts show
