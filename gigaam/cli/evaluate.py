@@ -33,8 +33,8 @@ def evaluate_model(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="Name (see 'gigaam models'), .ckpt file or directory of a model. With --onnx "
-            "there is none, manifests alone.",
+            help="Name (see 'gigaam models'), .ckpt file or directory of a model. Omit it with "
+            "--onnx.",
             autocompletion=complete_model_unless_exported,
         ),
     ],
@@ -49,23 +49,25 @@ def evaluate_model(
     onnx: Onnx = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Also tell apart by a column, such as speaker."),
+        typer.Option(
+            metavar="COLUMN", help="Also report results per value of a column, such as speaker."
+        ),
     ] = None,
     worst: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Show so many of the worst utterances.")
+        int, typer.Option(metavar="N", min=0, help="Show the N worst utterances.")
     ] = 5,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the full report as JSON.")
     ] = None,
     html_file: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML report.")
     ] = None,
     batch_size: BatchSize = 8,
     device: Device = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Evaluate a model: error rates with intervals, or accuracies for emotions.
+    """Evaluate a model: error rates, or accuracies for emotions, with intervals.
 
     A recording that fails does not stop the others; it is listed on stderr, and the exit code is 1.
     """
@@ -85,10 +87,7 @@ def evaluate_model(
         if json_file is not None:
             write_whole(json_file, _encoded(_as_json(named.called, reports)))
         if html_file is not None:
-            from gigaam.evaluation.report_html import report_page
-
-            page = report_page(named.called, gigaam.__version__, reports, worst)
-            write_whole(html_file, _encoded(page))
+            write_whole(html_file, _encoded(_as_page(named.called, reports, worst)))
     except (GigaAMError, OSError) as error:
         complain(said(error))
         raise typer.Exit(1) from error
@@ -98,17 +97,17 @@ def evaluate_model(
 def _check(
     onnx: Path | None, manifests: Sequence[str], json_file: Path | None, html_file: Path | None
 ) -> None:
-    """Refuses what does not go together."""
+    """Refuses options that do not go together."""
     if not manifests:
-        refuse("MANIFEST", "there is none")
+        refuse("MANIFEST", "none given")
     if onnx is not None and registry.is_known(manifests[0]) and not Path(manifests[0]).exists():
-        refuse("MODEL", f"{manifests[0]} does not go with --onnx, which names a model itself")
+        refuse("MODEL", f"{manifests[0]} cannot be combined with --onnx, which names the model")
     if json_file is not None and html_file is not None and json_file == html_file:
-        refuse("--html", f"{html_file} is the file of --json")
+        refuse("--html", f"{html_file} is also the file of --json")
 
 
 def _count(manifests: Sequence[str], by: str | None) -> int:
-    """Utterances of all manifests; what is wrong with one shows before a model is loaded."""
+    """Number of utterances in all manifests; errors in them show before a model is loaded."""
     from gigaam.dataset.manifests import read_manifest
     from gigaam.evaluation.outcomes import check_column
 
@@ -122,7 +121,9 @@ def _count(manifests: Sequence[str], by: str | None) -> int:
             refuse("--by", f"{manifest}: {error}")
         if utterances and not any(utterance.path.exists() for utterance in utterances):
             missing = utterances[0].path
-            raise AudioFileNotFoundError(f"{manifest}: its recordings are missing, {missing} first")
+            raise AudioFileNotFoundError(
+                f"{manifest}: all its recordings are missing, such as {missing}"
+            )
         total += len(utterances)
     return total
 
@@ -151,13 +152,19 @@ def _as_json(model: str, reports: Sequence[RecognitionReport | EmotionReport]) -
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
+def _as_page(model: str, reports: Sequence[RecognitionReport | EmotionReport], n_worst: int) -> str:
+    from gigaam.evaluation.report_html import report_page
+
+    return report_page(model, gigaam.__version__, reports, n_worst)
+
+
 def _encoded(text: str) -> bytes:
-    """UTF-8 even where a path is not: such bytes stay escaped."""
+    """As UTF-8; bytes of paths that are not UTF-8 stay escaped."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def _print(reports: Sequence[RecognitionReport | EmotionReport], n_worst: int) -> None:
-    """Prints the reports; what failed goes to stderr and makes the exit code."""
+    """Prints the reports; failures go to stderr and set the exit code."""
     from gigaam.evaluation.report_text import report_lines
 
     for report in reports:

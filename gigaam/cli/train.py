@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_model"]
 
-_INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
+_INTERRUPTED = 130  # the exit code of programs ended by Ctrl-C
 
 
 def train_model(
@@ -42,13 +42,13 @@ def train_model(
         ),
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
+        bool, typer.Option("--quiet", "-q", help="Show only warnings and errors.")
     ] = False,
 ) -> None:
     """Fine-tune a model on the recordings of a manifest; needs the extra "train".
 
-    The folder "out" is then a model directory, with a card, logs (CSV, TensorBoard) and
-    checkpoints. A run that was cut short, or stopped by Ctrl-C, goes on when the same command is
+    The folder "out" becomes a model directory, with a card, logs (CSV, TensorBoard) and
+    checkpoints. A run that was interrupted, or stopped by Ctrl-C, resumes when the same command is
     given again. All options: docs/fine-tuning.md.
     """
     first = _is_first_process()
@@ -73,7 +73,7 @@ def train_model(
         raise typer.Exit(1) from error
     except KeyboardInterrupt as stop:
         if first:
-            complain(f"{str(stop) or 'stopped'}; to go on:\n  {shlex.join(command)}")
+            complain(f"{str(stop) or 'stopped'}; to resume:\n  {shlex.join(command)}")
         raise typer.Exit(_INTERRUPTED) from stop
     if shown:
         complain(_what_next(options, recognises=isinstance(model, SpeechRecognition)))
@@ -82,23 +82,23 @@ def train_model(
 
 
 def _is_first_process() -> bool:
-    """Whether, of the processes that train together, this is the one that people hear of."""
+    """Whether this is the one of the processes training together that prints anything."""
     ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
     return all(os.environ.get(name, "0") == "0" for name in ranks)
 
 
 class _Stderr(logging.Handler):
-    """Shows messages as all others of the command are, above the progress bar."""
+    """Shows messages like the command's own, above the progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows one."""
+        """Shows a message."""
         kind = "warning: " if record.levelno == logging.WARNING else ""
         complain(kind + record.getMessage())
 
 
 @contextmanager
 def _messages_on_stderr(first: bool, quiet: bool) -> Iterator[None]:
-    """Shows what the library logs: all of it, warnings, or, in another process, errors."""
+    """Shows the library's log: everything, only warnings or, in other processes, only errors."""
     logger, handler = logging.getLogger("gigaam"), _Stderr()
     previous = logger.level
     logger.addHandler(handler)
@@ -111,9 +111,9 @@ def _messages_on_stderr(first: bool, quiet: bool) -> Iterator[None]:
 
 
 def _what_next(options: RunOptions, recognises: bool) -> str:
-    """The commands that one may want after a run."""
+    """Commands to continue with after a run."""
     commands = [["gigaam", "eval", options.out, "test.tsv"]]
     if recognises:
         commands.insert(0, ["gigaam", "transcribe", "--model", options.out, "FILE"])
-    lines = [f"{options.out} is ready; its card is {options.out}/README.md. To go on:"]
+    lines = [f"{options.out} is ready; its card is {options.out}/README.md. Next:"]
     return "\n  ".join([*lines, *(shlex.join(command) for command in commands)])

@@ -1,1 +1,1 @@
-"""The recipe of `tiny_ctc`: its data (here) and its training (see README.md)."""
+"""The recipe of `tiny_ctc` and `tiny_rnnt`: their data and their training (see README.md)."""

@@ -67,8 +67,8 @@ def filter_trees(definition: str, removed: Set[str]) -> str:
     """The selection trees without the units in `removed`.
 
     A tree is `(question yes no)` or a leaf `((((number score) …) mean))`; candidate `number` of the
-    tree "ff" is the unit `ff_number`. Where a leaf loses all its candidates its question goes too:
-    both answers then lead to what is left.
+    tree "ff" is the unit `ff_number`. If a leaf loses all its candidates, its question goes too:
+    both answers then lead to the remaining branch.
     """
     start = definition.index("(set! clunits_selection_trees")
     (_, _, _quote, trees), _ = _parse(_TOKEN.findall(definition[start:]), 0)

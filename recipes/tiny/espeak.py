@@ -86,7 +86,7 @@ def plan(
 
 
 def speak(job: Job) -> NDArray[np.int16]:
-    """The utterance, 16 kHz int16 [samples]; silence fills up one shorter than a second."""
+    """The utterance, 16 kHz int16 [samples]; shorter ones are padded to a second."""
     voice = ["-v", f"ru+{job.variant}", "-s", str(job.words_per_minute)]
     pcm = say(job.line.text, *voice, "-p", str(job.pitch), "-a", str(job.amplitude))
     missing = round(DURATION_S[0] * SAMPLE_RATE) - len(pcm)

@@ -1,8 +1,8 @@
 """Writes a trained network as a model directory: ``python -m recipes.tiny.export RUN DIRECTORY``.
 
 The encoder is stored in half precision; the front-end and the head stay float32, as in the v3
-files. Of a transducer's run ``--config recipes/tiny/tiny_rnnt.yaml`` gives the transducer; without
-it the CTC model made of its encoder and auxiliary head is written.
+files. Given a transducer's run, ``--config recipes/tiny/tiny_rnnt.yaml`` writes the transducer; without
+it, the CTC model made of its encoder and auxiliary head is written.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of the run, with final.pt")
-    parser.add_argument("directory", type=Path, help="where the model goes")
+    parser.add_argument("directory", type=Path, help="directory for the model")
     parser.add_argument(
-        "--config", type=Path, default=DEFAULT_CONFIG, help="of the model to be written"
+        "--config", type=Path, default=DEFAULT_CONFIG, help="config of the model to write"
     )
     arguments = parser.parse_args()
     config = read_config(arguments.config).model

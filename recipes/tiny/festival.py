@@ -1,8 +1,8 @@
 """One good synthetic speaker: festival with the copy of its Russian voice made by `clean_voice`.
 
 Every utterance reports the words it spoke and the recordings its units were cut from. The recipe
-fails if one of those recordings is held out; utterances whose words differ from the text are left
-out.
+fails if one of those recordings is held out; utterances whose words differ from the text are
+skipped.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _UNREADABLE = re.compile(r"[^\w\s,.!?:;\-]")
 
 @dataclass(frozen=True)
 class Spoken:
-    """What festival made of a text: int16 samples [n], and the recordings its units come from."""
+    """A text spoken by festival: int16 samples [n], and the recordings its units come from."""
 
     line: Line
     pcm: NDArray[np.int16]
@@ -71,7 +71,7 @@ def plan(sentences: Sequence[Line], held_out: HeldOutTexts, seed: int) -> list[L
 
 
 def speak(lines: Sequence[Line], root: Path) -> list[Spoken]:
-    """What the voice under `root` says, without the texts it cannot read word by word."""
+    """The texts as spoken by the voice under `root`, except those it cannot read word by word."""
     with tempfile.TemporaryDirectory() as scratch:
         script = _SCRIPT.format(voices=root / "voices", library=LIBRARY)
         for number, line in enumerate(lines):
@@ -97,7 +97,7 @@ def _readable(text: str) -> str:
 
 
 def _check_report(report: Path, line: Line) -> tuple[str, ...] | None:
-    """The recordings of an utterance's units, None if other words than the text's were spoken."""
+    """The recordings of an utterance's units; None if its words differ from the text."""
     fields = [row.split() for row in report.read_text(encoding="utf-8").splitlines()]
     words = " ".join(field[1] for field in fields if field[0] == "word")
     if normalize_text(words) != line.transcription:

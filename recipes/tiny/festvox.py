@@ -28,7 +28,7 @@ class Sentence:
 
     @property
     def transcription(self) -> str:
-        """The normalised text; the apostrophe of д'Артуа, which the model lacks, is left out."""
+        """The normalised text; the apostrophe of д'Артуа, which the model lacks, is removed."""
         return normalize_text(self.text).replace("'", "")
 
     @property

@@ -1,4 +1,4 @@
-"""More sentences for festival: what the characters of two games say, in Russian translation.
+"""More sentences for festival: the texts of two games, in Russian translation.
 
 The packages are not installed but unpacked under a folder; their message catalogues
 (``…/ru/LC_MESSAGES/*.mo``) hold the texts.

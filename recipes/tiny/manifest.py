@@ -1,7 +1,7 @@
-"""Speech on disk: one long WAV per split and a table that says what is spoken where in it.
+"""Speech on disk: one long WAV file per split and a table of what is said where in it.
 
 A split `train_festvox` is two files: `train_festvox.wav` (16 kHz, mono, 16 bits, utterances one
-after another behind a 44-byte header, so that training can memory-map it) and `train_festvox.tsv`
+after another after a 44-byte header, so that training can memory-map it) and `train_festvox.tsv`
 with one row per utterance. Paths are relative to the table; offsets and durations are whole numbers
 of samples written in seconds with seven digits, exactly what a sample of 1/16000 s needs.
 """
@@ -46,7 +46,7 @@ class Row:
 
 
 class SplitWriter:
-    """Writes `NAME.wav` and `NAME.tsv`, which get these names only when everything is written."""
+    """Writes `NAME.wav` and `NAME.tsv`, which get their names only once they are complete."""
 
     def __init__(self, directory: Path, name: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def read_wav(path: Path) -> NDArray[np.int16]:
-    """The samples of a 16-bit mono WAV file at 16 kHz; any other file is refused."""
+    """The samples of a 16-bit mono WAV file at 16 kHz; other files are refused."""
     with wave.open(str(path), "rb") as file:
         layout = (file.getnchannels(), file.getsampwidth(), file.getframerate())
         if layout != (1, 2, SAMPLE_RATE):

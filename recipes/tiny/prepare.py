@@ -1,7 +1,7 @@
 """Prepares the data of the tiny models: `python -m recipes.tiny.prepare OUTPUT [PART …]`.
 
-Parts are `real`, `espeak`, `festival`, `games` and `words`: all of them unless some are named.
-Every part can be made again; the same packages give the same files.
+Parts are `real`, `espeak`, `festival`, `games` and `words`; by default all are made. Every part can
+be made again; the same packages give the same files.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def prepare_words(output: Path, hours: float, processes: int) -> None:
 
 
 def speak(output: Path, name: str, paragraphs: Iterable[str], hours: float, processes: int) -> None:
-    """Writes a table of what festival makes of the usable sentences of some texts."""
+    """Writes a table of the usable sentences of some texts, spoken by festival."""
     held_out = held_out_texts()
     lines = festival.plan(usable_sentences(paragraphs, held_out), held_out, SEED)
     recordings = festvox.held_out_recordings(festvox.read_sentences())
@@ -71,7 +71,7 @@ SYNTHETIC = {
     "games": (prepare_games, 20.0),
     "words": (prepare_words, 50.0),
 }
-"""What writes each table of synthetic speech, and how many hours of it unless others are named."""
+"""The function that writes each table of synthetic speech, and its default number of hours."""
 PARTS = ("real", *SYNTHETIC)
 
 

@@ -36,7 +36,7 @@ class Prompt:
 
     @property
     def split(self) -> str:
-        """`test`, `dev` or `train`, decided by the text alone: equal texts never part."""
+        """`test`, `dev` or `train`, decided by the text alone: equal texts are never separated."""
         bucket = text_bucket(self.transcription)
         if bucket < TEST_PERCENT:
             return "test"
@@ -51,7 +51,7 @@ def text_bucket(transcription: str) -> int:
 def parse_prompts(table: str) -> list[Prompt]:
     """The usable prompts of `core-sounds-ru.txt`, in its order.
 
-    Left out: comments, empty texts, texts with digits or brackets or letters the model lacks.
+    Comments, empty texts, and texts with digits, brackets or letters the model lacks are skipped.
     """
     prompts = []
     for line in table.splitlines():

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes tiny_ctc and tiny_rnnt from apt packages: recipes/tiny/rebuild.sh FOLDER [MINUTES [MINUTES]]
 #
-# Run it from the repository's root, gigaam installed with its extra "train". The minutes are those of
-# the two stages, on free cores; the models appear in FOLDER/tiny_ctc and FOLDER/tiny_rnnt.
+# Run it from the repository's root, with gigaam and its extra "train" installed. The minutes are the
+# time budgets of the two stages, on idle cores; the models are written to FOLDER/tiny_ctc and
+# FOLDER/tiny_rnnt.
 set -euo pipefail
 folder=$1 first=${2:-120} second=${3:-120}
 

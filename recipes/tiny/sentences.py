@@ -1,4 +1,4 @@
-"""What the synthetic voices read: sentences of printed texts and short phrases cut from them.
+"""The texts read by synthetic voices: sentences from printed texts, and phrases cut from them.
 
 `HeldOutTexts` is the guard: no text of dev or test may occur in a text synthesised for training.
 """
@@ -37,8 +37,8 @@ class Line:
 class HeldOutTexts:
     """The normalised texts of dev and test, which no synthetic text may contain as whole words.
 
-    A held-out text of a single letter (the prompt "в") only bars texts equal to it: as a word it is
-    in every second sentence.
+    A held-out text of a single letter (the prompt "в") only bars texts equal to it, as every second
+    sentence contains the word.
     """
 
     def __init__(self, transcriptions: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
-"""Words for festival that the texts at hand lack: the frequent ones of Russian, in random order.
+"""Frequent Russian words, many of them missing from the other texts, in random order.
 
-The list is that of the package `wordfreq` (R. Speer, doi:10.5281/zenodo.7199437), made of
+The list is that of the package `wordfreq` (R. Speer, doi:10.5281/zenodo.7199437), compiled from
 subtitles, books, news, Wikipedia and Twitter.
 """
 
@@ -21,7 +21,7 @@ _WORD = re.compile("[а-яё]*[аеёиоуыэюя][а-яё]*")
 
 
 def read_lines(seed: int) -> Iterator[str]:
-    """Each of the frequent words in Russian letters once, in lines of three to nine."""
+    """Every frequent word spelt in Russian letters, once each, in lines of three to nine."""
     chance = random.Random(seed)
     listed = itertools.islice(wordfreq.iter_wordlist("ru", "large"), WORDS)
     words = [word for word in listed if _WORD.fullmatch(word)]

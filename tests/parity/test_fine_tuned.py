@@ -107,7 +107,7 @@ def test_stopped_command_goes_on_as_if_it_had_not_been(toys: Path) -> None:
     assert "Traceback" not in err
     step = torch.load(last, weights_only=True)["global_step"]
     assert 5 <= step < steps
-    assert f"gigaam: stopped: step {step} is saved; to go on:\n  gigaam train" in err
+    assert f"gigaam: stopped: step {step} is saved; to resume:\n  gigaam train" in err
     assert not (toys / "cut" / "model.safetensors").exists()
     resumed = fine_tune(read_options("from_nothing", given), progress=False)
     for name, tensor in whole.state_dict().items():

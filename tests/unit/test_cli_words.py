@@ -71,7 +71,7 @@ WRONG = [
     (["export", "tiny_ctc"], "missing argument DIR"),
     (["export", "tiny_ctc", "onnx", "--dtype", "half"], "--dtype: 'half' is not one of float32, "),
     (["export", "tiny", "onnx"], "MODEL: 'tiny' is neither a known model "),
-    (["eval", "tiny_ctc"], "MANIFEST: there is none"),
+    (["eval", "tiny_ctc"], "MANIFEST: none given"),
     (["eval", "tiny", "a.tsv"], "MODEL: 'tiny' is neither a known model "),
     (["eval", "tiny_ctc", "a.tsv", "--worst", "-1"], "--worst: "),
     (["train"], "missing argument CONFIG"),

@@ -170,7 +170,7 @@ def test_missing_jiwer_is_told_before_the_work(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["tiny_ctc"], "MANIFEST: there is none"),
+        (["tiny_ctc"], "MANIFEST: none given"),
         (["v3_ssl", "MANIFEST"], "neither recognises speech nor tells emotions"),
         (["tiny_ctcc", "MANIFEST"], "Did you mean tiny_ctc"),
         (["tiny_ctc", "MANIFEST", "--by", "room"], "no column 'room'; there are kind"),

@@ -274,7 +274,7 @@ def test_stopped_command_gives_the_command_to_go_on(toys, monkeypatch):
         interrupt_at(patch, "training_step", 4)
         done = run(*given)
     assert (done.exit_code, done.stdout) == (130, "")
-    assert "gigaam: stopped: step 5 is saved; to go on:\n  gigaam train " in done.stderr
+    assert "gigaam: stopped: step 5 is saved; to resume:\n  gigaam train " in done.stderr
     program, command, *again = shlex.split(done.stderr.splitlines()[-1])
     assert (program, command, again) == ("gigaam", "train", ["from_nothing", *given])
     done = run(*again[1:])
@@ -289,7 +289,9 @@ def test_command_that_is_stopped_before_its_run_says_so_as_well(toys, monkeypatc
     monkeypatch.setattr("gigaam.training.fine_tuning.prepare", interrupted)
     done = run(*overrides("out"))
     assert (done.exit_code, done.stdout) == (130, "")
-    assert done.stderr.startswith("gigaam: stopped; to go on:\n  gigaam train from_nothing out=out")
+    assert done.stderr.startswith(
+        "gigaam: stopped; to resume:\n  gigaam train from_nothing out=out"
+    )
     assert not Path("out").exists()
 
 
