@@ -1,8 +1,8 @@
 """Writes a trained network as a model directory: ``python -m recipes.tiny.export RUN DIRECTORY``.
 
 The encoder is stored in half precision; the front-end and the head stay float32, as in the v3
-files. Given a transducer's run, ``--config recipes/tiny/tiny_rnnt.yaml`` writes the transducer; without
-it, the CTC model made of its encoder and auxiliary head is written.
+files. Given a transducer's run, ``--config recipes/tiny/tiny_rnnt.yaml`` writes the transducer;
+without it, the CTC model made of its encoder and auxiliary head is written.
 """
 
 from __future__ import annotations

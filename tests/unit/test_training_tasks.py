@@ -1,6 +1,7 @@
 """A task of one's own: registered, then trained, validated, judged and resumed like the others."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from gigaam.training.epochs import EpochLoader
 from gigaam.training.loader import Batch
 from gigaam.training.objective import Objective, encode
 from gigaam.training.options import RunOptions
-from gigaam.training.origin import Origin, headless_config
+from gigaam.training.origin import Origin, find_origin, headless_config
 from gigaam.training.tasks.task import Assessment, ErrorCount, Material, Share
 from tests.toy_recordings import words, write_manifest
 from tests.toy_training import toy_config
@@ -101,6 +102,12 @@ def test_a_registered_task_is_trained_from_its_head(options, monkeypatch):
     opened = gigaam.load_model("counter", device="cpu")
     for name, tensor in model.state_dict().items():
         assert torch.equal(opened.state_dict()[name], tensor)
+
+
+def test_copies_of_a_task_share_its_material(options):
+    """Lightning copies it together with the weights that are averaged."""
+    task = prepare_lengths(find_origin(options.model), options)
+    assert deepcopy(task).material is task.material
 
 
 def test_a_head_without_a_task_is_refused(options):

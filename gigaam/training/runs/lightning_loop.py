@@ -145,13 +145,14 @@ def make_trainer(
     Raises:
         ArgumentError: The precision, accelerator or strategy is not available.
     """
+    precision, strategy = _precision(training), _strategy(training)
     batches_between_validations = training.validation_interval * training.accumulate
     try:
         return Trainer(
             accelerator=training.accelerator,
             devices=training.devices,
-            strategy=_strategy(training),
-            precision=_precision(training),  # type: ignore[arg-type]
+            strategy=strategy,
+            precision=precision,  # type: ignore[arg-type]
             max_steps=training.steps,
             accumulate_grad_batches=training.accumulate,
             gradient_clip_val=optimizer.clip,

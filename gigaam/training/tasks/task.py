@@ -85,6 +85,9 @@ class Material:
     corpus: Corpus
     dev: Sequence[Utterance]
 
+    def __deepcopy__(self, memo: object) -> Material:
+        return self  # averaging weights copies the whole module: utterances need not be
+
     def initial_model(self) -> GigaAM:
         """The model that training begins with."""
         return initial_model(
