@@ -101,7 +101,7 @@ def _check(
     if not manifests:
         refuse("MANIFEST", "none given")
     if onnx is not None and registry.is_known(manifests[0]) and not Path(manifests[0]).exists():
-        refuse("MODEL", f"{manifests[0]} cannot be combined with --onnx, which names the model")
+        refuse("MODEL", f"{manifests[0]} does not go with --onnx, which names the model itself")
     if json_file is not None and html_file is not None and json_file == html_file:
         refuse("--html", f"{html_file} is also the file of --json")
 
