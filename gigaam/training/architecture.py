@@ -12,9 +12,9 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from torch import Tensor
 
+from gigaam.assembly import build_model, with_files
 from gigaam.decoding.tokenizer import Tokenizer, build_tokenizer
 from gigaam.errors import ArgumentError, DatasetError
-from gigaam.loading import build_model, find_model, with_files
 from gigaam.model import GigaAM
 from gigaam.store.checkpoints import read_checkpoint
 from gigaam.store.configs import (
@@ -25,6 +25,8 @@ from gigaam.store.configs import (
     plain_config,
     recognition_head,
 )
+from gigaam.store.registry import RECOGNITION_TASKS
+from gigaam.store.resolver import checkpoint_path
 from gigaam.training.options import ModelOptions
 from gigaam.training.starting_point import in_float32
 
@@ -38,8 +40,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-RECOGNITION_HEADS = ("ctc", "rnnt")
 
 _PER_TOKEN = (
     "head.decoder_layers.0.weight",
@@ -74,7 +74,7 @@ def origin(options: ModelOptions) -> Origin:
     if (options.init is None) == (options.architecture is None):
         raise ArgumentError("give model.init or model.architecture, one of the two")
     if options.init is not None:
-        checkpoint = read_checkpoint(find_model(options.init, None))
+        checkpoint = read_checkpoint(checkpoint_path(options.init))
         return Origin(with_files(checkpoint.config, checkpoint), in_float32(checkpoint.state_dict))
     name = str(options.architecture)
     if name in BUILTIN_NAMES:
@@ -85,7 +85,7 @@ def origin(options: ModelOptions) -> Origin:
         except (OSError, yaml.YAMLError) as error:
             raise ArgumentError(f"model.architecture: {error}") from error
         return Origin(plain_config(content, name), {})
-    checkpoint = read_checkpoint(find_model(name, None))
+    checkpoint = read_checkpoint(checkpoint_path(name))
     return Origin(with_files(checkpoint.config, checkpoint), {})
 
 
@@ -104,7 +104,7 @@ def recognition_config(
         ArgumentError: There is no head, or no vocabulary.
     """
     kind = options.head or old["model_class"]
-    if kind not in RECOGNITION_HEADS:
+    if kind not in RECOGNITION_TASKS:
         raise ArgumentError("the model has no head to train: model.head must be ctc, rnnt or emo")
     config = _headless(old, kind, name)
     keeps_kind = kind == old["model_class"]

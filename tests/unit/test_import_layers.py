@@ -20,7 +20,7 @@ PACKAGE = Path(gigaam.__file__).parent
 BASE = {"errors", "lazy", "quoting", "regular_files", "requirements"}
 CORE = {*BASE, "types", "audio", "decoding"}
 NETS = {"attention", "decoder", "encoder", "preprocess", "shielding"}
-MODELS = {*CORE, *NETS, "store", "vad", "recognition", "published", "model", "loading"}
+MODELS = {*CORE, *NETS, "store", "vad", "recognition", "published", "model"}
 ROOMS = {
     "errors": set(),
     "lazy": {"errors"},
@@ -41,12 +41,13 @@ ROOMS = {
     "encoder": {*BASE, "attention", "published"},
     "decoder": {*BASE, "decoding", "published", "shielding"},
     "model": {*CORE, *NETS, "store", "recognition", "published"},
-    "loading": {*MODELS},
+    "assembly": {*MODELS},
+    "loading": {*BASE, "store"},
     "onnx": {*MODELS},
     "dataset": {*CORE},
     "published": {*CORE, "store", "recognition", "dataset"},
     "evaluation": {*CORE, "recognition", "dataset"},
-    "training": {*MODELS, "dataset", "evaluation", "output"},
+    "training": {*MODELS, "assembly", "dataset", "evaluation", "output"},
 }
 """Room → what its modules may import when they are imported. Inside functions all may be used."""
 
@@ -64,7 +65,7 @@ FACADES = {
 ENTRANCES = {"__init__", "__main__", "cli", *FACADES}
 
 TORCH = {
-    *("attention", "decoder", "encoder", "loading", "model", "preprocess", "shielding"),
+    *("assembly", "attention", "decoder", "encoder", "model", "preprocess", "shielding"),
     *("utils", "vad_utils", "store.checkpoints", "store.pickles", "vad.pyannote"),
     *("onnx.export", "onnx.graphs", "onnx.layouts", "onnx.precision", "onnx.widening"),
 }
@@ -116,9 +117,10 @@ def imported(path: Path) -> Iterator[str]:
             waiting += statement.body
         elif isinstance(statement, ast.ImportFrom) and statement.module == "gigaam":
             yield from (alias.name for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom) and statement.module is not None:
-            if statement.module.startswith("gigaam."):
-                yield statement.module.split(".")[1]
+        elif isinstance(statement, ast.ImportFrom):
+            package, _, rest = (statement.module or "").partition(".")
+            if package == "gigaam":
+                yield rest.partition(".")[0]
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
