@@ -13,8 +13,9 @@ from gigaam.cli.command_options import Talk, refuse
 from gigaam.cli.printing import complain
 from gigaam.errors import ArgumentError, DownloadError, GigaAMError
 from gigaam.loading import need_torch
+from gigaam.quoting import some
 from gigaam.store import registry
-from gigaam.store.exports import Export, find_export
+from gigaam.store.exports import Export, exported_beside, find_export
 from gigaam.store.registry import RECOGNITION_TASKS, TASKS, ModelInfo
 from gigaam.store.resolver import Place, find
 
@@ -94,7 +95,9 @@ class NamedModel:
         if self.onnx is not None:
             if (export := find_export(self.onnx)) is not None:
                 return export
-            refuse("--onnx", f"there is no directory {self.onnx}, nor such an exported model")
+            there = some(exported_beside(self.onnx))
+            told = f"there is no directory {self.onnx}, nor such an exported model"
+            refuse("--onnx", f"{told}; there are: {there}" if there else told)
         try:
             place = find(self.name)
         except GigaAMError as error:

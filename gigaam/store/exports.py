@@ -14,7 +14,7 @@ from gigaam.errors import CheckpointError
 from gigaam.quoting import some
 from gigaam.store import registry
 
-__all__ = ["Export", "exported_names", "find_export", "graph_files", "only_name"]
+__all__ = ["Export", "exported_beside", "exported_names", "find_export", "graph_files", "only_name"]
 
 _PARTS = ("encoder", "decoder", "joint")
 
@@ -43,9 +43,12 @@ def find_export(path: Path) -> Export | None:
     """
     if os.path.isdir(path):
         return Export(path)
-    # False, too, for what can be no path.
-    is_there = os.path.isdir(path.parent) and path.name in exported_names(path.parent)
-    return Export(path.parent, path.name) if is_there else None
+    return Export(path.parent, path.name) if path.name in exported_beside(path) else None
+
+
+def exported_beside(path: Path) -> list[str]:
+    """The names of the models in the directory of a path, which need not be there."""
+    return exported_names(path.parent) if os.path.isdir(path.parent) else []
 
 
 def exported_names(directory: str | os.PathLike[str]) -> list[str]:

@@ -11,10 +11,11 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
-from gigaam.errors import CheckpointError
+from gigaam.errors import CheckpointError, UnknownModelError
 from gigaam.published.assigned import added_model
+from gigaam.quoting import some
 from gigaam.store import registry
-from gigaam.store.exports import Export, exported_names, find_export
+from gigaam.store.exports import Export, exported_beside, exported_names, find_export
 from gigaam.store.registry import ModelInfo
 
 __all__ = ["WEIGHT_FILES", "Place", "checkpoint_path", "fetched", "find"]
@@ -42,7 +43,7 @@ def find(model: str | os.PathLike[str]) -> Place:
         known = registry.resolve(model) if registry.is_known(model) else added_model(model)
         if known is not None:
             return known
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(model))  # as it is if there is no such user
     if os.path.isdir(path):
         return path if _holds_weights(path) or not exported_names(path) else Export(path)
     if os.path.exists(path):  # False, too, for what can be no path
@@ -51,6 +52,10 @@ def find(model: str | os.PathLike[str]) -> Place:
         return path
     if (export := find_export(path)) is not None:
         return export
+    if os.path.dirname(model) and (names := exported_beside(path)):
+        raise UnknownModelError(
+            f"there is no exported {path.name} in {path.parent}; there are: {some(names)}"
+        )
     raise registry.unknown_model(model)
 
 
