@@ -43,7 +43,7 @@ def find(model: str | os.PathLike[str]) -> Place:
         known = registry.resolve(model) if registry.is_known(model) else added_model(model)
         if known is not None:
             return known
-    path = Path(os.path.expanduser(model))  # as it is if there is no such user
+    path = _expanded(Path(model))
     if os.path.isdir(path):
         return path if _holds_weights(path) or not exported_names(path) else Export(path)
     if os.path.exists(path):  # False, too, for what can be no path
@@ -88,6 +88,14 @@ def fetched(place: ModelInfo | Path, cache: str | os.PathLike[str] | None = None
     from gigaam.store import download  # its lock takes 30 ms to import: not for exported models
 
     return download.fetch(place, None if cache is None else Path(cache))
+
+
+def _expanded(path: Path) -> Path:
+    """The path with the user's home in place of ``~``; as it is if there is no such user."""
+    try:
+        return path.expanduser()
+    except (RuntimeError, ValueError):
+        return path
 
 
 def _holds_weights(directory: Path) -> bool:
