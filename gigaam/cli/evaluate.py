@@ -33,8 +33,8 @@ def evaluate_model(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="Name (see 'gigaam models'), .ckpt file or directory of a model. With --onnx "
-            "there is none, manifests alone.",
+            help="Name (see 'gigaam models'), .ckpt file or directory of a model, also of an "
+            "exported one. With --onnx there is none, manifests alone.",
             autocompletion=complete_model_unless_exported,
         ),
     ],
