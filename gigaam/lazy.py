@@ -9,7 +9,7 @@ from typing import Any
 
 from gigaam.errors import MissingDependencyError
 
-__all__ = ["importer"]
+__all__ = ["importer", "lacking"]
 
 _OF_THE_NETS = ("hydra", "safetensors", "torch", "torchaudio")
 """Packages that only the nets and their files need."""
@@ -36,16 +36,28 @@ def importer(
                 return import_module(f"{package}.{name}")
             value = getattr(import_module(home_of[name]), name)
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] not in _OF_THE_NETS:
+            if (missing := lacking(f"{package}.{name}", error)) is None:
                 raise
-            raise MissingDependencyError(
-                f"{package}.{name} needs the package {error.name}, which is not installed here: "
-                "pip install torch and the rest by 'pip install .' in a clone of gigaam. Exported "
-                "models do without: gigaam.onnx.load, or --onnx on the command line"
-            ) from error
+            raise missing from error
         if name.startswith("_"):
             return value
         setattr(sys.modules[package], name, value)
         return value
 
     return get
+
+
+def lacking(name: str, error: ModuleNotFoundError) -> MissingDependencyError | None:
+    """The error to raise if it is a package of the nets that is missing.
+
+    Args:
+        name: What needs it.
+        error: Came of importing it.
+    """
+    if error.name is None or error.name.partition(".")[0] not in _OF_THE_NETS:
+        return None
+    return MissingDependencyError(
+        f"{name} needs the package {error.name}, which is not installed here: "
+        "pip install torch and the rest by 'pip install .' in a clone of gigaam. Exported "
+        "models do without: gigaam.onnx.load, or --onnx on the command line"
+    )

@@ -1,34 +1,27 @@
-"""A model's name or file → a model ready to use."""
+"""A model's name or file → a model ready to use; exported ones without torch."""
+
+from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, TypeAlias, overload
 
-import torch
-from torch import Tensor
-
-from gigaam.attention import flash_attention_available
-from gigaam.errors import CheckpointError, ModelError
-from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
-from gigaam.published.assigned import added_model
-from gigaam.quoting import cut
-from gigaam.store import download, registry
-from gigaam.store.checkpoints import Checkpoint, read_checkpoint
+from gigaam.errors import ArgumentError
+from gigaam.lazy import importer, lacking
+from gigaam.store.exports import Export
 from gigaam.store.registry import EmotionName, EncoderName, RecogniserName
-from gigaam.store.rules import Limits
-from gigaam.store.schema import check_config
+from gigaam.store.resolver import find
 
-DTypeName = Literal["float32", "float16", "bfloat16"]
+if TYPE_CHECKING:
+    import torch
 
-MODEL_CLASSES: dict[str, type[GigaAM]] = {
-    "ctc": GigaAMASR,
-    "rnnt": GigaAMASR,
-    "emo": GigaAMEmo,
-    "ssl": GigaAM,
-}
-"""What a config's ``model_class`` means."""
+    from gigaam.assembly import DTypeName
+    from gigaam.assembly import build_model as build_model
+    from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
+    from gigaam.onnx import OnnxASR, OnnxEmo, OnnxEncoder
+
+    ExportedModel: TypeAlias = OnnxASR | OnnxEmo | OnnxEncoder
+
+__getattr__ = importer(__name__, {"build_model": "gigaam.assembly"})
 
 
 @overload
@@ -65,16 +58,18 @@ def load_model(
     device: str | torch.device | None = None,
     download_root: str | os.PathLike[str] | None = None,
     encoder_dtype: DTypeName | torch.dtype | None = None,
-) -> GigaAM:
+) -> GigaAM | ExportedModel:
     """A model, downloaded first if it is a published one not in the cache yet.
 
     Args:
-        model_name: A name (``gigaam models`` lists them), a ``.ckpt`` file or a model directory.
-            A name wins over a file of that name.
+        model_name: A name (``gigaam models`` lists them), a ``.ckpt`` file, a model directory or
+            the directory of an exported model (DIRECTORY/NAME if it holds several). A name wins
+            over a file of that name.
         fp16_encoder: Half-precision encoder on CUDA; the CPU stays with float32.
         use_flash: flash-attn's kernels (the package, CUDA and half precision are needed); None
             keeps the checkpoint's setting. If they cannot be had, warns and goes on without.
-        device: Where to compute; "cuda" if there is one, else "cpu".
+        device: Where to compute; "cuda" if there is one, else "cpu". An exported model computes on
+            the CPU unless this says otherwise.
         download_root: Cache directory; ``$GIGAAM_CACHE``, else ``~/.cache/gigaam``.
         encoder_dtype: Precision of the encoder; None is what ``fp16_encoder`` says. "bfloat16"
             also suits CPUs that compute in it.
@@ -82,144 +77,52 @@ def load_model(
     Returns:
         `GigaAMASR`, `GigaAMEmo` or, for self-supervised models, `GigaAM`, in evaluation mode. To
         type checkers a path, or a name they do not know, is a `GigaAMASR`, as most models are.
+        Exported models are those of `gigaam.onnx.load`, which has their types, and need no torch.
 
     Raises:
         UnknownModelError: No such name, file or directory.
         DownloadError: The model cannot be fetched.
         CheckpointError: The file is damaged or not a GigaAM model.
+        ArgumentError: An exported model cannot do what an argument asks for.
+        MissingDependencyError: The model is none of the exported ones, and torch is not installed.
     """
-    device = _device(device)
-    dtype = _encoder_dtype(encoder_dtype, fp16_encoder and device.type == "cuda")
-    path = find_model(model_name, download_root)
-    with torch.inference_mode(False):  # else nobody could train what was loaded
-        checkpoint = read_checkpoint(path, download_root)
-        config = _with_name(with_files(checkpoint.config, checkpoint), path)
-        config = _with_flash(config, use_flash, device, dtype)
-        return assemble(config, checkpoint, dtype).to(device)
+    place = find(model_name)
+    if isinstance(place, Export):
+        _refuse_for_exports(fp16_encoder, use_flash, encoder_dtype)
+        from gigaam.onnx.runtime import load
+
+        where = None if device is None else str(device)
+        return load(place.directory, name=place.name, device=where)
+    need_torch()
+    from gigaam.assembly import load_checkpoint
+
+    return load_checkpoint(place, fp16_encoder, use_flash, device, download_root, encoder_dtype)
 
 
-def find_model(
-    model_name: str | os.PathLike[str], download_root: str | os.PathLike[str] | None
-) -> Path:
-    """The file or directory of a model, fetched if need be."""
-    if isinstance(model_name, str):
-        known = registry.resolve(model_name) if registry.is_known(model_name) else None
-        info = known or added_model(model_name)
-        if info is not None:
-            return download.fetch(info, None if download_root is None else Path(download_root))
-    path = Path(model_name).expanduser()
-    if os.path.exists(path):  # False, too, for what can be no path
-        return path
-    raise registry.unknown_model(model_name)
-
-
-def build_model(config: Mapping[str, Any]) -> GigaAM:
-    """A model with the architecture of a config and fresh weights.
-
-    Build under ``torch.device("meta")`` to get its shapes without memory.
+def need_torch() -> None:
+    """Sees to it that models other than exported ones can be loaded here.
 
     Raises:
-        CheckpointError: The config is not that of a model.
+        MissingDependencyError: torch, or what else they need, is not installed.
     """
-    check_config(config)
-    return MODEL_CLASSES[config["model_class"]](config)
-
-
-def assemble(config: Mapping[str, Any], checkpoint: Checkpoint, dtype: torch.dtype) -> GigaAM:
-    """The model of a config with a checkpoint's weights, its encoder in ``dtype``.
-
-    Tensors already of the right type are taken as they are: those of a float32 file stay mapped
-    to it, and cost memory only as they are used.
-    """
-    with torch.device("meta"):
-        model = build_model(config)
-    state = checkpoint.state_dict
-    for name, wanted in model.state_dict().items():
-        if name in state and wanted.is_floating_point() > state[name].is_floating_point():
-            raise CheckpointError(f"the weights {name} are {state[name].dtype}, not real numbers")
-    state = {name: _cast(name, tensor, dtype) for name, tensor in state.items()}
     try:
-        model.load_state_dict(state, strict=True, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"the weights do not fit the config: {cut(error)}") from error
-    return model.eval()
+        import gigaam.assembly  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (missing := lacking("gigaam.load_model", error)) is None:
+            raise
+        raise missing from error
 
 
-def _cast(name: str, tensor: Tensor, encoder_dtype: torch.dtype) -> Tensor:
-    """Encoder weights in the encoder's precision, everything else in float32; counters as is."""
-    if not tensor.is_floating_point():
-        return tensor
-    return tensor.to(encoder_dtype if name.startswith("encoder.") else torch.float32)
-
-
-def _with_name(config: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """The config with the model's name: published files of v1 and v2 have it in theirs alone."""
-    if config.get("model_name") or path.stem not in registry.MODELS:
-        return config
-    return {**config, "model_name": path.stem}
-
-
-def with_files(config: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
-    """The config with what lies in the checkpoint's other parts: tokenizer, emotion head's size.
-
-    Raises:
-        CheckpointError: It is not the config of a model, or not of these tensors.
-    """
-    config = dict(config)
-    tensors = checkpoint.state_dict
-    if checkpoint.tokenizer_path is not None and isinstance(config.get("decoding"), Mapping):
-        config["decoding"] = {**config["decoding"], "model_path": str(checkpoint.tokenizer_path)}
-    if config.get("model_class") == "emo" and "head.weight" in tensors:
-        # Published emotion configs name different classes for what is a linear layer.
-        classes, width = (*tensors["head.weight"].shape, 0, 0)[:2]
-        config["head"] = {
-            "_target_": "torch.nn.Linear",
-            "in_features": width,
-            "out_features": classes,
-            "bias": "head.bias" in tensors,
-        }
-    check_config(config, Limits.of(tensor.shape for tensor in tensors.values()))
-    return config
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ImportError) as error:  # torch has no one type for it
-        raise ModelError(f"the device {str(device)!r} cannot be used: {error}") from error
-    return device
-
-
-def _encoder_dtype(dtype: DTypeName | torch.dtype | None, half: bool) -> torch.dtype:
-    if dtype is None:
-        return torch.float16 if half else torch.float32
-    dtypes = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-    if isinstance(dtype, str):
-        if dtype not in dtypes:
-            raise ModelError(f"encoder_dtype must be one of {', '.join(dtypes)}, not {dtype!r}")
-        return dtypes[dtype]
-    if dtype not in dtypes.values():
-        raise ModelError(f"encoder_dtype must be one of {', '.join(dtypes)}, not {dtype}")
-    return dtype
-
-
-def _with_flash(
-    config: Mapping[str, Any], use_flash: bool | None, device: torch.device, dtype: torch.dtype
-) -> Mapping[str, Any]:
-    """The config with flash-attn switched on only if it was asked for and can be had."""
-    encoder = dict(config.get("encoder") or {})
-    wanted = bool(encoder.get("flash_attn", False)) if use_flash is None else use_flash
-    rotary = encoder.get("self_attention_model", "rotary") == "rotary"
-    half_on_gpu = device.type == "cuda" and dtype != torch.float32
-    can = rotary and half_on_gpu and flash_attention_available()
-    if wanted and not can:
-        warnings.warn(
-            "flash-attn needs its package, CUDA, a half-precision encoder and rotary positions; "
-            "using torch's scaled_dot_product_attention instead (same results)",
-            stacklevel=3,
+def _refuse_for_exports(
+    fp16_encoder: bool, use_flash: bool | None, encoder_dtype: DTypeName | torch.dtype | None
+) -> None:
+    """Refuses what only torch can do; the arguments' defaults ask for nothing."""
+    asked = {
+        "fp16_encoder": not fp16_encoder,
+        "use_flash": bool(use_flash),
+        "encoder_dtype": encoder_dtype is not None,
+    }
+    for name in (name for name, is_asked in asked.items() if is_asked):
+        raise ArgumentError(
+            f"{name}= is for torch: an exported model computes as it was exported, see to_onnx()"
         )
-    encoder["flash_attn"] = wanted and can
-    return {**config, "encoder": encoder}

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from gigaam.audio import SAMPLE_RATE, AudioSource
 from gigaam.errors import ArgumentError, CheckpointError, MissingDependencyError
 from gigaam.onnx.engine import onnxruntime
-from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, exported_names, from_sessions
+from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, from_sessions
 from gigaam.onnx.runtime import open_sessions as _open_sessions
 from gigaam.published.recordings import Recordings, entries
 from gigaam.store import registry
 from gigaam.store.config_files import parse_yaml
 from gigaam.store.configs import plain_config
+from gigaam.store.exports import exported_names
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

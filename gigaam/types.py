@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import ItemsView, KeysView, Sequence
+from collections.abc import ItemsView, Iterable, KeysView, Sequence
 from dataclasses import Field, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from gigaam.errors import ArgumentError
 from gigaam.published.objects import dataclass_fields
+from gigaam.time_formats import format_clock, format_time
 
 if TYPE_CHECKING:
     import os
@@ -19,50 +19,16 @@ if TYPE_CHECKING:
     from gigaam.decoding import Hypothesis
     from gigaam.output.formats import FormatOptions
 
-_CENTISECONDS_PER_MINUTE = 60 * 100
-_CENTISECONDS_PER_HOUR = 60 * _CENTISECONDS_PER_MINUTE
+__all__ = [
+    "LongformTranscriptionResult",
+    "Segment",
+    "TranscriptionResult",
+    "Word",
+    "format_clock",
+    "format_time",
+]
+
 _SHOWN_CHARACTERS = 60  # of a long text in a repr
-
-
-def format_time(seconds: float) -> str:
-    """A moment as ``MM:SS:cc`` (cc: hundredths), from an hour on as ``HH:MM:SS:cc``.
-
-    Rounded once, to the nearest hundredth, before it is split: 59.999 is ``01:00:00``. A negative
-    moment has a minus sign in front.
-
-    Args:
-        seconds: The moment, in seconds; not finite is a ``ValueError``.
-    """
-    total, sign = _rounded(seconds, 100)
-    hours, rest = divmod(total, _CENTISECONDS_PER_HOUR)
-    minutes, rest = divmod(rest, _CENTISECONDS_PER_MINUTE)
-    clock = f"{minutes:02d}:{rest // 100:02d}:{rest % 100:02d}"
-    return f"{sign}{hours:02d}:{clock}" if hours else f"{sign}{clock}"
-
-
-def format_clock(seconds: float) -> str:
-    """A moment as people write it: ``M:SS.d`` (d: tenths), from an hour on ``H:MM:SS.d``.
-
-    Rounded once, to the nearest tenth, before it is split: 59.96 is ``1:00.0``. A negative moment
-    has a minus sign in front.
-
-    Args:
-        seconds: The moment, in seconds; not finite is a ``ValueError``.
-    """
-    total, sign = _rounded(seconds, 10)
-    whole, tenths = divmod(total, 10)
-    minutes, whole = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    clock = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{sign}{clock}:{whole:02d}.{tenths}"
-
-
-def _rounded(seconds: float, per_second: int) -> tuple[int, str]:
-    """How many parts of a second a moment is from zero, and its sign."""
-    if not math.isfinite(seconds):
-        raise ValueError(f"cannot write {seconds} as a time: it is not a finite number of seconds")
-    total = round(abs(float(seconds)) * per_second)
-    return total, "-" if seconds < 0 and total else ""
 
 
 @dataclass(frozen=True)
@@ -75,21 +41,32 @@ class Word:
         end: Where its last token's frame ends, in seconds.
         confidence: Geometric mean of its tokens' probabilities, in [0, 1]; 1 where a word was made
             without saying.
+        speaker: Who said it; None where speakers were not told apart.
     """
 
     text: str
     start: float
     end: float
     confidence: float = 1.0
+    speaker: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain data, ready for ``json.dumps``."""
+        """The fields as plain data, ready for ``json.dumps``; the speaker if there is one."""
         return {
             "text": self.text,
             "start": self.start,
             "end": self.end,
             "confidence": self.confidence,
+            **_speaker_of(self),
         }
+
+
+def _speaker_of(spoken: Word | Segment) -> dict[str, Any]:
+    return {} if spoken.speaker is None else {"speaker": spoken.speaker}
+
+
+def _speaker_column(spoken: Iterable[Word | Segment]) -> tuple[str, ...]:
+    return ("speaker",) if any(each.speaker is not None for each in spoken) else ()
 
 
 _WORD_COLUMNS = ("text", "start", "end", "confidence")
@@ -153,7 +130,7 @@ class TranscriptionResult(str):
         }
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """The words as a pandas DataFrame with their start, end and confidence.
+        """The words as a pandas DataFrame: text, start, end, confidence and any speaker.
 
         Raises:
             ArgumentError: Timestamps were not asked for.
@@ -161,7 +138,9 @@ class TranscriptionResult(str):
         """
         from gigaam.output.tables import data_frame
 
-        return data_frame((word.to_dict() for word in _given_words(self.words)), _WORD_COLUMNS)
+        words = _given_words(self.words)
+        columns = [*_WORD_COLUMNS, *_speaker_column(words)]
+        return data_frame(({**word.to_dict(), "speaker": word.speaker} for word in words), columns)
 
     def save(
         self,
@@ -197,6 +176,7 @@ class Segment:
             for.
         confidence: Geometric mean of the tokens' probabilities, in [0, 1]; None if unknown.
         channel: The channel it was spoken on, from 0, where channels were transcribed apart.
+        speaker: Who said all of it; None where speakers were not told apart.
     """
 
     text: str
@@ -205,6 +185,7 @@ class Segment:
     words: list[Word] | None = field(default=None, hash=False)
     confidence: float | None = None
     channel: int | None = None
+    speaker: str | None = None
 
     @property
     def transcription(self) -> str:
@@ -249,13 +230,14 @@ class Segment:
         return self._first_form().get(key, default)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain data, ready for ``json.dumps``."""
+        """All fields as plain data, ready for ``json.dumps``; the speaker if there is one."""
         return {
             "text": self.text,
             "start": self.start,
             "end": self.end,
             "confidence": self.confidence,
             "channel": self.channel,
+            **_speaker_of(self),
             "words": _plain_words(self.words),
         }
 
@@ -355,7 +337,7 @@ class LongformTranscriptionResult(Sequence[Segment]):
         return segments_html(self._segments)
 
     def to_dataframe(self, rows: Literal["segments", "words"] = "segments") -> pandas.DataFrame:
-        """The result as a pandas DataFrame: text, start, end, confidence and channel.
+        """The result as a pandas DataFrame: text, start, end, confidence, channel, any speaker.
 
         Args:
             rows: "segments" for a row per segment, "words" for a row per word, with the index of
@@ -369,16 +351,19 @@ class LongformTranscriptionResult(Sequence[Segment]):
 
         if rows not in ("segments", "words"):
             raise ArgumentError(f'rows must be "segments" or "words", not {rows!r}')
-        columns = [*_WORD_COLUMNS, "channel"]
         if rows == "segments":
-            return data_frame((segment.to_dict() for segment in self._segments), columns)
-        _given_words(self.words)
-        words = (
-            {**word.to_dict(), "channel": segment.channel, "segment": index}
-            for index, segment in enumerate(self._segments)
-            for word in segment.words or ()
+            columns = [*_WORD_COLUMNS, "channel", *_speaker_column(self._segments)]
+            segments = ({**each.to_dict(), "speaker": each.speaker} for each in self._segments)
+            return data_frame(segments, columns)
+        words = _given_words(self.words)
+        columns = [*_WORD_COLUMNS, "channel", *_speaker_column([*self._segments, *words])]
+        numbered = (
+            {**word.to_dict(), "channel": each.channel, "segment": index}
+            | {"speaker": each.speaker if word.speaker is None else word.speaker}
+            for index, each in enumerate(self._segments)
+            for word in each.words or ()
         )
-        return data_frame(words, [*columns, "segment"])
+        return data_frame(numbered, [*columns, "segment"])
 
     def to_dict(self) -> dict[str, Any]:
         """Text, duration and segments as plain data, ready for ``json.dumps``."""

@@ -50,7 +50,7 @@ Device = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any; with --onnx, cpu]",
+        help="Where to compute: cpu, cuda, cuda:1. [default: cuda if any; cpu for exported models]",
     ),
 ]
 BatchSize = Annotated[

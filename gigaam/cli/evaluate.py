@@ -33,8 +33,8 @@ def evaluate_model(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="Name (see 'gigaam models'), .ckpt file or directory of a model. Omit it with "
-            "--onnx.",
+            help="Name (see 'gigaam models'), .ckpt file or directory of a model, also of an "
+            "exported one. Omit it with --onnx.",
             autocompletion=complete_model_unless_exported,
         ),
     ],

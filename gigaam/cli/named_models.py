@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,8 +11,13 @@ import typer
 import gigaam
 from gigaam.cli.command_options import Talk, refuse
 from gigaam.cli.printing import complain
-from gigaam.errors import ArgumentError, DownloadError
+from gigaam.errors import ArgumentError, DownloadError, GigaAMError
+from gigaam.loading import need_torch
+from gigaam.quoting import some
 from gigaam.store import registry
+from gigaam.store.exports import Export, exported_beside, find_export
+from gigaam.store.registry import RECOGNITION_TASKS, TASKS, ModelInfo
+from gigaam.store.resolver import Place, find
 
 if TYPE_CHECKING:
     from gigaam.model import GigaAM
@@ -31,15 +35,17 @@ class Ability:
     Attributes:
         tasks: Of models that have it.
         lack: What is said of those that do not.
+        runs_exports: Whether exported models have it, too.
     """
 
     tasks: tuple[str, ...]
     lack: str
+    runs_exports: bool = True
 
 
-RECOGNITION = Ability(("ctc", "rnnt"), "does not recognise speech")
-EVALUATION = Ability(("ctc", "rnnt", "emo"), "neither recognises speech nor tells emotions")
-EXPORT = Ability(("ctc", "rnnt", "emo", "ssl"), "cannot be exported")
+RECOGNITION = Ability(RECOGNITION_TASKS, "does not recognise speech")
+EVALUATION = Ability((*RECOGNITION_TASKS, "emo"), "neither recognises speech nor tells emotions")
+EXPORT = Ability(TASKS, "cannot be exported", runs_exports=False)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class NamedModel:
 
     Attributes:
         needs: What it is to do.
-        name: A name or path; unused if there is an exported one.
+        name: A name or path, also of an exported model; unused if there is ``onnx``.
         onnx: Directory of an exported model, or DIRECTORY/NAME.
         device: Where to compute.
         option: What of the command line names the model.
@@ -69,16 +75,7 @@ class NamedModel:
 
     def check(self) -> None:
         """Refuses what is no such model, as far as that is known before it is loaded."""
-        if self.onnx is not None:
-            if not (
-                self.onnx.is_dir() or list(self.onnx.parent.glob(f"{escape(self.onnx.name)}*.onnx"))
-            ):
-                refuse("--onnx", f"there is no directory {self.onnx}, nor such an exported model")
-        elif registry.is_known(self.name):
-            if registry.resolve(self.name).task not in self.needs.tasks:
-                self._refuse_unable()
-        elif not Path(self.name).expanduser().exists():
-            refuse(self.option, str(registry.unknown_model(self.name)))
+        self._place()
 
     def load(self) -> Any:
         """The model.
@@ -87,21 +84,39 @@ class NamedModel:
             BadParameter: It is none, or for another task.
             GigaAMError: It cannot be loaded.
         """
-        self.check()
-        loaded = self._load_named() if self.onnx is None else self._load_exported(self.onnx)
+        place = self._place()
+        loaded = self._exported(place) if isinstance(place, Export) else self._loaded(place)
         if self.how_much == Talk.VERBOSE:
             complain(f"{self.called} computes on {loaded.device}")
         return loaded
+
+    def _place(self) -> Place:
+        """Where the model is."""
+        if self.onnx is not None:
+            if (export := find_export(self.onnx)) is not None:
+                return export
+            there = some(exported_beside(self.onnx))
+            told = f"there is no directory {self.onnx}, nor such an exported model"
+            refuse("--onnx", f"{told}; there are: {there}" if there else told)
+        try:
+            place = find(self.name)
+        except GigaAMError as error:
+            refuse(self.option, str(error))
+        if isinstance(place, ModelInfo) and place.task not in self.needs.tasks:
+            self._refuse_unable()
+        if isinstance(place, Export) and not self.needs.runs_exports:
+            refuse(self.option, f"{place} is an exported model already")
+        return place
 
     def _refuse_unable(self) -> NoReturn:
         able = [info.name for info in registry.MODELS.values() if info.task in self.needs.tasks]
         refuse(self.option, f"{self.name!r} {self.needs.lack}; these do: {', '.join(able)}")
 
-    def _load_named(self) -> GigaAM:
-        load_model = gigaam.load_model  # says if torch is missing, before anything is fetched
-        if registry.is_known(self.name):
+    def _loaded(self, place: ModelInfo | Path) -> GigaAM:
+        need_torch()  # says if it is missing, before anything is fetched
+        if isinstance(place, ModelInfo):
             self._fetch()
-        loaded = load_model(self.name, device=self.device)
+        loaded = gigaam.load_model(self.name, device=self.device)
         if loaded.cfg.model_class not in self.needs.tasks:  # a file has to be opened to know
             self._refuse_unable()
         return loaded
@@ -116,17 +131,16 @@ class NamedModel:
             hint = f"To try things out, {' and '.join(packaged)} need no download."
             raise type(error)(f"{error} {hint}") from error
 
-    def _load_exported(self, path: Path) -> Any:
+    def _exported(self, export: Export) -> Any:
         from gigaam.onnx import load
 
-        # Of several models in one directory one is named as if it were a file.
-        directory, name = (path, None) if path.is_dir() else (path.parent, path.name)
         try:
-            loaded = load(directory, name=name, device=self.device)
+            loaded = load(export.directory, name=export.name, device=self.device)
         except ArgumentError as error:
             if self.device is None:
                 raise
             raise typer.BadParameter(str(error), param_hint="--device") from error
         if loaded.metadata.kind not in self.needs.tasks:
-            refuse("--onnx", f"the model in {path} {self.needs.lack}")
+            option = self.option if self.onnx is None else "--onnx"
+            refuse(option, f"the model in {export} {self.needs.lack}")
         return loaded

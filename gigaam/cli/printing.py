@@ -65,22 +65,23 @@ class TextPrinter(LinePrinter):
 
 
 class WordPrinter(LinePrinter):
-    """Prints a line per word: start, end, word, and the channel where channels were split."""
+    """Prints a line per word: start, end, word, channel where channels were split, any speaker."""
 
     needs_times = True
 
     def result(self, job: Job, result: Result) -> None:
         """Takes the result of a recording."""
         if isinstance(result, LongformTranscriptionResult):
-            lines = (_word_line(word, each.channel) for each in result for word in each.words or ())
+            lines = (_word_line(word, each) for each in result for word in each.words or ())
         else:
-            lines = (_word_line(word, None) for word in result.words or ())
+            lines = (_word_line(word) for word in result.words or ())
         self._print(job, lines)
 
 
-def _word_line(word: Word, channel: int | None) -> str:
-    fields = [f"{word.start:.2f}", f"{word.end:.2f}", word.text]
-    return "\t".join(fields if channel is None else [*fields, str(channel)])
+def _word_line(word: Word, segment: Segment | None = None) -> str:
+    labels = [segment and segment.channel, word.speaker or (segment and segment.speaker)]
+    told = [str(label) for label in labels if label is not None]
+    return "\t".join([f"{word.start:.2f}", f"{word.end:.2f}", word.text, *told])
 
 
 class JsonPrinter(Printer):

@@ -49,8 +49,8 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Name (see 'gigaam models'), .ckpt file or directory of a model. "
-        f"[default: {DEFAULT_MODEL}]",
+        help="Name (see 'gigaam models'), .ckpt file or directory of a model, also of an exported "
+        f"one. [default: {DEFAULT_MODEL}]",
         autocompletion=complete_models,
     ),
 ]

@@ -21,6 +21,7 @@ import onnx_ir as ir
 from gigaam.errors import ArgumentError
 from gigaam.onnx.metadata import GraphMetadata
 from gigaam.store import registry
+from gigaam.store.configs import SUBSAMPLING_FACTOR
 
 __all__ = ["Layout", "arrange", "check_layout", "onnx_asr_name"]
 
@@ -33,9 +34,6 @@ WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 ONNX_ASR_PREDICTOR = (1, 320)
 """Layers and width of the only predictor that onnx-asr makes states for; narrower ones are widened
 before they are exported (`gigaam.onnx.widening`)."""
-
-SUBSAMPLING_FACTOR = 4
-"""Of every published model; onnx-asr counts a CTC graph's frames by it."""
 
 _STATEFUL = {"hi": "h.1", "ci": "c.1", "ho": "h", "co": "c"}
 """Our names of a predictor's states, and those of the first published exports."""
@@ -55,7 +53,7 @@ def check_layout(described: GraphMetadata, layout: Layout) -> None:
         raise ArgumentError(f"layout {layout!r} is not one of {', '.join(get_args(Layout))}")
     if layout == "gigaam":
         return
-    if described.kind not in ("ctc", "rnnt"):
+    if described.kind not in registry.RECOGNITION_TASKS:
         raise ArgumentError(f"{layout} opens speech recognisers; {described.name} is none")
     front_end = described.front_end
     known = {(True, 400, 160, 64), (False, 320, 160, 64)}
@@ -124,7 +122,7 @@ def _arrange_for_onnx_asr(folder: Path, name: str, described: GraphMetadata) -> 
         "model_type": onnx_asr_name(described),
         "version": "v2" if described.front_end.center else "v3",
         "features_size": described.front_end.mel_matrix.shape[1],
-        "subsampling_factor": SUBSAMPLING_FACTOR,
+        "subsampling_factor": SUBSAMPLING_FACTOR,  # by which a CTC graph's frames are counted
     }
     if described.kind == "rnnt":
         config["max_tokens_per_step"] = described.max_symbols

@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gigaam.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer
 from gigaam.errors import CheckpointError
 from gigaam.quoting import brief, cut
+from gigaam.store.registry import Task
 from gigaam.store.rules import Choice, FileName, Limits, Maybe, Rule, Texts
 from gigaam.store.schema import (
     HOP,
@@ -29,8 +30,6 @@ from gigaam.store.schema import (
     SIDE,
     SYMBOLS,
 )
-
-Kind = Literal["ctc", "rnnt", "emo", "ssl"]
 
 ENCODER_INPUTS = ("audio_signal", "length")
 """Log-mel features float32 [B, F, T] and the frames of each, int64 [B]; also of ssl."""
@@ -104,7 +103,7 @@ class GraphMetadata:
         emotions: Names of the classes, of emotion models.
     """
 
-    kind: Kind
+    kind: Task
     name: str
     front_end: FrontEnd
     vocabulary: Sequence[str] | None = None

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -26,14 +25,12 @@ from gigaam.onnx.metadata import GraphMetadata
 from gigaam.onnx.nets import Net
 from gigaam.onnx.sessions import open_session, providers_of
 from gigaam.onnx.transducer import OnnxTransducer
-from gigaam.quoting import brief, cut, some
+from gigaam.quoting import brief, cut
 from gigaam.recognition import SpeechRecognition
-from gigaam.store import registry
+from gigaam.store.exports import graph_files, only_name
 from gigaam.store.registry import EmotionName, EncoderName, RecogniserName
 
 __all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
-
-_PARTS = ("encoder", "decoder", "joint")
 
 Waveform = NDArray[np.float32]
 Float = NDArray[np.float32]
@@ -247,15 +244,7 @@ def open_sessions(
     Raises:
         CheckpointError: The directory does not hold the model.
     """
-    paths = [Path(directory, f"{name}.onnx")]
-    if not paths[0].exists():
-        paths = [Path(directory, f"{name}_{part}.onnx") for part in _PARTS]
-    if not paths[0].exists():
-        there = some(exported_names(directory)) or "no models"
-        raise CheckpointError(
-            f"there is no exported {name} in {os.fspath(directory)}; there are: {there}"
-        )
-    return [open_session(path, **how) for path in paths if path.exists()]
+    return [open_session(path, **how) for path in graph_files(directory, name)]
 
 
 @overload
@@ -319,43 +308,10 @@ def load(
         if providers is not None:
             raise ArgumentError("device= and providers= both say where to compute: give one")
         providers = providers_of(device)
-    name = name or _only_name(directory)
+    name = name or only_name(directory)
     how = {"providers": providers, "threads": threads, "options": session_options}
     model = from_sessions(open_sessions(directory, name, **how))
     if device is not None and model.device != device.partition(":")[0]:
         # ONNX Runtime takes the CPU in place of a provider that cannot start.
         raise ArgumentError(f"the device {device!r} cannot be used: ONNX Runtime does not start it")
     return model
-
-
-def _only_name(directory: str | os.PathLike[str]) -> str:
-    """The name of the only model in a directory."""
-    names, place = exported_names(directory), os.fspath(directory)
-    if len(names) == 1:
-        return names[0]
-    if names:
-        found = f"{place} holds {some(names)}: say which (name=, or DIRECTORY/NAME)"
-    elif os.path.isdir(directory):
-        found = f"{place} holds no exported model: `gigaam export MODEL {place}` writes one"
-    elif os.path.exists(directory):
-        found = f"{place} is a file: give the directory it lies in, and name= for its model"
-    elif registry.is_known(place):
-        found = (
-            f"there is no directory {place}: `gigaam export {place} DIRECTORY` exports this model "
-            "to one, which is then loaded; gigaam.load_model takes the model by its name"
-        )
-    else:
-        found = (
-            f"there is no directory {place}: what is loaded is one that `gigaam export` or "
-            "to_onnx() wrote"
-        )
-    raise CheckpointError(found)
-
-
-def exported_names(directory: str | os.PathLike[str]) -> list[str]:
-    """The names of the models in a directory."""
-    return sorted(
-        path.name.removesuffix(".onnx").removesuffix("_encoder")
-        for path in Path(directory).glob("*.onnx")
-        if not path.name.endswith(("_decoder.onnx", "_joint.onnx"))
-    )

@@ -19,6 +19,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, TypeAlias
@@ -26,7 +27,8 @@ from typing import ClassVar, TypeAlias
 from gigaam.errors import ArgumentError
 from gigaam.output.subtitles import Cue, Speech, SubtitleOptions, lay_out, milliseconds
 from gigaam.output.whole_file import write_whole
-from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, format_clock
+from gigaam.time_formats import format_clock
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
 Transcript: TypeAlias = "TranscriptionResult | LongformTranscriptionResult | Iterable[Segment]"
 """What can be written."""
@@ -38,7 +40,8 @@ class TextOptions:
 
     Attributes:
         timestamps: Begin each line with the segment's start and end, ``[M:SS.d - M:SS.d] ``.
-        speakers: Names of the channels, from channel 0. Others are "channel 0", "channel 1" …
+        speakers: Names of the channels, from channel 0, for what has no speaker of its own. Others
+            are "channel 0", "channel 1" …
     """
 
     timestamps: bool = False
@@ -74,7 +77,7 @@ class Writer(ABC):
 
 
 class TextWriter(Writer):
-    """One segment per line; ``[channel 0] `` before it where channels were transcribed apart."""
+    """One segment per line, ``[speaker] `` before it; channels transcribed apart are speakers."""
 
     name = "txt"
     summary = "plain text, one segment per line"
@@ -85,21 +88,25 @@ class TextWriter(Writer):
         self._options = options if isinstance(options, TextOptions) else TextOptions()
 
     def render(self, result: Transcript) -> str:
-        """The lines; a short recording is one."""
-        if isinstance(result, TranscriptionResult) and not self._options.timestamps:
+        """The lines; a short recording is one, or one for each turn of a speaker."""
+        if (
+            isinstance(result, TranscriptionResult)
+            and not self._options.timestamps
+            and not any(word.speaker for word in result.words or ())
+        ):
             text = _one_line(result.text)
             return f"{text}\n" if text else ""
         return "".join(map(self._line, _spoken_segments(result)))
 
     def _line(self, segment: Segment) -> str:
-        line = _bracketed_speaker(segment.channel, self._options.speakers) + _one_line(segment.text)
+        line = _bracketed_speaker(segment, self._options.speakers) + _one_line(segment.text)
         if self._options.timestamps:
             line = f"[{format_clock(segment.start)} - {format_clock(segment.end)}] {line}"
         return f"{line}\n"
 
 
 class SrtWriter(Writer):
-    """SubRip subtitles; ``[channel 0] `` before what is said on the first channel.
+    """SubRip subtitles; ``[speaker] ``, or ``[channel 0] ``, before what one speaker says.
 
     SubRip has no escapes: only what would break the file itself is replaced (``-->`` by an arrow).
     """
@@ -115,22 +122,22 @@ class SrtWriter(Writer):
     def render(self, result: Transcript) -> str:
         """The numbered cues, a blank line between them."""
 
-        def prefix_length(channel: int | None) -> int:
-            return len(_bracketed_speaker(channel, self._options.speakers))
+        def prefix_length(segment: Segment) -> int:
+            return len(_bracketed_speaker(segment, self._options.speakers))
 
         cues = lay_out(_segments(result), self._options, prefix_length=prefix_length)
         return "\n".join(self._block(number, cue) for number, cue in enumerate(cues, start=1))
 
     def _block(self, number: int, cue: Cue) -> str:
         text = "\n".join(
-            _bracketed_speaker(speech.channel, self._options.speakers) + "\n".join(speech.lines)
+            _bracketed_speaker(speech, self._options.speakers) + "\n".join(speech.lines)
             for speech in cue.speeches
         ).replace("-->", "→")
         return f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{text}\n"
 
 
 class VttWriter(Writer):
-    """WebVTT subtitles; speakers are voices: ``<v channel 0>``."""
+    """WebVTT subtitles; speakers are voices: ``<v speaker>``, or ``<v channel 0>``."""
 
     name = "vtt"
     summary = "WebVTT subtitles, for web players"
@@ -151,10 +158,8 @@ class VttWriter(Writer):
 
     def _voice(self, speech: Speech) -> str:
         text = _escaped("\n".join(speech.lines))
-        if speech.channel is None:
-            return text
-        speaker = _speaker(speech.channel, self._options.speakers)
-        return f"<v {_escaped(speaker)}>{text}</v>"
+        speaker = _speaker(speech, self._options.speakers)
+        return f"<v {_escaped(speaker)}>{text}</v>" if speaker else text
 
 
 class JsonWriter(Writer):
@@ -177,9 +182,9 @@ class JsonWriter(Writer):
 class TsvWriter(Writer):
     """A table with the columns start, end and text, times in whole milliseconds.
 
-    The columns that openai-whisper writes, and a fourth one, channel (from 0), where any segment
-    has one. A text with a quotation mark is quoted as in CSV, so that spreadsheets and pandas read
-    it back; tabs and line ends become spaces.
+    The columns that openai-whisper writes, and two more where any segment has one: channel (from
+    0) and speaker. A text with a quotation mark is quoted as in CSV, so that spreadsheets and
+    pandas read it back; tabs and line ends become spaces.
     """
 
     name = "tsv"
@@ -188,14 +193,18 @@ class TsvWriter(Writer):
     def render(self, result: Transcript) -> str:
         """The header and a row per segment."""
         segments = _spoken_segments(result)
-        apart = any(segment.channel is not None for segment in segments)
+        labels = [
+            name
+            for name in ("channel", "speaker")
+            if any(getattr(segment, name) is not None for segment in segments)
+        ]
         table = io.StringIO()
         rows = csv.writer(table, dialect="excel-tab", lineterminator="\n")
-        rows.writerow(["start", "end", "text", *(["channel"] if apart else [])])
+        rows.writerow(["start", "end", "text", *labels])
         for segment in segments:
             start, end = milliseconds(segment.start), milliseconds(segment.end)
-            channel = [segment.channel] if apart else []
-            rows.writerow([start, end, _one_line(segment.text), *channel])
+            label = {"channel": segment.channel, "speaker": _one_line(segment.speaker or "")}
+            rows.writerow([start, end, _one_line(segment.text), *(label[name] for name in labels)])
         return table.getvalue()
 
 
@@ -257,12 +266,28 @@ def _segments(result: Transcript) -> list[Segment]:
             )
         if not words:
             return []
-        return [Segment(result.text, words[0].start, words[-1].end, words, result.confidence)]
+        return _by_speaker(result, words)
     segments = [result] if isinstance(result, str) else list(result)
     for segment in segments:
         if not isinstance(segment, Segment):
             raise ArgumentError(f"a result consists of segments, not of {type(segment).__name__}")
     return segments
+
+
+def _by_speaker(result: TranscriptionResult, words: Sequence[Word]) -> list[Segment]:
+    """What each speaker says in turn; the whole of it where they were not told apart."""
+    turns = [(who, list(said)) for who, said in groupby(words, key=lambda word: word.speaker)]
+    return [
+        Segment(
+            result.text if len(turns) == 1 else " ".join(word.text for word in said),
+            said[0].start,
+            said[-1].end,
+            said,
+            result.confidence,
+            speaker=who,
+        )
+        for who, said in turns
+    ]
 
 
 def _spoken_segments(result: Transcript) -> list[Segment]:
@@ -275,14 +300,23 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _speaker(channel: int, speakers: Sequence[str]) -> str:
-    """The name given to a channel, or else its number in words, as data and options count it."""
-    name = _one_line(speakers[channel]) if 0 <= channel < len(speakers) else ""
+def _speaker(spoken: Segment | Speech, channels: Sequence[str]) -> str:
+    """Who speaks, or the name given to the channel, or its number in words; may be empty.
+
+    The number is counted as data and options count it.
+    """
+    if name := _one_line(spoken.speaker or ""):
+        return name
+    channel = spoken.channel
+    if channel is None:
+        return ""
+    name = _one_line(channels[channel]) if 0 <= channel < len(channels) else ""
     return name or f"channel {channel}"
 
 
-def _bracketed_speaker(channel: int | None, speakers: Sequence[str]) -> str:
-    return "" if channel is None else f"[{_speaker(channel, speakers)}] "
+def _bracketed_speaker(spoken: Segment | Speech, channels: Sequence[str]) -> str:
+    speaker = _speaker(spoken, channels)
+    return f"[{speaker}] " if speaker else ""
 
 
 def _escaped(text: str) -> str:

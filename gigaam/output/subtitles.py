@@ -41,7 +41,8 @@ class SubtitleOptions:
         max_cue_s: Seconds that a cue stays, at most.
         min_cue_s: Seconds that a cue stays, unless the next one comes earlier.
         max_gap_s: A pause this long, in seconds, always ends a cue; ``math.inf`` for never.
-        speakers: Names of the channels, from channel 0. Others are "channel 0", "channel 1" …
+        speakers: Names of the channels, from channel 0, for what has no speaker of its own. Others
+            are "channel 0", "channel 1" …
     """
 
     max_line_length: int = 42
@@ -78,10 +79,16 @@ class SubtitleOptions:
 
 @dataclass(frozen=True)
 class Speech:
-    """What one speaker says in a cue: lines of plain text, not escaped, and the channel."""
+    """What one speaker says in a cue: lines of plain text, not escaped, the channel, the name."""
 
     lines: tuple[str, ...]
     channel: int | None = None
+    speaker: str | None = None
+
+    @property
+    def voice(self) -> str | int | None:
+        """What tells one who speaks from another: the name, else the channel."""
+        return self.channel if self.speaker is None else self.speaker
 
 
 @dataclass(frozen=True)
@@ -109,24 +116,24 @@ def lay_out(
     segments: Iterable[Segment],
     options: SubtitleOptions,
     *,
-    prefix_length: Callable[[int | None], int] = lambda channel: 0,
+    prefix_length: Callable[[Segment], int] = lambda segment: 0,
 ) -> list[Cue]:
     """Cues with every word of the segments, in order of time, none over another.
 
-    A cue holds words of one segment; what two channels say at once may share a cue. A segment
+    A cue holds words of one segment; what two speakers say at once may share a cue. A segment
     without word times is timed by its characters.
 
     Args:
         segments: In any order.
         options: The limits.
-        prefix_length: Characters that the writer puts before the first line of a channel's speech.
+        prefix_length: Characters that the writer puts before the first line of a segment's speech.
     """
     # Cues that begin together keep the order of their segments, whatever order those came in.
     in_order = sorted(segments, key=lambda segment: milliseconds(segment.start))
     cues = [
         cue
         for segment in in_order
-        for cue in _segment_cues(segment, options, prefix_length(segment.channel))
+        for cue in _segment_cues(segment, options, prefix_length(segment))
     ]
     cues.sort(key=lambda cue: cue.start_ms)
     return _prolonged(_apart(cues, options), options)
@@ -149,7 +156,7 @@ def _segment_cues(segment: Segment, options: SubtitleOptions, prefix: int) -> It
             )
             start = words[0].start_ms
             end = min(max(words[-1].end_ms, start + 1), start + options.max_cue_ms)
-            yield Cue(start, end, (Speech(lines, segment.channel),))
+            yield Cue(start, end, (Speech(lines, segment.channel, segment.speaker),))
 
 
 def _timed_words(segment: Segment) -> list[_Timed]:
@@ -302,7 +309,7 @@ def _settled(first: Cue, second: Cue, options: SubtitleOptions) -> tuple[Cue, ..
         cut = second.start_ms
     elif 2 * (second.end_ms - first.end_ms) >= second.duration_ms:
         cut = first.end_ms
-    elif not {s.channel for s in first.speeches} & {s.channel for s in second.speeches}:
+    elif not {s.voice for s in first.speeches} & {s.voice for s in second.speeches}:
         end = min(max(first.end_ms, second.end_ms), first.start_ms + options.max_cue_ms)
         return (Cue(first.start_ms, end, first.speeches + second.speeches),)
     else:

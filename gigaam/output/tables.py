@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gigaam.errors import MissingDependencyError
+from gigaam.time_formats import format_clock
 
 if TYPE_CHECKING:
     import pandas
@@ -19,21 +20,27 @@ _MOST_ROWS = 200  # a notebook keeps its output in its file, and a browser has t
 
 
 def segments_html(segments: Sequence[Segment]) -> str:
-    """An HTML table with times, channels where they were split, and texts.
+    """An HTML table with times, channels where they were split, any speakers, and texts.
 
     Of many segments the first 200 are shown, and how many follow.
     """
-    from gigaam.types import format_clock
-
-    split = any(segment.channel is not None for segment in segments)
-    rows = [_row("th", "start", "end", *(["channel"] if split else []), "text")]
-    for segment in segments[:_MOST_ROWS]:
-        channel = ["" if segment.channel is None else str(segment.channel)] if split else []
+    # Cells between the times and the text, by the head of their column.
+    labels = {
+        "channel": [_cell(segment.channel) for segment in segments],
+        "speaker": [_cell(segment.speaker) for segment in segments],
+    }
+    labels = {name: cells for name, cells in labels.items() if any(cells)}
+    rows = [_row("th", "start", "end", *labels, "text")]
+    for index, segment in enumerate(segments[:_MOST_ROWS]):
         times = format_clock(segment.start), format_clock(segment.end)
-        rows.append(_row("td", *times, *channel, segment.text))
+        rows.append(_row("td", *times, *(cells[index] for cells in labels.values()), segment.text))
     if (more := len(segments) - _MOST_ROWS) > 0:
-        rows.append(_row("td", "…", "", *([""] if split else []), f"{more} more"))
+        rows.append(_row("td", "…", "", *("" for _ in labels), f"{more} more"))
     return f"<table>{''.join(rows)}</table>"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _row(tag: str, *cells: str) -> str:

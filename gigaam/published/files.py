@@ -39,7 +39,7 @@ def _download_model(
         model_name: A name.
         download_root: Cache directory; by default as for ``load_model``.
     """
-    info = added_model(model_name) or registry.resolve_fine_tuned(model_name)
+    info = _info(model_name)
     return info.name, str(download.fetch(info, _path(download_root)))
 
 
@@ -52,9 +52,13 @@ def _download_tokenizer(
         model_name: A name.
         download_root: Cache directory; by default as for ``load_model``.
     """
-    info = added_model(model_name) or registry.resolve_fine_tuned(model_name)
+    info = _info(model_name)
     path = download.fetch_tokenizer(info, _path(download_root))
     return None if path is None else str(path)
+
+
+def _info(name: str) -> registry.ModelInfo:
+    return added_model(name) or registry.resolve(registry.fine_tuned_name(name))
 
 
 def _path(root: str | os.PathLike[str] | None) -> Path | None:

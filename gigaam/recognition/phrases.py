@@ -1,7 +1,8 @@
 """Segments by phrases: what is recognised in a chunk, cut where its speaker pauses.
 
 Chunks are made for the models: turns of one speaker minutes apart are in different ones, turns some
-seconds apart are not. Phrases are made for readers: on two channels they take turns.
+seconds apart are not. Phrases are made for readers: on two channels they take turns. No segment
+mixes speakers, whatever it is made for.
 """
 
 from __future__ import annotations
@@ -9,13 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal, TypeAlias
 
 from gigaam.errors import ArgumentError
 from gigaam.types import Segment, Word
 
-__all__ = ["DEFAULT_MAX_PAUSE_S", "Segments", "in_phrases", "joint_confidence", "pause_limit_s"]
+__all__ = [
+    "DEFAULT_MAX_PAUSE_S",
+    "Segments",
+    "in_phrases",
+    "in_turns",
+    "joint_confidence",
+    "pause_limit_s",
+]
 
 Segments: TypeAlias = Literal["chunks", "phrases"]
 
@@ -55,8 +63,14 @@ def in_phrases(segment: Segment, max_pause_s: float) -> list[Segment]:
 
     Args:
         segment: With its words; without any it is a phrase as it stands.
-        max_pause_s: A pause this long ends a phrase.
+        max_pause_s: A pause this long ends a phrase, and so does another speaker.
     """
+    return [
+        phrase for turn in in_turns(segment) for phrase in _in_phrases_of_one(turn, max_pause_s)
+    ]
+
+
+def _in_phrases_of_one(segment: Segment, max_pause_s: float) -> list[Segment]:
     words = segment.words
     if not words:
         return [segment]
@@ -64,17 +78,37 @@ def in_phrases(segment: Segment, max_pause_s: float) -> list[Segment]:
     if len(phrases) == 1:
         whole = segment.text.strip()
         return [replace(segment, text=whole, start=words[0].start, end=words[-1].end)]
-    return [
-        replace(
-            segment,
-            text=" ".join(word.text for word in phrase),
-            start=phrase[0].start,
-            end=phrase[-1].end,
-            words=phrase,
-            confidence=joint_confidence(phrase),
-        )
-        for phrase in phrases
+    return [_part(segment, phrase) for phrase in phrases]
+
+
+def in_turns(segment: Segment) -> list[Segment]:
+    """What each speaker says in a segment, one after the other.
+
+    Args:
+        segment: Where its words have no speakers, or all the same one, it stays whole.
+    """
+    turns = [
+        (who, list(said)) for who, said in groupby(segment.words or (), lambda word: word.speaker)
     ]
+    if len(turns) > 1:
+        return [
+            _part(replace(segment, speaker=who or segment.speaker), said) for who, said in turns
+        ]
+    if turns and turns[0][0] is not None:
+        return [replace(segment, speaker=turns[0][0])]
+    return [segment]
+
+
+def _part(segment: Segment, words: list[Word]) -> Segment:
+    """The part of a segment that consists of these words."""
+    return replace(
+        segment,
+        text=" ".join(word.text for word in words),
+        start=words[0].start,
+        end=words[-1].end,
+        words=words,
+        confidence=joint_confidence(words),
+    )
 
 
 def joint_confidence(words: Sequence[Word]) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gigaam.audio import SAMPLE_RATE
 from gigaam.recognition.chunking import Chunk
-from gigaam.recognition.phrases import in_phrases, joint_confidence
+from gigaam.recognition.phrases import in_phrases, in_turns, joint_confidence
 from gigaam.types import Segment, TranscriptionResult, Word
 
 _DRIFT_S = 0.4  # the same word of two windows is rarely further apart
@@ -240,12 +240,12 @@ class Stitcher:
         return [segment for each in done for segment in self._segments(each)]
 
     def _segments(self, recognised: _Recognised) -> list[Segment]:
-        """A chunk's phrases, or the whole of it, if anything was recognised."""
+        """A chunk's phrases, or the whole of it speaker by speaker, if anything was recognised."""
         segment = recognised.segment(self._min_confidence, self._sure_confidence)
         if segment is None:
             return []
         by_chunks = math.isinf(self._max_pause_s)
-        segments = [segment] if by_chunks else in_phrases(segment, self._max_pause_s)
+        segments = in_turns(segment) if by_chunks else in_phrases(segment, self._max_pause_s)
         if self._word_timestamps:
             return segments
         return [replace(segment, words=None) for segment in segments]

@@ -37,10 +37,12 @@ from gigaam.regular_files import open_regular
 from gigaam.store.config_files import hugging_face_config, parse_json, parse_yaml
 from gigaam.store.configs import BUILTIN_NAMES, builtin_config, plain_config, stored_fields
 from gigaam.store.pickles import load_pickle
+from gigaam.store.registry import fine_tuned_name
+from gigaam.store.resolver import WEIGHT_FILES
 from gigaam.store.tokenizer_files import tokenizer_path
 
 CONFIG_FILE = "config.yaml"
-WEIGHTS_FILE = "model.safetensors"
+WEIGHTS_FILE = WEIGHT_FILES[0]
 TOKENIZER_FILE = "tokenizer.model"
 
 # Ties a config.yaml to the weights it was saved with, so that a save cut between two renames is
@@ -95,7 +97,7 @@ def read_checkpoint(
         raise UnknownModelError(f"there is no file or directory {str(path)!r}")
     payload = load_pickle(path)
     stored = _fields(payload, path)
-    started_from: object = None
+    started_from = None
     if "state_dict" not in stored:
         raise CheckpointError(f"{path} holds no 'state_dict', so it is not a model checkpoint")
     if "cfg" in stored:
@@ -103,8 +105,10 @@ def read_checkpoint(
         tensors = _tensors(stored["state_dict"], path)
     elif "hyper_parameters" in stored:
         tensors = _fine_tuned_tensors(stored["state_dict"], path)
-        config = _fine_tuned_config(stored["hyper_parameters"], tensors, path)
-        started_from = _fields(stored["hyper_parameters"], path).get("model_name")
+        fields = _fields(stored["hyper_parameters"], path)
+        config = _fine_tuned_config(fields, tensors, path)
+        name = fields.get("model_name")
+        started_from = _full_name(name, tensors) if isinstance(name, str) else None
     else:
         raise CheckpointError(
             f"{path} holds tensors but neither 'cfg' (a published model) nor 'hyper_parameters' "
@@ -186,36 +190,41 @@ def _fine_tuned_tensors(stored: object, path: Path) -> dict[str, Tensor]:
 
 
 def _fine_tuned_config(
-    hyper_parameters: object, tensors: Mapping[str, Tensor], path: Path
+    fields: Mapping[Any, Any], tensors: Mapping[str, Tensor], path: Path
 ) -> dict[str, Any]:
     """``model_cfg`` where training stored it, else the built-in configuration of ``model_name``."""
-    fields = _fields(hyper_parameters, path)
     if fields.get("model_cfg") is not None:
         return plain_config(fields["model_cfg"], str(path))
     name = str(plain_config({"name": fields.get("model_name")}, str(path))["name"])
     weight = tensors.get(_FIRST_LAYER)
     if weight is None:
         raise CheckpointError(f"{path} holds no {_FIRST_LAYER}")
-    # Fine-tuning came with v3, so short names mean v3 in these files (only here); weights of the
-    # 2-D subsampling under a short name are from a version in which it still meant v2.
-    is_1d = weight.dim() == 3
-    aliases = {
-        short: f"{'v3' if is_1d or short.startswith('e2e') else 'v2'}_{short}"
-        for short in ("ctc", "rnnt", "ssl", "e2e_ctc", "e2e_rnnt")
-    }
-    full_name = {"v1_emo": "emo", **aliases}.get(name, name)
+    full_name = _full_name(name, tensors)
     if full_name not in BUILTIN_NAMES:
         raise CheckpointError(
             f"{path} was fine-tuned from {brief(name)}, which is no published model, and stores no "
             "'model_cfg', so its architecture is unknown"
         )
     config = builtin_config(full_name)
-    if is_1d != (config["encoder"].get("subsampling") == "conv1d"):
+    if _is_1d(tensors) != (config["encoder"].get("subsampling") == "conv1d"):
         raise CheckpointError(
             f"{path} says it was fine-tuned from {brief(name)}, but its subsampling weights have "
             f"{weight.dim()} dimensions, which {full_name} does not"
         )
     return config
+
+
+def _full_name(name: str, tensors: Mapping[str, Tensor]) -> str:
+    """The model that a fine-tuned file means by a name.
+
+    Weights of the 2-D subsampling under a short name are from a version in which it still meant v2.
+    """
+    return fine_tuned_name(name, "v3" if _is_1d(tensors) else "v2")
+
+
+def _is_1d(tensors: Mapping[str, Tensor]) -> bool:
+    weight = tensors.get(_FIRST_LAYER)
+    return weight is None or weight.dim() == 3
 
 
 def _read_directory(directory: Path, cache: str | os.PathLike[str] | None) -> Checkpoint:
@@ -246,7 +255,7 @@ def _read_directory(directory: Path, cache: str | os.PathLike[str] | None) -> Ch
 
 def _weight_files(directory: Path) -> list[Path]:
     """The file or shards that hold a directory's weights."""
-    for name in (WEIGHTS_FILE, "pytorch_model.bin"):
+    for name in WEIGHT_FILES:
         if (directory / name).exists():
             return [directory / name]
         index = directory / f"{name}.index.json"

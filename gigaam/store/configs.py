@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from gigaam.errors import CheckpointError, UnknownModelError, UnsafeCheckpointError
+from gigaam.store.registry import MODELS, RECOGNITION_TASKS, ModelInfo
 
 RUSSIAN = tuple(" абвгдежзийклмнопрстуфхцчшщъыьэюя")
 """Characters of the v1, v2 and v3 character models, in class order: 33, without ё."""
@@ -17,18 +18,12 @@ RUSSIAN = tuple(" абвгдежзийклмнопрстуфхцчшщъыьэю
 MULTILINGUAL = tuple(" 'abcdefghijklmnopqrstuvwxyz" + "".join(RUSSIAN[1:]) + "ёіғқңүұһәө")
 """Characters of the multilingual models, in class order (by code point): 70."""
 
+SUBSAMPLING_FACTOR = 4
+"""Of every published model."""
+
 EMOTIONS = ("angry", "sad", "neutral", "positive")
 
-# Heads over SentencePiece: number of classes, the pieces and one blank.
-_PIECES_AND_BLANK = {"v1_rnnt": 513, "v3_e2e_ctc": 257, "v3_e2e_rnnt": 1025}
-
-BUILTIN_NAMES = (
-    "emo",
-    *(f"{line}_{kind}" for line in ("v1", "v2", "v3") for kind in ("ctc", "rnnt", "ssl")),
-    "v3_e2e_ctc",
-    "v3_e2e_rnnt",
-    *(f"multilingual{size}_{kind}" for size in ("", "_large") for kind in ("ctc", "ssl")),
-)
+BUILTIN_NAMES = tuple(info.name for info in MODELS.values() if not info.is_packaged)
 """Every name ``builtin_config`` knows."""
 
 # What a configuration may weigh. The published ones have about 120 entries and depth 3; the limits
@@ -49,51 +44,59 @@ def builtin_config(name: str) -> dict[str, Any]:
     if name not in BUILTIN_NAMES:
         known = ", ".join(BUILTIN_NAMES)
         raise UnknownModelError(f"no built-in configuration is called {name!r}; there are: {known}")
-    kind = "emo" if name == "emo" else name.rpartition("_")[2]
+    info = MODELS[name]
     config: dict[str, Any] = {
-        "model_class": kind,
+        "model_class": info.task,
         "sample_rate": 16_000,
-        "preprocessor": _preprocessor(name),
-        "encoder": _encoder(name),
+        "preprocessor": _preprocessor(info),
+        "encoder": _encoder(info),
     }
-    if kind in ("ctc", "rnnt"):
-        vocabulary = _vocabulary(name)
-        classes = len(vocabulary) + 1 if vocabulary else _PIECES_AND_BLANK[name]
-        width = config["encoder"]["d_model"]
-        config["head"] = recognition_head(kind, width, classes)
-        config["decoding"] = decoding_section(kind)
+    width = config["encoder"]["d_model"]
+    if info.task in RECOGNITION_TASKS:
+        vocabulary = _vocabulary(info)
+        classes = _tokens(info, vocabulary) + 1
+        config["head"] = recognition_head(info.task, width, classes)
+        config["decoding"] = decoding_section(info.task)
         if vocabulary:
             config["decoding"]["vocabulary"] = list(vocabulary)
         else:
             config["decoding"]["model_path"] = None
-        if vocabulary and name.startswith(("v1", "v2")):
+        if vocabulary and _is_first_architecture(info):
             config["labels"] = list(vocabulary)
-    elif kind == "emo":
-        width = config["encoder"]["d_model"]
+    elif info.task == "emo":
         config["head"] = emotion_head(width, len(EMOTIONS))
         config["id2name"] = dict(enumerate(EMOTIONS))
     config["model_name"] = name
     return config
 
 
-def _is_first_architecture(name: str) -> bool:
-    """Whether the name is of the lines with 2-D subsampling and batch norm: v1, v2, emo."""
-    return name == "emo" or name.startswith(("v1", "v2"))
+def _is_first_architecture(info: ModelInfo) -> bool:
+    """Whether it is of the lines with 2-D subsampling and batch norm."""
+    return info.line in ("v1", "v2")
 
 
-def _vocabulary(name: str) -> tuple[str, ...] | None:
-    if name in _PIECES_AND_BLANK:
+def _vocabulary(info: ModelInfo) -> tuple[str, ...] | None:
+    """The characters, of models of characters."""
+    if info.tokenizer is not None:
         return None
-    return MULTILINGUAL if name.startswith("multilingual") else RUSSIAN
+    return MULTILINGUAL if info.line == "multilingual" else RUSSIAN
 
 
-def _preprocessor(name: str) -> dict[str, Any]:
+def _tokens(info: ModelInfo, vocabulary: tuple[str, ...] | None) -> int:
+    if vocabulary is not None:
+        return len(vocabulary)
+    assert info.tokenizer is not None
+    assert info.tokenizer.pieces is not None
+    return info.tokenizer.pieces
+
+
+def _preprocessor(info: ModelInfo) -> dict[str, Any]:
     preprocessor: dict[str, Any] = {
         "_target_": "gigaam.preprocess.FeatureExtractor",
         "sample_rate": 16_000,
         "features": 64,
     }
-    if not _is_first_architecture(name):  # the older lines rely on the constructor's 400 / 160
+    if not _is_first_architecture(info):  # the older lines rely on the constructor's 400 / 160
         preprocessor |= {
             "win_length": 320,
             "hop_length": 160,
@@ -105,22 +108,21 @@ def _preprocessor(name: str) -> dict[str, Any]:
     return preprocessor
 
 
-def _encoder(name: str) -> dict[str, Any]:
-    large = name.startswith("multilingual_large")
+def _encoder(info: ModelInfo) -> dict[str, Any]:
     encoder: dict[str, Any] = {
         "_target_": "gigaam.encoder.ConformerEncoder",
         "feat_in": 64,
-        "n_layers": 24 if large else 16,
-        "d_model": 1024 if large else 768,
-        "subsampling_factor": 4,
+        "n_layers": 24 if info.is_large else 16,
+        "d_model": 1024 if info.is_large else 768,
+        "subsampling_factor": SUBSAMPLING_FACTOR,
         "ff_expansion_factor": 4,
-        "self_attention_model": "rel_pos" if name.startswith(("v1", "emo")) else "rotary",
+        "self_attention_model": "rel_pos" if info.line == "v1" else "rotary",
         "pos_emb_max_len": 5000,
         "n_heads": 16,
         "conv_kernel_size": 31,
         "flash_attn": False,
     }
-    if not _is_first_architecture(name):
+    if not _is_first_architecture(info):
         encoder |= {
             "subsampling": "conv1d",
             "subs_kernel_size": 5,

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from gigaam.errors import UnknownModelError
 
 Task = Literal["ctc", "rnnt", "ssl", "emo"]
 Line = Literal["v1", "v2", "v3", "multilingual", "packaged"]
+
+TASKS: tuple[Task, ...] = get_args(Task)
+RECOGNITION_TASKS: tuple[Task, ...] = ("ctc", "rnnt")
 
 # Type checkers read no tables: what `load_model` gives is told by these. A test compares them.
 RecogniserName = Literal[
@@ -57,7 +60,7 @@ class RemoteFile:
         md5: Hexadecimal digest, where published.
         sha256: Hexadecimal digest, where known; preferred over md5.
         size_bytes: Exact size, where known.
-        pieces: Vocabulary of a SentencePiece model: what is checked where there is no digest.
+        pieces: Vocabulary of a SentencePiece model; also what is checked where there is no digest.
     """
 
     path: str
@@ -86,6 +89,7 @@ class ModelInfo:
         directory: Where a packaged model lies; None for a published one.
         approximate_bytes: Size of the checkpoint to three digits or so, where not exactly known.
         licence: SPDX identifier of the weights' licence.
+        is_large: Whether its encoder is the larger of the published ones.
     """
 
     name: str
@@ -98,6 +102,7 @@ class ModelInfo:
     directory: Path | None = None
     approximate_bytes: int | None = None
     licence: str = "MIT"
+    is_large: bool = False
 
     def __post_init__(self) -> None:
         if (self.file is None) == (self.directory is None):
@@ -133,6 +138,7 @@ def _published(
     size_bytes: int | None = None,
     approximate_bytes: int | None = None,
     tokenizer: RemoteFile | None = None,
+    is_large: bool = False,
 ) -> ModelInfo:
     return ModelInfo(
         name=name,
@@ -143,6 +149,7 @@ def _published(
         file=RemoteFile(path=f"{name}.ckpt", md5=md5, sha256=sha256, size_bytes=size_bytes),
         tokenizer=tokenizer,
         approximate_bytes=approximate_bytes,
+        is_large=is_large,
     )
 
 
@@ -206,6 +213,7 @@ _ALL = (
             md5="2a9cd0c246db42d076e92abb31055deb",
             sha256="0b9a1960898fbfdf5424ab852ea17445eb3da960fba23e977ff100eb0054fbc8",
             size_bytes=240_941,
+            pieces=256,
         ),
     ),
     _published(
@@ -217,6 +225,7 @@ _ALL = (
             md5="3b3bf8370e882885d79731592fc99f98",
             sha256="828c12c991019eef952a960661f25a92d6ad279591e2ea466b4aeddf1d20a18a",
             size_bytes=255_336,
+            pieces=1024,
         ),
     ),
     _published(
@@ -233,11 +242,13 @@ _ALL = (
         *("multilingual_large_ctc", "multilingual", "ctc", 585_319_495),
         "79a9adde50dd7f35bbf70927cb6557d0",
         approximate_bytes=2_341_600_000,
+        is_large=True,
     ),
     _published(
         *("multilingual_large_ssl", "multilingual", "ssl", 585_246_720),
         "2ef65a2ca413f6e1f99a4df0e86c1cee",
         approximate_bytes=2_341_300_000,
+        is_large=True,
     ),
     _packaged("tiny_ctc", "ctc", 4_015_330),
     _packaged("tiny_rnnt", "rnnt", 4_276_354),
@@ -254,12 +265,6 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "e2e_rnnt": "v3_e2e_rnnt",
         "v1_emo": "emo",
     }
-)
-
-# A fine-tuned Lightning file carries the name its author typed into the training script.
-# Fine-tuning came with v3, and there short names meant v3: the same word, another model.
-FINE_TUNED_ALIASES: Mapping[str, str] = MappingProxyType(
-    {**ALIASES, "ctc": "v3_ctc", "rnnt": "v3_rnnt", "ssl": "v3_ssl"}
 )
 
 
@@ -287,16 +292,23 @@ def resolve(name: str) -> ModelInfo:
     Raises:
         UnknownModelError: No model has this name; the message lists the nearest ones and all.
     """
-    return _look_up(name, ALIASES)
+    info = MODELS.get(ALIASES.get(name, name))
+    if info is None:
+        raise unknown_model(name)
+    return info
 
 
-def resolve_fine_tuned(name: str) -> ModelInfo:
-    """The model that a fine-tuned file means by ``name``; short names mean the v3 line.
+def fine_tuned_name(name: str, line: Line = "v3") -> str:
+    """The full name that the author of a fine-tuned file meant; any other name as it is.
 
-    Raises:
-        UnknownModelError: No model has this name; the message lists the nearest ones and all.
+    Fine-tuning came with v3, and there short names mean v3: the same word as for ``load_model``,
+    another model.
+
+    Args:
+        name: What stands in the file, typed into a training script.
+        line: The release that its weights are of.
     """
-    return _look_up(name, FINE_TUNED_ALIASES)
+    return f"{line}_{name}" if name in TASKS and name != "emo" else ALIASES.get(name, name)
 
 
 def is_known(name: str) -> bool:
@@ -315,10 +327,3 @@ def unknown_model(name: str | os.PathLike[str]) -> UnknownModelError:
         f"{text!r} is neither a known model nor an existing file or directory.{hint}"
         f" The models: {', '.join(MODELS)}; short names: {', '.join(ALIASES)}."
     )
-
-
-def _look_up(name: str, short_names: Mapping[str, str]) -> ModelInfo:
-    info = MODELS.get(short_names.get(name, name))
-    if info is None:
-        raise unknown_model(name)
-    return info

@@ -15,6 +15,7 @@ from typing import Any
 
 from gigaam.errors import CheckpointError
 from gigaam.quoting import brief
+from gigaam.store.registry import TASKS
 from gigaam.store.rules import (
     Choice,
     Limits,
@@ -34,7 +35,7 @@ __all__ = [
     "SYMBOLS", "check_config",
 ]  # fmt: skip
 
-KINDS = ("ctc", "rnnt", "emo", "ssl")
+KINDS = TASKS
 """What a model may be for: the values of ``model_class``."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from gigaam.errors import DownloadError, TokenizerNotFoundError
 from gigaam.quoting import brief
 from gigaam.store.download import cache_root, fetch_tokenizer
-from gigaam.store.registry import FINE_TUNED_ALIASES, MODELS, resolve_fine_tuned
+from gigaam.store.registry import MODELS
 
 __all__ = ["tokenizer_path"]
 
@@ -19,7 +19,7 @@ def tokenizer_path(
     config: Mapping[str, Any],
     beside: Path,
     cache: str | os.PathLike[str] | None,
-    started_from: object = None,
+    started_from: str | None = None,
 ) -> Path | None:
     """The SentencePiece model of a model that needs one.
 
@@ -29,7 +29,7 @@ def tokenizer_path(
         config: Of the model, as plain data.
         beside: Where the tokenizer is to be.
         cache: Cache directory.
-        started_from: The name of a published model that stands in a fine-tuned file.
+        started_from: The full name of the model that a fine-tuned one says it was made of.
 
     Raises:
         TokenizerNotFoundError: There is none.
@@ -73,13 +73,7 @@ def _stated_places(
     yield directory / place.name
 
 
-def _published_tokenizer(name: object, cache: str | os.PathLike[str] | None) -> Path | None:
-    """The tokenizer of a published model that a fine-tuned file names, if it is one that has one.
-
-    Args:
-        name: What stands in the file; short names mean the v3 line.
-        cache: Cache directory.
-    """
-    if not isinstance(name, str) or name not in {*MODELS, *FINE_TUNED_ALIASES}:
-        return None
-    return fetch_tokenizer(resolve_fine_tuned(name), None if cache is None else Path(cache))
+def _published_tokenizer(name: str | None, cache: str | os.PathLike[str] | None) -> Path | None:
+    """The tokenizer of a published model, if it is one that has one."""
+    info = None if name is None else MODELS.get(name)
+    return None if info is None else fetch_tokenizer(info, None if cache is None else Path(cache))

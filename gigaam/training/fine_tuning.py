@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml  # type: ignore[import-untyped]
 
+from gigaam.assembly import build_model
 from gigaam.dataset.manifests import read_manifest
 from gigaam.errors import ArgumentError, MissingDependencyError
 from gigaam.evaluation.scoring import require_jiwer
-from gigaam.loading import build_model
 from gigaam.model import GigaAM
 from gigaam.output.whole_file import write_whole
 from gigaam.training.first_layer import plain_state_dict

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gigaam.assembly import build_model
 from gigaam.dataset.manifests import Utterance
 from gigaam.decoding.tokenizer import Tokenizer, build_tokenizer
-from gigaam.loading import build_model
 from gigaam.model import GigaAM
 from gigaam.training.data import SpeechFiles
 from gigaam.training.dropout import add_dropout

@@ -10,10 +10,11 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from torch import Tensor
 
+from gigaam.assembly import with_files
 from gigaam.errors import ArgumentError
-from gigaam.loading import find_model, with_files
 from gigaam.store.checkpoints import read_checkpoint
 from gigaam.store.configs import BUILTIN_NAMES, builtin_config, plain_config
+from gigaam.store.resolver import checkpoint_path
 from gigaam.training.options import ModelOptions
 
 __all__ = ["Origin", "find_origin", "headless_config", "in_float32"]
@@ -42,7 +43,7 @@ def find_origin(options: ModelOptions) -> Origin:
     if (options.init is None) == (options.architecture is None):
         raise ArgumentError("give either model.init or model.architecture, not both or neither")
     if options.init is not None:
-        checkpoint = read_checkpoint(find_model(options.init, None))
+        checkpoint = read_checkpoint(checkpoint_path(options.init))
         return Origin(with_files(checkpoint.config, checkpoint), in_float32(checkpoint.state_dict))
     name = str(options.architecture)
     if name in BUILTIN_NAMES:
@@ -53,7 +54,7 @@ def find_origin(options: ModelOptions) -> Origin:
         except (OSError, yaml.YAMLError) as error:
             raise ArgumentError(f"model.architecture: {error}") from error
         return Origin(plain_config(content, name), {})
-    checkpoint = read_checkpoint(find_model(name, None))
+    checkpoint = read_checkpoint(checkpoint_path(name))
     return Origin(with_files(checkpoint.config, checkpoint), {})
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from gigaam.loading import build_model
+from gigaam.assembly import build_model
 from recipes.tiny.train import CTC_NAME, DEFAULT_CONFIG, read_config
 from recipes.training.starting_point import FINAL_NAME
 

@@ -19,11 +19,12 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from gigaam.assembly import build_model
 from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.decoder import CTCHead
 from gigaam.evaluation.scoring import ErrorRates, error_rates
-from gigaam.loading import build_model, find_model
 from gigaam.model import GigaAMASR
+from gigaam.store.resolver import checkpoint_path
 from gigaam.training.augment import AugmentOptions
 from gigaam.training.data import SpeechFiles
 from gigaam.training.dropout import add_dropout
@@ -281,7 +282,7 @@ def main() -> None:
         arguments.out,
         budget_minutes=arguments.budget_minutes,
         dev_minutes=arguments.dev_minutes,
-        init=arguments.init and find_model(arguments.init, None),
+        init=arguments.init and checkpoint_path(arguments.init),
     )
 
 

@@ -123,6 +123,7 @@ def test_long_recordings_in_all_formats(
 
 SNIPPET = """
 import sys
+import gigaam
 from gigaam.onnx import load
 from gigaam.onnx_utils import infer_onnx, load_onnx, load_onnx_sessions, transcribe_sample
 
@@ -133,6 +134,7 @@ print(infer_onnx([example], config, sessions)[0])
 model = load(directory)
 print(model.transcribe(example))
 print(model.transcribe_longform(example).text)
+print(gigaam.load_model(directory).transcribe(example))
 """
 
 
@@ -141,7 +143,7 @@ def test_from_python(
     onnx: Path, packaged_model: gigaam.GigaAMASR, example: Path, tmp_path: Path
 ) -> None:
     printed = run(TORCH_FREE, "-c", SNIPPET, onnx, example, cwd=tmp_path)
-    assert printed.splitlines() == [str(packaged_model.transcribe(example))] * 4
+    assert printed.splitlines() == [str(packaged_model.transcribe(example))] * 5
 
 
 def test_cold_start(onnx: Path, example: Path, tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ def publish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         def publish(name: str, edit=None) -> FileServer:
             path = build_published(name, served, edit=edit)
             tokenizer = path.with_name(f"{name}_tokenizer.model")
-            info = dataclasses.replace(
-                registry.MODELS[name],
-                file=describe(path),
-                tokenizer=describe(tokenizer) if tokenizer.exists() else None,
+            known = registry.MODELS[name]
+            pieces = known.tokenizer and dataclasses.replace(
+                describe(tokenizer), pieces=known.tokenizer.pieces
             )
+            info = dataclasses.replace(known, file=describe(path), tokenizer=pieces)
             monkeypatch.setitem(registry.MODELS, name, info)
             return server
 

@@ -46,7 +46,9 @@ def expected(segments: Sequence[Segment], name: str) -> list[tuple[int, int, str
     def spoken(channel: int | None) -> str:
         return "" if channel is None or name == "vtt" else f"[channel {channel}] "
 
-    cues = lay_out(segments, SubtitleOptions(), prefix_length=lambda channel: len(spoken(channel)))
+    cues = lay_out(
+        segments, SubtitleOptions(), prefix_length=lambda segment: len(spoken(segment.channel))
+    )
     return [
         (
             cue.start_ms,

@@ -20,7 +20,7 @@ PACKAGE = Path(gigaam.__file__).parent
 BASE = {"errors", "lazy", "quoting", "regular_files", "requirements"}
 CORE = {*BASE, "types", "audio", "decoding"}
 NETS = {"attention", "decoder", "encoder", "preprocess", "shielding"}
-MODELS = {*CORE, *NETS, "store", "vad", "recognition", "published", "model", "loading"}
+MODELS = {*CORE, *NETS, "store", "vad", "recognition", "published", "model"}
 ROOMS = {
     "errors": set(),
     "lazy": {"errors"},
@@ -28,10 +28,11 @@ ROOMS = {
     "regular_files": {"errors"},
     "requirements": {"errors"},
     "example_recording": set(),
-    "types": {*BASE, "published"},
+    "time_formats": set(),
+    "types": {*BASE, "published", "time_formats"},
     "audio": {*BASE, "types"},
     "decoding": {*BASE, "types", "published"},
-    "output": {*BASE, "types"},
+    "output": {*BASE, "time_formats", "types"},
     "store": {*BASE, "published"},
     "shielding": set(),
     "vad": {*BASE, "types", "audio", "store", "shielding"},
@@ -41,12 +42,13 @@ ROOMS = {
     "encoder": {*BASE, "attention", "published"},
     "decoder": {*BASE, "decoding", "published", "shielding"},
     "model": {*CORE, *NETS, "store", "recognition", "published"},
-    "loading": {*MODELS},
+    "assembly": {*MODELS},
+    "loading": {*BASE, "store"},
     "onnx": {*MODELS},
     "dataset": {*CORE},
     "published": {*CORE, "store", "recognition", "dataset"},
     "evaluation": {*CORE, "recognition", "dataset"},
-    "training": {*MODELS, "dataset", "evaluation", "output"},
+    "training": {*MODELS, "assembly", "dataset", "evaluation", "output"},
 }
 """Room → what its modules may import when they are imported. Inside functions all may be used."""
 
@@ -64,7 +66,7 @@ FACADES = {
 ENTRANCES = {"__init__", "__main__", "cli", *FACADES}
 
 TORCH = {
-    *("attention", "decoder", "encoder", "loading", "model", "preprocess", "shielding"),
+    *("assembly", "attention", "decoder", "encoder", "model", "preprocess", "shielding"),
     *("utils", "vad_utils", "store.checkpoints", "store.pickles", "vad.pyannote"),
     *("onnx.export", "onnx.graphs", "onnx.layouts", "onnx.precision", "onnx.widening"),
 }

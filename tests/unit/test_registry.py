@@ -53,7 +53,14 @@ def test_every_name_means_itself(name):
 )
 def test_short_names_mean_v2_except_in_fine_tuned_files(short, plain, fine_tuned):
     assert registry.resolve(short).name == plain
-    assert registry.resolve_fine_tuned(short).name == fine_tuned
+    assert registry.fine_tuned_name(short) == fine_tuned
+
+
+@pytest.mark.parametrize(
+    ("short", "full"), [("ctc", "v2_ctc"), ("ssl", "v2_ssl"), ("e2e_ctc", "v3_e2e_ctc")]
+)
+def test_short_names_of_fine_tuned_files_follow_their_weights(short, full):
+    assert registry.fine_tuned_name(short, "v2") == full
 
 
 def test_aliases_are_the_other_names():
@@ -76,11 +83,10 @@ def test_unknown_name_suggests_the_nearest_and_lists_all(typo, meant):
 
 @given(st.text())
 def test_any_other_text_is_an_unknown_model(text):
-    for look_up in (registry.resolve, registry.resolve_fine_tuned):
-        try:
-            assert look_up(text).name in registry.names()
-        except GigaAMError as error:
-            assert repr(text) in str(error)  # noqa: PT017
+    try:
+        assert registry.resolve(text).name in registry.names()
+    except GigaAMError as error:
+        assert repr(text) in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -210,10 +210,12 @@ def test_results_go_into_a_data_frame():
     assert table["text"].tolist() == ["добрый день", "да"]
     assert table["text"].str.len().tolist() == [11, 2]
     words = pd.DataFrame(RESULT.words)
-    assert list(words.columns) == ["text", "start", "end", "confidence"]
+    assert list(words.columns) == ["text", "start", "end", "confidence", "speaker"]
     for segments in (LONG, LONG.segments):
         table = pd.DataFrame(segments)
-        assert list(table.columns) == ["text", "start", "end", "words", "confidence", "channel"]
+        assert list(table.columns) == [
+            *("text", "start", "end", "words", "confidence", "channel", "speaker")
+        ]
         assert table["end"].tolist() == [2.5, 4.0, 63.5]
     assert pd.DataFrame([segment.to_dict() for segment in LONG])["start"].tolist() == [1.5, 3, 61]
     assert pd.DataFrame(LongformTranscriptionResult()).empty
