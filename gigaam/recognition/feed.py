@@ -19,6 +19,7 @@ from gigaam.audio.tape import Tape
 from gigaam.errors import ArgumentError
 from gigaam.recognition.chunking import LONGEST_PASS_S, Chunk, ChunkingOptions, ChunkPlan
 from gigaam.recognition.level_falls import parted
+from gigaam.recognition.scheduler import Limits
 from gigaam.vad.speech import SpeechDetector, SpeechStream, open_stream
 
 __all__ = ["Batch", "Buffering", "Feed", "Waveform"]
@@ -117,9 +118,9 @@ class Feed:
         self._plan = ChunkPlan(options, self._tape.levels)
         self._stream: SpeechStream | None = None
         self._span = longest_span_s * SAMPLE_RATE
-        self._largest = round(batch_size * LONGEST_PASS_S * SAMPLE_RATE)
+        self._largest_s = batch_size * LONGEST_PASS_S
         # The first batch is one chunk, and each may be twice as large as the one before.
-        self._allowed = round(LONGEST_PASS_S * SAMPLE_RATE)
+        self._allowed_s = LONGEST_PASS_S
         self._chunks: list[Chunk] = []
         self._waveforms: list[Waveform] = []
         self._ready: list[Batch] = []
@@ -165,8 +166,8 @@ class Feed:
         for chunk in (part for each in chunks for part in parted(each, self._tape.levels)):
             length = chunk.end - chunk.start
             longest = max(length, *map(len, self._waveforms)) if self._waveforms else length
-            is_large = longest * (len(self._waveforms) + 1) > self._allowed
-            if is_large or self._spans(chunk.end):
+            is_full = len(self._waveforms) >= Limits(max_padded_s=self._allowed_s).room(longest)
+            if is_full or self._spans(chunk.end):
                 self._send(chunk.start)
             self._chunks.append(chunk)
             self._waveforms.append(self._tape.cut(chunk.start, chunk.end))
@@ -186,7 +187,7 @@ class Feed:
         batch = Batch(self._chunks, self._waveforms, done_to)
         self._chunks, self._waveforms = [], []
         if batch.chunks:
-            self._allowed = min(2 * self._allowed, self._largest)
+            self._allowed_s = min(2 * self._allowed_s, self._largest_s)
         self._ready.append(batch)
 
     def _handed_out(self) -> list[Batch]:
