@@ -1,7 +1,7 @@
 """Any source of sound → float32 mono samples at 16 kHz: files, streams and arrays.
 
-`gigaam.audio.reading` is the entrance; the other modules open containers, follow their clocks,
-resample.
+`gigaam.audio.reading` is the entrance, `gigaam.audio.recording` a source that was opened; the other
+modules open containers, follow their clocks, resample.
 """
 
 from gigaam.audio.reading import (
@@ -13,10 +13,12 @@ from gigaam.audio.reading import (
     iter_audio,
     read_audio,
 )
+from gigaam.audio.recording import Recording
 
 __all__ = [
     "SAMPLE_RATE",
     "AudioSource",
+    "Recording",
     "channel_count",
     "duration_s",
     "is_rated",

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import av
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gigaam.audio.channel_levels import ChannelLevels, channels_of
 from gigaam.audio.clock import LONGEST_SILENCE_S, Clock, silence
 from gigaam.audio.headers import ends_in_part_of_a_frame, has_mp3_tag, is_open_ended, unread_rest
-from gigaam.audio.resampling import MAX_CHANNELS, RATE_RANGE, converted
+from gigaam.audio.resampling import MAX_CHANNELS, RATE_RANGE, converted, converted_apart
 from gigaam.audio.sources import open_source
 from gigaam.audio.tracks import chosen_track, listed
 from gigaam.errors import AudioDecodingError, AudioError, AudioWarning
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.packet import Packet
+
+T = TypeVar("T")
 
 _LENGTH_TOLERANCE_S = 0.1  # codec delay and padding, in which header and samples may differ
 _FLOAT_CODECS = ("pcm_f", "wavpack")
@@ -70,7 +72,7 @@ def _allowed_formats() -> str:
     return ",".join(sorted(names.difference(_REFERRING_FORMATS.split(","))))
 
 
-class Recording:
+class Track:
     """One audio track of a file, opened, and what turned out to be wrong with it."""
 
     def __init__(self, source: object, track: int | None = None) -> None:
@@ -124,15 +126,36 @@ class Recording:
             raise AudioError(f"{self._title}: its header does not tell how many channels it has")
         return count
 
-    def chunks(self, sample_rate: int, channel: int | None) -> Iterator[NDArray[np.int16]]:
-        """Mono int16 chunks ``[n]``; warnings at the end of what was lost or may surprise."""
+    def chunks(
+        self, sample_rate: int, channel: int | None, queue_s: float = math.inf
+    ) -> Iterator[NDArray[np.int16]]:
+        """Mono int16 chunks ``[n]``; warnings at the end of what was lost or may surprise.
+
+        Args:
+            sample_rate: The rate wanted.
+            channel: The one to be heard; None for all.
+            queue_s: How much may be decoded ahead of what was given, in seconds.
+        """
         frames = self._clock.placed(self._frames())
         levels = ChannelLevels()
         if channel is None:
             frames = levels.of_channels(frames)
+        chunks = converted(frames, sample_rate, "s16", channel, queue_s)
+        return self._watched(levels.of_mix(chunks), levels)
+
+    def chunks_apart(
+        self, sample_rate: int, n_channels: int, queue_s: float = math.inf
+    ) -> Iterator[Sequence[NDArray[np.int16]]]:
+        """Int16 chunks ``[n]`` of each channel, decoded together; as `chunks` in all else."""
+        frames = self._clock.placed(self._frames())
+        channels = range(n_channels)
+        chunks = converted_apart(frames, sample_rate, "s16", channels, queue_s)
+        return self._watched(chunks, ChannelLevels())
+
+    def _watched(self, chunks: Iterator[T], levels: ChannelLevels) -> Iterator[T]:
+        """The chunks; then the file is closed, and what was wrong with it told."""
         try:
-            chunks = converted(frames, sample_rate, "s16", channel)
-            yield from levels.of_mix(chunks)
+            yield from chunks
         except av.FFmpegError as error:
             raise self._undecodable(error) from error
         finally:

@@ -5,8 +5,9 @@ Legend: n samples. Rates are in Hz.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -34,7 +35,12 @@ class _Resampler:
     """One swresample conversion to mono, for frames of one format, rate and layout."""
 
     def __init__(
-        self, frame: AudioFrame, sample_rate: int, sample_fmt: str, channel: int | None
+        self,
+        frame: AudioFrame,
+        sample_rate: int,
+        sample_fmt: str,
+        channel: int | None,
+        queue_s: float,
     ) -> None:
         """Set up for frames like ``frame``.
 
@@ -43,6 +49,7 @@ class _Resampler:
             sample_rate: Of the output.
             sample_fmt: Of the output, s16 or flt.
             channel: The one to be heard; None for all.
+            queue_s: How much may be held back until the filters run, in seconds.
         """
         layout = frame.layout.name
         unnamed = re.fullmatch(r"(\d+) channels", layout)
@@ -69,8 +76,10 @@ class _Resampler:
         elif layout == frame.layout.name and unnamed:  # no place is known, and a guess loses some
             self._choice = [_evenly(int(unnamed[1]))]
         self._graph = None if unchanged else self._mixing_chain(frame.layout.nb_channels)
+        self._limit = min(queue_s * frame.sample_rate, FRAME_SAMPLES)
         self._queued = 0
-        self._first: list[AudioFrame] | None = []  # all frames so far, while they are few
+        self._n_samples = 0
+        self._first: list[AudioFrame] | None = []  # all frames so far, while nothing came of them
 
     def push(self, frame: AudioFrame) -> list[NDArray[Any]]:
         """Take a frame; the chunks ``[n]`` that are ready, often none."""
@@ -79,12 +88,15 @@ class _Resampler:
         self._graph.push(frame)
         self._queued += frame.samples
         if self._first is not None:
+            self._n_samples += frame.samples
             self._first.append(frame)
-        if self._queued < FRAME_SAMPLES:
+        if self._queued < self._limit:
             return []
         self._queued = 0
-        self._first = None
-        return self._pull(self._graph)
+        chunks = self._pull(self._graph)
+        if chunks or self._n_samples >= FRAME_SAMPLES:
+            self._first = None
+        return chunks
 
     def flush(self) -> list[NDArray[Any]]:
         """The chunks still inside, once no frame follows."""
@@ -101,7 +113,7 @@ class _Resampler:
         for frame in [*self._first, None]:
             graph.push(frame)
         input_rate, sample_rate = self._rates
-        wanted = -(-self._queued * sample_rate // input_rate)
+        wanted = -(-self._n_samples * sample_rate // input_rate)
         return [np.concatenate(self._pull(graph))[:wanted]]
 
     def _mixing_chain(self, n_channels: int) -> av.filter.Graph:
@@ -149,18 +161,42 @@ def _evenly(n_channels: int) -> tuple[str, str]:
 
 
 def converted(
-    frames: Iterable[AudioFrame], sample_rate: int, sample_fmt: str, channel: int | None = None
+    frames: Iterable[AudioFrame],
+    sample_rate: int,
+    sample_fmt: str,
+    channel: int | None = None,
+    queue_s: float = math.inf,
 ) -> Iterator[NDArray[Any]]:
     """Mono chunks ``[n]`` of all channels or one, from frames that may change their format."""
-    resampler: _Resampler | None = None
+    for (chunk,) in converted_apart(frames, sample_rate, sample_fmt, [channel], queue_s):
+        yield chunk
+
+
+def converted_apart(
+    frames: Iterable[AudioFrame],
+    sample_rate: int,
+    sample_fmt: str,
+    channels: Sequence[int | None],
+    queue_s: float = math.inf,
+) -> Iterator[Sequence[NDArray[Any]]]:
+    """Chunks ``[n]`` of some channels, always of one length, from frames of any format.
+
+    Args:
+        frames: In order; they may change their format.
+        sample_rate: Of the output.
+        sample_fmt: Of the output, s16 or flt.
+        channels: Those to be heard, each by itself; None is their mix.
+        queue_s: How much may be held back to be converted at once, in seconds.
+    """
+    resamplers: list[_Resampler] = []
     current: tuple[str, int, str] | None = None
     for frame in frames:
         form = (frame.format.name, frame.sample_rate, frame.layout.name)
-        if resampler is None or form != current:
-            if resampler is not None:
-                yield from resampler.flush()
-            resampler = _Resampler(frame, sample_rate, sample_fmt, channel)
+        if form != current:
+            yield from zip(*(each.flush() for each in resamplers), strict=True)
+            resamplers = [
+                _Resampler(frame, sample_rate, sample_fmt, channel, queue_s) for channel in channels
+            ]
             current = form
-        yield from resampler.push(frame)
-    if resampler is not None:
-        yield from resampler.flush()
+        yield from zip(*(each.push(frame) for each in resamplers), strict=True)
+    yield from zip(*(each.flush() for each in resamplers), strict=True)

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from gigaam.errors import AudioError, AudioFileNotFoundError
 
-__all__ = ["Source", "is_pipe", "is_seekable", "open_source", "repeatable"]
+__all__ = ["Source", "is_pipe", "is_seekable", "open_source"]
 
 _HEAD_BYTES = 4096  # enough to see the tag of an MP3 behind short titles
 _COPY_BYTES = 1 << 20
@@ -38,8 +38,6 @@ def open_source(source: object) -> Source:
     if isinstance(source, (bytes, bytearray, memoryview)):
         if not source:
             raise AudioError("the recording holds no samples: it is 0 bytes long")
-        if isinstance(source, _Kept):
-            return Source(BytesIO(source), source.called, source.path)
         return Source(BytesIO(source), f"<{len(source)} bytes>")
     if isinstance(source, (str, os.PathLike)):
         return _of_path(os.fsdecode(source))
@@ -77,31 +75,6 @@ def is_pipe(source: object) -> bool:
     except (OSError, ValueError):  # whoever opens it will tell
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def repeatable(source: Any) -> Any:
-    """The source itself; of a pipe, a socket or a file object, which give them once, its bytes."""
-    if not (hasattr(source, "read") or is_pipe(source)):
-        return source
-    opened = open_source(source)
-    try:
-        return _Kept.of(opened)
-    finally:
-        opened.close()
-
-
-class _Kept(bytes):
-    """All of a stream, which is still called what the stream was."""
-
-    called: str
-    path: str
-
-    @classmethod
-    def of(cls, source: Source) -> _Kept:
-        """What is left of a source."""
-        kept = cls(source.rest())
-        kept.called, kept.path = source.title, source.name
-        return kept
 
 
 class Source:
@@ -182,10 +155,6 @@ class Source:
         data = self._bytes(size)
         self._file.seek(position)
         return data
-
-    def rest(self) -> bytes:
-        """All that can still be read."""
-        return b"".join(iter(lambda: self._bytes(_COPY_BYTES), b""))
 
     def close(self) -> None:
         """Close what was opened here, and delete the copy of a stream, if one had to be made."""

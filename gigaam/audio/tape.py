@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.audio.reading import SAMPLE_RATE
+from gigaam.audio.recording import SAMPLE_RATE
 
 Levels = Callable[[int, int], NDArray[np.float32]]
 """Levels of a stretch ``(start, end)``: RMS of its frames of 100 ms, dBFS, float32 [frames]."""

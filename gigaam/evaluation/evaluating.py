@@ -30,6 +30,7 @@ from gigaam.evaluation.report_text import counted
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.recognition import SpeechRecognition
 from gigaam.recognition.chunking import LONGEST_PASS_S
+from gigaam.recognition.scheduler import WINDOW_BATCHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["EmotionModel", "OnDone", "evaluate"]
 
 logger = logging.getLogger(__name__)
-
-_WINDOW_BATCHES = 8  # short utterances handed over at once: enough to sort them by length
 
 OnDone = Callable[[float], Any]
 """Told the seconds of each utterance that is done."""
@@ -212,7 +211,7 @@ def _recognize(
             notes.take(index, outcome)
         else:
             window[index] = samples
-            if len(window) == batch_size * _WINDOW_BATCHES:
+            if len(window) == batch_size * WINDOW_BATCHES:
                 empty_window()
     if window:
         empty_window()

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Generator, Iterable, Sequence, Sized
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol, TypeVar, cast
 
@@ -22,18 +23,15 @@ from gigaam.decoding.searches import Search
 from gigaam.decoding.timestamps import words_from_hypothesis
 from gigaam.decoding.tokenizer import Tokenizer
 from gigaam.errors import ArgumentError, AudioTooLongError
+from gigaam.recognition.batcher import Batcher, Recognize
 from gigaam.recognition.longform import Progress
+from gigaam.recognition.scheduler import WINDOW_BATCHES, Limits, Priority
 from gigaam.types import TranscriptionResult
 
 OnError = Literal["raise", "return"]
 Waveform = NDArray[np.float32]
 Outcome = TranscriptionResult | Exception
 T = TypeVar("T")
-
-# Recordings are sorted by length within windows of this many batches: enough that the batches of a
-# shuffled folder are nearly even, few enough (16 MB per recording of 30 s and batch_size of 8) that
-# memory does not grow with the folder.
-_WINDOW_BATCHES = 8
 
 # A resampler may round a recording of exactly the limit up by some samples.
 _ROUNDING_S = 0.001
@@ -59,6 +57,9 @@ class Recognizer:
         tokenizer: Tokenizer,
         search: Search,
         max_duration_s: float = 30.0,
+        *,
+        batcher: Batcher | None = None,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> None:
         """A recogniser.
 
@@ -67,11 +68,15 @@ class Recognizer:
             tokenizer: Spells tokens.
             search: Finds tokens in what the nets give.
             max_duration_s: Longest recording taken in one pass, in seconds.
+            batcher: Takes turns and shares batches with others; by default calls are on their own.
+            priority: Whether those go first.
         """
         self._backend = backend
         self._tokenizer = tokenizer
         self._search = search
         self._max_duration_s = max_duration_s
+        self._batcher = batcher
+        self._priority = priority
 
     def transcribe(
         self,
@@ -120,7 +125,7 @@ class Recognizer:
             if progress is not None:
                 progress(len(results) + n_done, total)
 
-        with closing(_loaded_ahead(many, batch_size * _WINDOW_BATCHES, load)) as windows:
+        with closing(_loaded_ahead(many, batch_size * WINDOW_BATCHES, load)) as windows:
             for window in windows:
                 results += self._window(window, batch_size, word_timestamps, on_error, tell)
         if progress is not None and total is None:
@@ -136,14 +141,12 @@ class Recognizer:
             waveforms: Recordings, each float32 [n], mono, 16 kHz.
             word_timestamps: Whether to give the results their words.
         """
-        encoded = self._backend.encode(waveforms)
-        hypotheses = self._search.find(self._backend, encoded)
-        return [
-            self._result(hypothesis, len(waveform) / SAMPLE_RATE, int(frames), word_timestamps)
-            for hypothesis, waveform, frames in zip(
-                hypotheses, waveforms, encoded.lengths, strict=True
-            )
-        ]
+        found = self._recognized(waveforms, None, word_timestamps, "raise")
+        return cast("list[TranscriptionResult]", found)
+
+    def pass_of(self, word_timestamps: bool) -> Recognize:
+        """What recognises a batch; equal ones, of this and other recognisers, may share it."""
+        return _Pass(self._backend, self._tokenizer, self._search, word_timestamps)
 
     def _load(self, source: AudioSource, input_rate: int | None, track: int | None) -> Waveform:
         """One recording's samples; of one over the limit no more is decoded than shows it."""
@@ -179,44 +182,87 @@ class Recognizer:
                 outcomes[index] = item
             else:
                 waveforms[index] = item
-        # Longest first: a batch too large for the memory fails at once, not after an hour.
-        by_length = sorted(waveforms, key=lambda index: len(waveforms[index]), reverse=True)
-        for first in range(0, len(by_length), batch_size):
-            batch = by_length[first : first + batch_size]
-            found = self._attempt([waveforms[i] for i in batch], word_timestamps, on_error)
-            outcomes.update(zip(batch, found, strict=True))
-            tell(len(outcomes))
-        if not by_length:
+        n_failed = len(outcomes)
+        found = self._recognized(
+            list(waveforms.values()),
+            Limits(max_count=batch_size),
+            word_timestamps,
+            on_error,
+            lambda n_done: tell(n_failed + n_done),
+        )
+        outcomes.update(zip(waveforms, found, strict=True))
+        if not waveforms:
             tell(len(outcomes))
         return [outcomes[index] for index in range(len(loaded))]
 
-    def _attempt(
-        self, waveforms: Sequence[Waveform], word_timestamps: bool, on_error: OnError
-    ) -> Sequence[Outcome]:
-        """The results of one batch; if it fails and errors are returned, of one at a time."""
-        if on_error == "raise":
-            return self.transcribe_batch(waveforms, word_timestamps)
-        outcome = _caught(lambda: self.transcribe_batch(waveforms, word_timestamps))
-        if not isinstance(outcome, Exception):
-            return outcome
-        if len(waveforms) == 1:
-            return [outcome]
-        # Too large for the memory, or spoilt by one recording: the others are not to suffer.
-        return [self._attempt([each], word_timestamps, on_error)[0] for each in waveforms]
+    def _recognized(
+        self,
+        waveforms: Sequence[Waveform],
+        limits: Limits | None,
+        word_timestamps: bool,
+        on_error: OnError,
+        tell: Callable[[int], Any] = lambda n_done: None,
+    ) -> list[Outcome]:
+        """The results of recordings, in batches within the limits or else in one."""
+        raises = on_error == "raise"
+        batcher = self._batcher or Batcher()
+        futures = batcher.submit(
+            waveforms,
+            self.pass_of(word_timestamps),
+            priority=self._priority,
+            limits=limits,
+            fails_together=raises,
+        )
+        try:
+            batcher.wait(futures, tell, to_first_error=raises)
+            if raises:
+                for future in futures:
+                    if future.done():
+                        future.result()
+            return [_outcome(future) for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
 
-    def _result(
-        self, hypothesis: Hypothesis, seconds: float, frames: int, word_timestamps: bool
-    ) -> TranscriptionResult:
+
+@dataclass(frozen=True)
+class _Pass:
+    """A batch through nets and search; equal ones may share batches."""
+
+    backend: Backend
+    tokenizer: Tokenizer
+    search: Search
+    word_timestamps: bool
+
+    def __call__(self, waveforms: Sequence[Waveform]) -> list[TranscriptionResult]:
+        encoded = self.backend.encode(waveforms)
+        hypotheses = self.search.find(self.backend, encoded)
+        return [
+            self._result(hypothesis, len(waveform) / SAMPLE_RATE, int(frames))
+            for hypothesis, waveform, frames in zip(
+                hypotheses, waveforms, encoded.lengths, strict=True
+            )
+        ]
+
+    def _result(self, hypothesis: Hypothesis, seconds: float, frames: int) -> TranscriptionResult:
         """The text of a recording's tokens, with words if asked for."""
         words = None
-        if word_timestamps:
-            words = words_from_hypothesis(hypothesis, self._tokenizer, seconds / max(frames, 1))
+        if self.word_timestamps:
+            words = words_from_hypothesis(hypothesis, self.tokenizer, seconds / max(frames, 1))
         return TranscriptionResult(
-            self._tokenizer.decode(hypothesis.ids.tolist()),
+            self.tokenizer.decode(hypothesis.ids.tolist()),
             words=words,
             confidence=hypothesis.confidence,
             hypothesis=hypothesis,
         )
+
+
+def _outcome(future: Future[TranscriptionResult]) -> Outcome:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    assert isinstance(error, Exception)
+    return error
 
 
 def is_one_recording(sources: object) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from gigaam.audio import AudioSource, duration_s
 from gigaam.errors import AudioTooLongError, GigaAMError
 from gigaam.recognition.chunking import LONGEST_PASS_S
+from gigaam.recognition.scheduler import WINDOW_BATCHES
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchRunner", "Outcome"]
 
-_WINDOW_BATCHES = 8  # short recordings handed over at once: enough to sort them by length
 _LIMITS = (
     *("chunking", "max_duration", "min_duration", "strict_limit_duration", "new_chunk_threshold"),
 )
@@ -168,4 +168,4 @@ def _growing(items: Iterable[_Recording[KeyT]], first: int) -> Iterator[list[_Re
     remaining, size = iter(items), first
     while window := list(islice(remaining, size)):
         yield window
-        size = min(2 * size, _WINDOW_BATCHES * first)
+        size = min(2 * size, WINDOW_BATCHES * first)

@@ -216,8 +216,7 @@ class SpeechRecognition(ABC):
             word_timestamps: Whether segments hold their words, timed in the recording.
             batch_size: Sound per pass of the encoder, in chunks of 30 seconds.
             channels: "mix" recognises all channels as one; "split" each by itself, as for a call
-                with a speaker on each, and sets ``channel`` in the segments; an open file or a
-                pipe is then read into memory.
+                with a speaker on each, and sets ``channel`` in the segments.
             segments: "chunks", as the recording is cut, or "phrases", which end at pauses; by
                 default phrases if channels are split, to read as a dialogue, else chunks.
             max_pause: The pause that ends a phrase, seconds; by default 1.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gigaam.dataset.manifests import Utterance
 from gigaam.model import GigaAMASR
+from gigaam.recognition.scheduler import Item, Limits, Scheduler
 from gigaam.training.data import SpeechFiles
 
 
@@ -17,14 +18,12 @@ def transcribe_utterances(
 ) -> list[str]:
     """The text of each utterance, in their order."""
     texts = [""] * len(utterances)
-    order = sorted(range(len(utterances)), key=lambda i: utterances[i].n_samples)
     recognizer = model.recognizer()
+    waiting: Scheduler[int] = Scheduler(Limits(max_padded_s=batch_s))
+    waiting.add([Item(i, utterance.n_samples) for i, utterance in enumerate(utterances)])
     training = model.training
     model.eval()
-    while order:
-        longest_s = utterances[order[-1]].duration_s
-        batch = order[-max(1, int(batch_s / longest_s)) :]
-        del order[-len(batch) :]
+    while batch := [item.payload for item in waiting.take()]:
         results = recognizer.transcribe_batch([files.read(utterances[i]) for i in batch])
         for i, result in zip(batch, results, strict=True):
             texts[i] = str(result)

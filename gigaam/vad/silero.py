@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.audio import SAMPLE_RATE
 from gigaam.errors import MissingDependencyError
 from gigaam.vad.speech import (
     Region,
@@ -32,9 +33,9 @@ __all__ = ["SileroDetector", "find_model"]
 
 FRAME_SAMPLES = 512
 CONTEXT_SAMPLES = 64  # of the frame before, which the net sees in front of each frame
-# Frames of one run, 8.2 s. The blocks always begin at multiples of it, however the recording was
-# cut: rounding inside the net depends on their length. 64 frames take 1.7 times as long, 512 gain
-# nothing.
+# Frames of one run, 8.2 s, unless there is no time to wait for them. The blocks always begin at
+# multiples of it, however the recording was cut: rounding inside the net depends on their length.
+# 64 frames take 1.7 times as long, 512 gain nothing.
 BLOCK_FRAMES = 256
 THRESHOLD = 0.3
 
@@ -88,6 +89,15 @@ class SileroDetector:
         """A stream for one recording."""
         return _SileroStream(ProbabilityStream(self._net), self._options)
 
+    def prompt_stream(self, latency_s: float) -> SpeechStream:
+        """A stream for one recording whose frames are judged at least every ``latency_s``.
+
+        Shorter runs of the net cost more, and round otherwise: a frame at the very threshold may be
+        judged otherwise than by `stream`.
+        """
+        n_frames = min(max(int(latency_s * SAMPLE_RATE / FRAME_SAMPLES), 1), BLOCK_FRAMES)
+        return _SileroStream(ProbabilityStream(self._net, n_frames), self._options)
+
     def probabilities(self, waveform: Samples) -> NDArray[np.float32]:
         """The probability of speech in each frame, float32 ``[T]``, of samples ``[n]``."""
         stream = ProbabilityStream(self._net)
@@ -97,10 +107,11 @@ class SileroDetector:
 class ProbabilityStream:
     """Probabilities of a recording's frames, whole blocks of them at a time."""
 
-    def __init__(self, net: _Net) -> None:
+    def __init__(self, net: _Net, block_frames: int = BLOCK_FRAMES) -> None:
         self._net = net
+        self._block_frames = block_frames
         self._state = np.zeros((2, 1, 128), np.float32)
-        self._buffer = np.zeros(CONTEXT_SAMPLES + BLOCK_FRAMES * FRAME_SAMPLES, np.float32)
+        self._buffer = np.zeros(CONTEXT_SAMPLES + block_frames * FRAME_SAMPLES, np.float32)
         self._filled = 0
         self.n_samples = 0
 
@@ -108,7 +119,7 @@ class ProbabilityStream:
         """Probabilities of the frames that are complete, float32 ``[T]``."""
         samples = checked_block(block)
         found = [np.empty(0, np.float32)]
-        capacity = BLOCK_FRAMES * FRAME_SAMPLES
+        capacity = self._block_frames * FRAME_SAMPLES
         while samples.size:
             head, samples = np.split(samples, [capacity - self._filled])
             start = CONTEXT_SAMPLES + self._filled
@@ -116,7 +127,7 @@ class ProbabilityStream:
             self._filled += head.size
             self.n_samples += head.size
             if self._filled == capacity:
-                found.append(self._run(BLOCK_FRAMES))
+                found.append(self._run(self._block_frames))
         return np.concatenate(found)
 
     def finish(self) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,14 @@ from gigaam.errors import ArgumentError, AudioError
 
 __all__ = [
     "EverythingIsSpeech",
+    "PromptDetector",
     "Region",
     "RegionBuilder",
     "SpeechDetector",
     "SpeechStream",
     "Vad",
     "VadOptions",
+    "open_stream",
 ]
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -119,6 +121,21 @@ class SpeechDetector(Protocol):
 
     def stream(self) -> SpeechStream:
         """A stream for one recording."""
+
+
+@runtime_checkable
+class PromptDetector(SpeechDetector, Protocol):
+    """A detector that can be told not to wait for much sound before it looks at it."""
+
+    def prompt_stream(self, latency_s: float) -> SpeechStream:
+        """A stream for one recording that looks at its sound at least that often."""
+
+
+def open_stream(detector: SpeechDetector, latency_s: float | None = None) -> SpeechStream:
+    """A stream for one recording; with a latency, a prompt one if the detector can be prompt."""
+    if latency_s is not None and isinstance(detector, PromptDetector):
+        return detector.prompt_stream(latency_s)
+    return detector.stream()
 
 
 Vad: TypeAlias = Literal["auto", "silero", "pyannote", "none"] | SpeechDetector

@@ -163,10 +163,8 @@ def _compared(call: Callable[[Any], str], path: Path) -> str:
 
     Those with a name may do better than those without: some formats are known by it alone.
     """
-    named = [_outcome(call, path)]
-    if call is not _split:  # which reads a file into memory, and has no name for it then
-        with path.open("rb") as file:
-            named.append(_outcome(call, file))
+    with path.open("rb") as file:
+        named = [_outcome(call, path), _outcome(call, file)]
     content = path.read_bytes()
     nameless = [_outcome(call, content), _outcome(call, io.BytesIO(content))]
     for pair, what in ((named, "path and file"), (nameless, "bytes and BytesIO")):

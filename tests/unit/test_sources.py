@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gigaam.audio import iter_audio, read_audio
-from gigaam.audio.sources import open_source, repeatable
+from gigaam.audio import Recording, iter_audio, read_audio
+from gigaam.audio.sources import open_source
 from gigaam.errors import AudioError
 from tests.unit.test_audio import MONO, MONO_FLOATS, Pipe, encoded, wav
 
@@ -169,19 +169,19 @@ def test_what_cannot_be_read_keeps_its_name(tmp_path: Path) -> None:
     path = tmp_path / "call.flac"
     path.write_bytes(b"no recording" * 900)
     with path.open("rb") as file:
-        for source in (file, repeatable(file)):
+        for opened in (read_audio, lambda source: list(Recording(source).blocks_apart())):
             file.seek(0)
             with pytest.raises(AudioError, match=r"call\.flac"):
-                read_audio(source)
+                opened(file)
 
 
-def test_a_stream_that_is_kept_still_has_its_extension(tmp_path: Path) -> None:
+def test_a_file_object_has_its_extension(tmp_path: Path) -> None:
     """By which FFmpeg knows formats that have no header."""
     path = tmp_path / "call.g722"
     path.write_bytes(encoded("g722", "g722", MONO))
     with path.open("rb") as file:
-        kept = repeatable(file)
-    np.testing.assert_array_equal(read_audio(kept), read_audio(path))
+        (blocks,) = zip(*Recording(file).blocks_apart(), strict=True)
+    np.testing.assert_array_equal(np.concatenate(blocks), read_audio(path))
 
 
 def test_blocks_before_an_error_are_given() -> None:
@@ -214,10 +214,11 @@ def test_ctrl_c_while_reading(moment: int) -> None:
 
 
 @posix
-def test_a_socket_for_standard_input_is_read_whole_for_its_channels(example: Path) -> None:
+def test_a_socket_for_standard_input_gives_all_of_its_channels(example: Path) -> None:
     code = (
-        "from gigaam.audio.sources import repeatable; import sys;"
-        "sys.stdout.write(str(len(repeatable('/dev/stdin'))))"
+        "from gigaam.audio import Recording; import sys;"
+        "blocks = Recording('/dev/stdin').blocks_apart();"
+        "sys.stdout.write(str(sum(len(row) for row, in blocks)))"
     )
     ours, theirs = socket.socketpair()
     with (
@@ -230,4 +231,4 @@ def test_a_socket_for_standard_input_is_read_whole_for_its_channels(example: Pat
         ours.sendall(example.read_bytes())
         ours.shutdown(socket.SHUT_WR)
         output, _ = process.communicate(timeout=60)
-    assert output == str(example.stat().st_size)
+    assert output == str(len(read_audio(example)))
