@@ -164,8 +164,8 @@ def _checked_size(block_s: float, sample_rate: int) -> tuple[int, int]:
     return round(block_s * rate), rate
 
 
-def _as_rows(chunks: Iterable[Samples]) -> Iterator[Sequence[Samples]]:
-    return ((chunk,) for chunk in chunks)
+def _as_rows(chunks: Iterable[Samples]) -> Iterator[tuple[Samples]]:
+    return zip(chunks, strict=True)
 
 
 def _only_row(blocks: Iterator[list[Waveform]]) -> Iterator[Waveform]:
@@ -193,6 +193,11 @@ def _blocks(
     for rows in chunks:
         scale = _INT16_SCALE if rows[0].dtype == np.int16 else np.float32(1)
         start, length = 0, rows[0].size
+        if filled + length < size:  # as most do
+            for block, row in zip(blocks, rows, strict=True):
+                np.multiply(row, scale, out=block[filled : filled + length])
+            filled += length
+            continue
         while start < length:
             end = min(length, start + size - filled)
             for block, row in zip(blocks, rows, strict=True):

@@ -168,8 +168,8 @@ def converted(
     queue_s: float = math.inf,
 ) -> Iterator[NDArray[Any]]:
     """Mono chunks ``[n]`` of all channels or one, from frames that may change their format."""
-    for (chunk,) in converted_apart(frames, sample_rate, sample_fmt, [channel], queue_s):
-        yield chunk
+    for (chunks,) in _conversions(frames, sample_rate, sample_fmt, [channel], queue_s):
+        yield from chunks
 
 
 def converted_apart(
@@ -188,15 +188,31 @@ def converted_apart(
         channels: Those to be heard, each by itself; None is their mix.
         queue_s: How much may be held back to be converted at once, in seconds.
     """
+    for each in _conversions(frames, sample_rate, sample_fmt, channels, queue_s):
+        yield from zip(*each, strict=True)
+
+
+def _conversions(
+    frames: Iterable[AudioFrame],
+    sample_rate: int,
+    sample_fmt: str,
+    channels: Sequence[int | None],
+    queue_s: float,
+) -> Iterator[list[list[NDArray[Any]]]]:
+    """The chunks of each channel whenever there are some."""
     resamplers: list[_Resampler] = []
     current: tuple[str, int, str] | None = None
     for frame in frames:
         form = (frame.format.name, frame.sample_rate, frame.layout.name)
         if form != current:
-            yield from zip(*(each.flush() for each in resamplers), strict=True)
+            if resamplers:
+                yield [each.flush() for each in resamplers]
             resamplers = [
                 _Resampler(frame, sample_rate, sample_fmt, channel, queue_s) for channel in channels
             ]
             current = form
-        yield from zip(*(each.push(frame) for each in resamplers), strict=True)
-    yield from zip(*(each.flush() for each in resamplers), strict=True)
+        chunks = [each.push(frame) for each in resamplers]
+        if chunks[0]:
+            yield chunks
+    if resamplers:
+        yield [each.flush() for each in resamplers]
