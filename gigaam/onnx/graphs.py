@@ -30,7 +30,7 @@ from gigaam.encoder import (
     StridingSubsampling,
 )
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
-from gigaam.onnx.precision import DType, full_range, quantize
+from gigaam.onnx.precision import DType, QuantizedLinear, full_range, quantize
 
 MASKED = 60_000.0
 """Taken from the scores of padding: more than any score, less than float16 ends at."""
@@ -327,39 +327,63 @@ class EmoGraph(nn.Module):
 
 
 class CellGraph(nn.Module):
-    """A step of an LSTM layer: inputs and states [B, P] → new states."""
+    """A step of an LSTM layer: what comes of its input, states [B, P] → new states.
 
-    def __init__(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> None:
+    Gates lie as input, forget, output, cell: three are sigmoids, taken at once.
+    """
+
+    def __init__(self, w_hh: Tensor) -> None:
         super().__init__()
-        self.of_input, self.of_state = _linear(w_ih, b_ih + b_hh), _linear(w_hh, None)
+        self.of_state = _linear(w_hh, None)
 
-    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, P] each → h and c [B, P]."""
-        i, f, g, o = (self.of_input(x) + self.of_state(h)).chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
+    def forward(self, of_input: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, 4P], [B, P], [B, P] → h and c [B, P]."""
+        width = h.size(-1)
+        gates, g = (of_input + self.of_state(h)).split([3 * width, width], dim=-1)
+        i, f, o = gates.sigmoid().chunk(3, dim=-1)
+        c = f * c + i * g.tanh()
+        return o * c.tanh(), c
+
+
+def _gates_sorted(weight: Tensor) -> Tensor:
+    """Rows [4P, …] of torch's order, input, forget, cell, output, in that of `CellGraph`."""
+    i, f, g, o = weight.chunk(4)
+    return torch.cat([i, f, o, g])
 
 
 class DecoderGraph(nn.Module):
-    """One step of the predictor: labels [B, 1], states [layers, B, P] → [B, 1, P], new states."""
+    """One step of the predictor: labels [B, 1], states [layers, B, P] → [B, 1, P], new states.
+
+    What the first layer makes of its input depends on the label alone, so it is a table.
+    """
 
     def __init__(self, decoder: RNNTDecoder, dtype: DType) -> None:
         super().__init__()
-        self.embed = decoder.embed
-        self.cells = nn.ModuleList(CellGraph(*weights) for weights in decoder.lstm.all_weights)
+        inputs, cells = [], []
+        for w_ih, w_hh, b_ih, b_hh in decoder.lstm.all_weights:
+            inputs.append(_linear(_gates_sorted(w_ih), _gates_sorted(b_ih + b_hh)))
+            cells.append(CellGraph(_gates_sorted(w_hh)))
+        self.cells, self.inputs = nn.ModuleList(cells), nn.ModuleList(inputs[1:])
+        embedded = decoder.embed.weight.clone()
+        embedded[-1] = 0.0  # blank
         if dtype == "int8":
+            table = QuantizedLinear(inputs[0], full_range()).of_rows(embedded)
             quantize(self.cells, full_range())
+            quantize(self.inputs, full_range())
+        else:
+            table = inputs[0](embedded)
+        self.of_label = nn.Embedding.from_pretrained(table)
 
     def forward(self, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """int64 [B, 1] and states [layers, B, P] → [B, 1, P] and new states."""
-        blank = self.embed.num_embeddings - 1
-        inputs = (self.embed(x) * (x != blank)[..., None].to(hi.dtype))[:, 0]
-        states = []
+        of_input = self.of_label(x.squeeze(1))
+        states: list[tuple[Tensor, Tensor]] = []
         for layer, cell in enumerate(self.cells):
-            states.append(cell(inputs, hi[layer], ci[layer]))
-            inputs = states[-1][0]
+            if layer > 0:
+                of_input = self.inputs[layer - 1](states[-1][0])
+            states.append(cell(of_input, hi[layer], ci[layer]))
         ho, co = (torch.stack(each) for each in zip(*states, strict=True))
-        return inputs[:, None], ho, co
+        return states[-1][0][:, None], ho, co
 
 
 class JointGraph(nn.Module):
