@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from gigaam.store.schema import (
 )
 
 Kind = Literal["ctc", "rnnt", "emo", "ssl"]
+DType = Literal["float32", "float16", "int8"]
+"""Of an export. The inputs and outputs of its graphs are float32 in all of them."""
 
 ENCODER_INPUTS = ("audio_signal", "length")
 """Log-mel features float32 [B, F, T] and the frames of each, int64 [B]; also of ssl."""
@@ -60,6 +62,7 @@ _RULES: Mapping[str, Rule] = {
     "hop_length": HOP,
     "n_fft": N_FFT,
     "center": Choice((True, False)),
+    "dtype": Choice(("", *get_args(DType))),
     "vocabulary": Maybe(Texts(MOST_TOKENS)),
     "emotions": Texts(MOST_EMOTIONS),
 }
@@ -102,6 +105,7 @@ class GraphMetadata:
         layers: LSTM layers of the predictor, of transducers.
         width: Its width.
         emotions: Names of the classes, of emotion models.
+        dtype: Precision of the layers; empty in exports of before it was told.
     """
 
     kind: Kind
@@ -113,6 +117,7 @@ class GraphMetadata:
     layers: int = 0
     width: int = 0
     emotions: Sequence[str] = ()
+    dtype: DType | Literal[""] = ""
 
     def build_tokenizer(self) -> CharTokenizer | SentencePieceTokenizer:
         """What spells the tokens."""
@@ -138,6 +143,7 @@ class GraphMetadata:
             "layers": str(self.layers),
             "width": str(self.width),
             "emotions": json.dumps(list(self.emotions), ensure_ascii=False),
+            "dtype": self.dtype,
         }
         if self.vocabulary is not None:
             fields["vocabulary"] = json.dumps(list(self.vocabulary), ensure_ascii=False)
@@ -173,6 +179,7 @@ class GraphMetadata:
                 layers=numbers["layers"],
                 width=numbers["width"],
                 emotions=json.loads(fields["emotions"]),
+                dtype=fields.get("dtype", ""),
             )
         except (KeyError, ValueError, RecursionError) as error:
             raise CheckpointError(
@@ -211,7 +218,7 @@ class _Fields:
     def __getitem__(self, name: str) -> Any:
         return self._strings[_PREFIX + name]
 
-    def get(self, name: str, default: str) -> str:
+    def get(self, name: str, default: str) -> Any:
         return self._strings.get(_PREFIX + name, default)
 
 

@@ -74,7 +74,7 @@ class Exported:
 
     def onnx_asr(self, directory: Path) -> Any:
         if self.name == "tiny_rnnt":  # its predictor has to be widened, which is more than renaming
-            export(self.model, directory, self.name, layout="onnx-asr")
+            export(self.model, directory, layout="onnx-asr", name=self.name)
             path = directory
         else:
             path = self.for_engine("onnx-asr", directory)
