@@ -35,7 +35,8 @@ from gigaam.model import GigaAMASR
 from gigaam.onnx import metadata
 from gigaam.onnx.export import describe
 from gigaam.onnx.layouts import arrange, onnx_asr_name
-from gigaam.onnx.runtime import OnnxASR, from_sessions, open_session
+from gigaam.onnx.runtime import OnnxASR, from_sessions
+from gigaam.onnx.sessions import open_session
 from gigaam.store.configs import builtin_config
 
 TUNED_ON_S = 20

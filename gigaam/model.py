@@ -197,15 +197,15 @@ class GigaAM(nn.Module, ModelNames):
 
         Args:
             dir_path: Made if missing.
-            dtype: Precision of the encoder's layers, by its name or torch's: "int8" is the fastest
-                on CPUs, "float16" is for GPUs.
+            dtype: Precision of the layers, by its name or torch's: "int8" is the fastest on CPUs,
+                "float16", which changes the encoder alone, is for GPUs.
             external_data: Whether weights lie beside the graphs; by default if they are over
                 1.5 GB.
             layout: Whose files: the published package's, or those that another engine opens.
         """
         from gigaam.onnx.export import export  # onnx is slow to import
 
-        export(self, dir_path, external_data=external_data, dtype=dtype, layout=layout)
+        export(self, dir_path, dtype, external_data, layout)
 
     def _tokenizer_model(self) -> bytes | None:
         """The serialized SentencePiece model, for models that have one."""

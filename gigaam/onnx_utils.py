@@ -18,7 +18,7 @@ from gigaam.audio import SAMPLE_RATE, AudioSource
 from gigaam.errors import ArgumentError, CheckpointError, MissingDependencyError
 from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.runtime import OnnxASR, OnnxEmo, OnnxEncoder, from_sessions
-from gigaam.onnx.runtime import open_sessions as _open_sessions
+from gigaam.onnx.sessions import open_sessions as _open_sessions
 from gigaam.published.recordings import Recordings, entries
 from gigaam.store import registry
 from gigaam.store.config_files import parse_yaml

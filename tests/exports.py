@@ -24,6 +24,6 @@ def export_once(factory: pytest.TempPathFactory, key: str, model: GigaAM) -> Pat
         if not directory.with_suffix(".done").exists():
             from gigaam.onnx.export import export
 
-            export(model, directory, key)
+            export(model, directory, name=key)
             directory.with_suffix(".done").touch()
     return directory

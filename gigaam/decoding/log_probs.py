@@ -48,7 +48,9 @@ class ArrayLogProbs:
     def best(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The most probable class and its log-probability, [...] each."""
         labels = self._values.argmax(axis=-1)
-        return labels, self._at(labels[..., None])[..., 0]
+        # What `_at` does, without its checks, which take longer than the search's other steps.
+        rows = np.arange(0, self._values.size, self.classes).reshape(labels.shape)
+        return labels, self._values.take(rows + labels)
 
     def top(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The ``k`` most probable classes and their log-probabilities, [..., k], best first."""

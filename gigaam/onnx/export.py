@@ -9,9 +9,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +23,11 @@ from gigaam.decoder import RNNTHead
 from gigaam.decoding import RNNTGreedyDecoding
 from gigaam.errors import ArgumentError, ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
-from gigaam.onnx import metadata
-from gigaam.onnx.engine import onnxruntime
-from gigaam.onnx.graphs import DecoderGraph, EmoGraph, JointGraph, encoder_graph
 from gigaam.onnx.layouts import ONNX_ASR_PREDICTOR, Layout, arrange, check_layout
 from gigaam.onnx.metadata import FrontEnd, GraphMetadata
+from gigaam.onnx.parts import Part, Trial, parts_of
 from gigaam.onnx.precision import DType
+from gigaam.onnx.sessions import open_session
 from gigaam.onnx.widening import widened
 from gigaam.shielding import defaults_aside, without_autocast
 
@@ -48,68 +45,26 @@ LENIENCY: dict[DType, float] = {"float32": 1.0, "float16": 50.0, "int8": 500.0}
 OPSET = 23
 """The first one with rotary embeddings and attention."""
 
-_DYNAMIC = torch.export.Dim.DYNAMIC
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Inputs of a graph, and what the model makes of them."""
-
-    inputs: tuple[Tensor, ...]
-    wanted: tuple[Tensor, ...]
-
-    @classmethod
-    def of(cls, compute: Callable[..., Any], *inputs: Tensor) -> Trial:
-        """What ``compute`` gives."""
-        with torch.inference_mode():
-            wanted = compute(*inputs)
-        return cls(inputs, wanted if isinstance(wanted, tuple) else (wanted,))
-
-
-@dataclass(frozen=True)
-class _Graph:
-    """A graph to be exported.
-
-    Attributes:
-        suffix: Of its file's name.
-        module: Computes it.
-        inputs: Names of its inputs.
-        outputs: Names of its outputs.
-        example: Inputs, for tracing.
-        dynamic: Axes of each input that may have any length.
-        trials: What to compare on.
-        time_axis: Of the first output, of which the frames count that the second one tells.
-    """
-
-    suffix: str
-    module: nn.Module
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    example: tuple[Tensor, ...]
-    dynamic: tuple[Mapping[int, Any], ...]
-    trials: Sequence[Trial]
-    time_axis: int | None = None
-
 
 def export(
     model: GigaAM,
-    dir_path: str | os.PathLike[str],
-    name: str | None = None,
-    external_data: bool | None = None,
+    dir_path: str | os.PathLike[str] = ".",
     dtype: DType | torch.dtype = "float32",
+    external_data: bool | None = None,
     layout: Layout = "gigaam",
+    name: str | None = None,
 ) -> list[Path]:
     """The files of a model's graphs and config, written whole or not at all.
 
     Args:
         model: Left as it is.
         dir_path: Made if missing.
-        name: Begins the files' names; the model's own by default.
+        dtype: Precision of the layers, by its name or torch's: "int8" is the fastest on CPUs,
+            "float16", which changes the encoder alone, is for GPUs; see `gigaam.onnx.precision`.
         external_data: Whether weights lie beside the graphs; by default if they are over 1.5 GB.
-        dtype: Precision of the encoder's layers, by its name or torch's; see
-            `gigaam.onnx.precision`.
         layout: Whose files: the published package's, or those that another engine opens; see
             `gigaam.onnx.layouts`.
+        name: Begins the files' names; the model's own by default.
 
     Raises:
         ArgumentError: There is no such precision or layout, or its engine cannot open such a model.
@@ -122,16 +77,16 @@ def export(
     directory.mkdir(parents=True, exist_ok=True)
     cpu = torch.device("cpu")
     with defaults_aside(cpu), without_autocast(cpu):
-        return _export(model, directory, name, external_data, dtype, layout)
+        return _export(model, directory, dtype, external_data, layout, name)
 
 
 def _export(
     model: GigaAM,
     directory: Path,
-    name: str,
-    external_data: bool | None,
     dtype: DType,
+    external_data: bool | None,
     layout: Layout,
+    name: str,
 ) -> list[Path]:
     """See `export`."""
     clone = copy.deepcopy(model).to("cpu", torch.float32).eval()
@@ -139,18 +94,19 @@ def _export(
         parameter.requires_grad_(False)
     if layout == "onnx-asr":
         _widen_predictor(clone)
-    described = describe(clone, name)
-    check_layout(described, layout)
+    metadata = describe(clone, name, dtype)
+    check_layout(metadata, layout)
+    parts = parts_of(clone)  # with the trials of all: building a graph uses up weights
     with tempfile.TemporaryDirectory(prefix=".export-", dir=directory) as scratch:
         folder = Path(scratch)
-        for graph in _graphs(clone, dtype):
-            path = folder / f"{name}{graph.suffix}.onnx"
-            _write(graph, path, described, external_data)
-            check(path, graph.trials, graph.time_axis, TOLERANCE * LENIENCY[dtype])
+        for part in parts:
+            path = folder / f"{name}{part.suffix}.onnx"
+            _write(part, part.build(dtype).eval(), path, metadata, external_data)
+            check(path, part.trials, part.time_axis, TOLERANCE * LENIENCY[dtype])
         config = OmegaConf.to_container(model.cfg)
         text = yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-        arrange(folder, name, described, layout)
+        arrange(folder, name, metadata, layout)
         written = sorted(folder.iterdir())
         for path in written:
             os.replace(path, directory / path.name)
@@ -173,7 +129,7 @@ def _widen_predictor(model: GigaAM) -> None:
             model.head = widened(model.head, width).eval()
 
 
-def describe(model: GigaAM, name: str) -> GraphMetadata:
+def describe(model: GigaAM, name: str, dtype: DType = "float32") -> GraphMetadata:
     """What the graphs of a model say about it."""
     preprocessor = model.preprocessor
     front_end = FrontEnd(
@@ -184,124 +140,36 @@ def describe(model: GigaAM, name: str) -> GraphMetadata:
         window=preprocessor.window.float().numpy(),
         mel_matrix=preprocessor.mel_matrix.float().numpy(),
     )
+    shared: dict[str, Any] = {"name": name, "front_end": front_end, "dtype": dtype}
     if isinstance(model, GigaAMEmo):
-        return GraphMetadata("emo", name, front_end, emotions=model.id2name)
+        return GraphMetadata("emo", emotions=model.id2name, **shared)
     if not isinstance(model, GigaAMASR):
-        return GraphMetadata("ssl", name, front_end)
+        return GraphMetadata("ssl", **shared)
     tokenizer = model.decoding.tokenizer
-    serialized = tokenizer.serialized
-    spelling: dict[str, Any] = {"tokenizer": serialized}
-    if serialized is None:
-        spelling = {"vocabulary": tokenizer.pieces}
+    shared["tokenizer"] = tokenizer.serialized
+    if tokenizer.serialized is None:
+        shared["vocabulary"] = tokenizer.pieces
     if not isinstance(model.head, RNNTHead):
-        return GraphMetadata("ctc", name, front_end, **spelling)
+        return GraphMetadata("ctc", **shared)
     assert isinstance(model.decoding, RNNTGreedyDecoding)
     predictor = model.head.decoder
     return GraphMetadata(
         "rnnt",
-        name,
-        front_end,
-        **spelling,
+        **shared,
         max_symbols=model.decoding.max_symbols_per_step,
         layers=predictor.lstm.num_layers,
         width=predictor.pred_hidden,
     )
 
 
-def _graphs(model: GigaAM, dtype: DType) -> Iterator[_Graph]:
-    """The graphs of a model, under the names that published exports have."""
-    mels = model.preprocessor.mel_matrix.size(1)
-    trials = [
-        Trial.of(partial(_encode, model), *_features(mels, lengths))
-        for lengths in ([523], [97, 411, 16, 250, 333])
-    ]
-    module = encoder_graph(model, dtype).eval()
-    headed = isinstance(model, GigaAMEmo) or (
-        isinstance(model, GigaAMASR) and not isinstance(model.head, RNNTHead)
-    )
-    outputs: Sequence[str] = metadata.ENCODER_OUTPUTS
-    if headed:
-        outputs = metadata.EMO_OUTPUTS if isinstance(module, EmoGraph) else metadata.CTC_OUTPUTS
-    time_axis = None if isinstance(module, EmoGraph) else 1 if headed else 2
-    yield _Graph(
-        "" if headed else "_encoder",
-        module,
-        metadata.HEADED_INPUTS if headed else metadata.ENCODER_INPUTS,
-        outputs,
-        _features(mels, [310, 200, 77]),
-        ({0: _DYNAMIC, 2: _DYNAMIC}, {0: _DYNAMIC}),
-        trials,
-        time_axis,
-    )
-    if not headed and isinstance(model, GigaAMASR):
-        assert isinstance(model.head, RNNTHead)
-        yield from _transducer_graphs(model.head, dtype)
-
-
-def _encode(model: GigaAM, features: Tensor, lengths: Tensor) -> Any:
-    """What the model's first graph is to give."""
-    encoded, lengths = model.encoder(features, lengths)
-    if isinstance(model, GigaAMEmo):
-        return model.classify(encoded, lengths)
-    if isinstance(model, GigaAMASR) and not isinstance(model.head, RNNTHead):
-        return model.head(encoded), lengths
-    return encoded, lengths
-
-
-def _transducer_graphs(head: RNNTHead, dtype: DType) -> Iterator[_Graph]:
-    layers, width = head.decoder.lstm.num_layers, head.decoder.pred_hidden
-    classes = head.decoder.embed.num_embeddings
-
-    def step(batch: int) -> tuple[Tensor, ...]:
-        states = torch.randn(2, layers, batch, width)
-        return torch.randint(classes, (batch, 1)), states[0], states[1]
-
-    def pair(batch: int, frames: int, labels: int) -> tuple[Tensor, ...]:
-        encoded = torch.randn(batch, head.joint.enc.in_features, frames)
-        return encoded, torch.randn(batch, width, labels)
-
-    start = torch.full((1, 1), classes - 1), *torch.zeros(2, layers, 1, width)
-    steps = [Trial.of(partial(_predict, head), *each) for each in (start, step(1), step(5))]
-    pairs = [Trial.of(head.joint, *pair(*each)) for each in ((1, 1, 1), (5, 6, 1))]
-    yield _Graph(
-        "_decoder",
-        DecoderGraph(head.decoder, dtype).eval(),
-        metadata.DECODER_INPUTS,
-        metadata.DECODER_OUTPUTS,
-        step(3),
-        ({0: _DYNAMIC}, {1: _DYNAMIC}, {1: _DYNAMIC}),
-        steps,
-    )
-    yield _Graph(
-        "_joint",
-        JointGraph(head.joint, dtype).eval(),
-        metadata.JOINT_INPUTS,
-        metadata.JOINT_OUTPUTS,
-        pair(3, 7, 2),
-        ({0: _DYNAMIC, 2: _DYNAMIC}, {0: _DYNAMIC, 2: _DYNAMIC}),
-        pairs,
-    )
-
-
-def _predict(head: RNNTHead, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor, ...]:
-    """What the graph of the predictor is to give: after a blank, what follows a zero vector."""
-    embedded = head.decoder.embed(x)[:, 0]
-    embedded = embedded.masked_fill(x == head.decoder.embed.num_embeddings - 1, 0.0)
-    ho, co = head.decoder.step(embedded, hi, ci)
-    return ho[-1][:, None], ho, co
-
-
-def _features(mels: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Random features of the usual level, and their lengths."""
-    return torch.randn(len(lengths), mels, max(lengths)) * 4 - 8, torch.tensor(lengths)
-
-
-def _write(graph: _Graph, path: Path, described: GraphMetadata, external_data: bool | None) -> None:
-    program = traced(graph.module, graph.example, graph.dynamic, graph.inputs, graph.outputs)
-    for name, value in described.to_strings().items():
+def _write(
+    part: Part, module: nn.Module, path: Path, metadata: GraphMetadata, external_data: bool | None
+) -> None:
+    program = traced(module, part.example, part.dynamic, part.inputs, part.outputs)
+    for name, value in metadata.to_strings().items():
         program.model.metadata_props[name] = value
     if external_data is None:
-        size = sum(p.numel() * p.element_size() for p in graph.module.parameters())
+        size = sum(p.numel() * p.element_size() for p in module.parameters())
         external_data = size > EXTERNAL_DATA_BYTES
     program.save(str(path), external_data=external_data)
 
@@ -366,9 +234,7 @@ def check(path: Path, trials: Sequence[Trial], time_axis: int | None, tolerance:
     Raises:
         ExportError: They differ.
     """
-    session = onnxruntime.InferenceSession(
-        path, providers=["CPUExecutionProvider"], enable_fallback=False
-    )
+    session = open_session(path)
     names = [each.name for each in session.get_inputs()]
     for trial in trials:
         fed = {name: tensor.numpy() for name, tensor in zip(names, trial.inputs, strict=True)}

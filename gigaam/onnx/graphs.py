@@ -1,7 +1,8 @@
 """Models as plain functions of tensors, for the exporter: no branches, no stored tables.
 
-They use the modules of a copy of the model. Shapes: B batch, F mel bands, T frames of features,
-T' frames of encodings, D model width, P predictor width, U labels, V classes.
+They use up the parts they are made of, which belong to a copy of the model: float16 and int8 change
+weights. Shapes: B batch, F mel bands, T frames of features,
+T' frames of encodings, D model width, V classes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gigaam.attention import (
     RotaryAttention,
     RotaryPositions,
 )
-from gigaam.decoder import CTCHead, RNNTDecoder, RNNTHead, RNNTJoint
+from gigaam.decoder import CTCHead
 from gigaam.encoder import (
     ConformerEncoder,
     ConformerLayer,
@@ -29,8 +30,7 @@ from gigaam.encoder import (
     FeedForward,
     StridingSubsampling,
 )
-from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
-from gigaam.onnx.precision import DType, full_range, quantize
+from gigaam.onnx.precision import DType, full_range, linear, quantize
 
 MASKED = 60_000.0
 """Taken from the scores of padding: more than any score, less than float16 ends at."""
@@ -98,22 +98,13 @@ def _distance_embeddings(positions: RelativePositions, x: Tensor) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1).to(x.dtype)
 
 
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    """A linear layer of these weights [out, in]."""
-    linear = nn.Linear(weight.size(1), weight.size(0), bias=bias is not None, device="meta")
-    linear.weight = nn.Parameter(weight, requires_grad=False)
-    if bias is not None:
-        linear.bias = nn.Parameter(bias, requires_grad=False)
-    return linear
-
-
 class FeedForwardGraph(nn.Module):
     """What a feed-forward layer gives, times a factor: [B, T', D] → the same."""
 
     def __init__(self, layer: FeedForward, factor: float) -> None:
         super().__init__()
         self.linear1 = layer.linear1
-        self.linear2 = _linear(factor * layer.linear2.weight, factor * layer.linear2.bias)
+        self.linear2 = linear(factor * layer.linear2.weight, factor * layer.linear2.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T', D] → [B, T', D]."""
@@ -128,7 +119,7 @@ class RotaryAttentionGraph(nn.Module):
         super().__init__()
         self.n_heads = attention.n_heads
         q, k = attention.linear_q, attention.linear_k
-        self.linear_qk = _linear(torch.cat([q.weight, k.weight]), torch.cat([q.bias, k.bias]))
+        self.linear_qk = linear(torch.cat([q.weight, k.weight]), torch.cat([q.bias, k.bias]))
         self.linear_v, self.linear_out = attention.linear_v, attention.linear_out
 
     def forward(self, x: Tensor, positions: tuple[Tensor, ...], padding: Padding) -> Tensor:
@@ -193,8 +184,8 @@ class ConvolutionGraph(nn.Module):
     def __init__(self, module: ConvolutionModule) -> None:
         super().__init__()
         first, second = module.pointwise_conv1, module.pointwise_conv2
-        self.pointwise1 = _linear(first.weight[..., 0], first.bias)
-        self.pointwise2 = _linear(second.weight[..., 0], second.bias)
+        self.pointwise1 = linear(first.weight[..., 0], first.bias)
+        self.pointwise2 = linear(second.weight[..., 0], second.bias)
         self.depthwise = module.depthwise_conv
         self.norm: nn.Module = nn.Identity()
         if isinstance(module.batch_norm, nn.BatchNorm1d):
@@ -299,10 +290,9 @@ class EncoderGraph(nn.Module):
 class CTCGraph(nn.Module):
     """Features and lengths → log-probabilities [B, T', V] and lengths int32 [B]."""
 
-    def __init__(self, model: GigaAMASR, dtype: DType) -> None:
+    def __init__(self, encoder: ConformerEncoder, head: CTCHead, dtype: DType) -> None:
         super().__init__()
-        assert isinstance(model.head, CTCHead)
-        self.encoder, self.head = EncoderGraph(model.encoder, dtype), model.head
+        self.encoder, self.head = EncoderGraph(encoder, dtype), head
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, F, T] and int64 [B] → [B, T', V] and int32 [B]."""
@@ -313,9 +303,9 @@ class CTCGraph(nn.Module):
 class EmoGraph(nn.Module):
     """Features and lengths → probabilities [B, emotions]."""
 
-    def __init__(self, model: GigaAMEmo, dtype: DType) -> None:
+    def __init__(self, encoder: ConformerEncoder, head: nn.Linear, dtype: DType) -> None:
         super().__init__()
-        self.encoder, self.head = EncoderGraph(model.encoder, dtype), model.head
+        self.encoder, self.head = EncoderGraph(encoder, dtype), head
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """[B, F, T] and int64 [B] → [B, emotions]."""
@@ -324,71 +314,3 @@ class EmoGraph(nn.Module):
         mean = (encoded * own[:, None]).sum(-1) / lengths[:, None]
         probabilities: Tensor = self.head(mean).softmax(-1)
         return probabilities
-
-
-class CellGraph(nn.Module):
-    """A step of an LSTM layer: inputs and states [B, P] → new states."""
-
-    def __init__(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> None:
-        super().__init__()
-        self.of_input, self.of_state = _linear(w_ih, b_ih + b_hh), _linear(w_hh, None)
-
-    def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, P] each → h and c [B, P]."""
-        i, f, g, o = (self.of_input(x) + self.of_state(h)).chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
-
-
-class DecoderGraph(nn.Module):
-    """One step of the predictor: labels [B, 1], states [layers, B, P] → [B, 1, P], new states."""
-
-    def __init__(self, decoder: RNNTDecoder, dtype: DType) -> None:
-        super().__init__()
-        self.embed = decoder.embed
-        self.cells = nn.ModuleList(CellGraph(*weights) for weights in decoder.lstm.all_weights)
-        if dtype == "int8":
-            quantize(self.cells, full_range())
-
-    def forward(self, x: Tensor, hi: Tensor, ci: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """int64 [B, 1] and states [layers, B, P] → [B, 1, P] and new states."""
-        blank = self.embed.num_embeddings - 1
-        inputs = (self.embed(x) * (x != blank)[..., None].to(hi.dtype))[:, 0]
-        states = []
-        for layer, cell in enumerate(self.cells):
-            states.append(cell(inputs, hi[layer], ci[layer]))
-            inputs = states[-1][0]
-        ho, co = (torch.stack(each) for each in zip(*states, strict=True))
-        return inputs[:, None], ho, co
-
-
-class JointGraph(nn.Module):
-    """Encodings [B, D, T'], predictions [B, P, U] → log-probabilities [B, T', U, V]."""
-
-    def __init__(self, joint: RNNTJoint, dtype: DType) -> None:
-        super().__init__()
-        self.projections = nn.ModuleList([joint.enc, joint.pred])
-        self.joint_net = joint.joint_net
-        if dtype == "int8":
-            quantize(self.projections, full_range())
-
-    def forward(self, enc: Tensor, dec: Tensor) -> Tensor:
-        """[B, D, T'] and [B, P, U] → [B, T', U, V]."""
-        encode, predict = self.projections
-        encoded, predicted = encode(enc.transpose(1, 2)), predict(dec.transpose(1, 2))
-        log_probs: Tensor = self.joint_net(encoded[:, :, None] + predicted[:, None]).log_softmax(-1)
-        return log_probs
-
-
-def encoder_graph(model: GigaAM, dtype: DType) -> nn.Module:
-    """The graph that starts from features: with the head where it is part of it.
-
-    Args:
-        model: The model, whose encoder is used up: float16 and int8 change its weights.
-        dtype: Precision of the encoder's layers.
-    """
-    if isinstance(model, GigaAMEmo):
-        return EmoGraph(model, dtype)
-    if isinstance(model, GigaAMASR) and not isinstance(model.head, RNNTHead):
-        return CTCGraph(model, dtype)
-    return EncoderGraph(model.encoder, dtype)

@@ -39,11 +39,11 @@ _STATEFUL = {"hi": "h.1", "ci": "c.1", "ho": "h", "co": "c"}
 """Our names of a predictor's states, and those of the first published exports."""
 
 
-def check_layout(described: GraphMetadata, layout: Layout) -> None:
+def check_layout(metadata: GraphMetadata, layout: Layout) -> None:
     """Sees to it that an engine can open a model, before it is exported.
 
     Args:
-        described: What the model is.
+        metadata: What the model is.
         layout: Whose layout.
 
     Raises:
@@ -53,115 +53,115 @@ def check_layout(described: GraphMetadata, layout: Layout) -> None:
         raise ArgumentError(f"layout {layout!r} is not one of {', '.join(get_args(Layout))}")
     if layout == "gigaam":
         return
-    if described.kind not in registry.RECOGNITION_TASKS:
-        raise ArgumentError(f"{layout} opens speech recognisers; {described.name} is none")
-    front_end = described.front_end
+    if metadata.kind not in registry.RECOGNITION_TASKS:
+        raise ArgumentError(f"{layout} opens speech recognisers; {metadata.name} is none")
+    front_end = metadata.front_end
     known = {(True, 400, 160, 64), (False, 320, 160, 64)}
     bands = front_end.mel_matrix.shape[1]
     if (front_end.center, front_end.n_fft, front_end.hop_length, bands) not in known:
         raise ArgumentError(
-            f"{layout} has no front-end for {described.name}: it knows windows of 400 samples, "
+            f"{layout} has no front-end for {metadata.name}: it knows windows of 400 samples, "
             "centred, and of 320, not centred, every 160 samples, and 64 mel bands"
         )
-    predictor = (described.layers, described.width)
-    if (layout, described.kind) == ("onnx-asr", "rnnt") and predictor != ONNX_ASR_PREDICTOR:
+    predictor = (metadata.layers, metadata.width)
+    if (layout, metadata.kind) == ("onnx-asr", "rnnt") and predictor != ONNX_ASR_PREDICTOR:
         raise ArgumentError(
             "onnx-asr opens predictors of 1 layer, up to 320 wide; that of "
-            f"{described.name} has {described.layers}, {described.width} wide"
+            f"{metadata.name} has {metadata.layers}, {metadata.width} wide"
         )
 
 
-def arrange(folder: Path, name: str, described: GraphMetadata, layout: Layout) -> None:
+def arrange(folder: Path, name: str, metadata: GraphMetadata, layout: Layout) -> None:
     """Turns a published-style export into another engine's.
 
     Args:
         folder: Holds the graphs, and nothing else that must stay as it is.
         name: Begins the graphs' names.
-        described: What the model is.
+        metadata: What the model is.
         layout: Whose layout.
 
     Raises:
         ArgumentError: The weights lie beside the graphs, and the engine reads them inside.
     """
     if layout == "onnx-asr":
-        _arrange_for_onnx_asr(folder, name, described)
+        _arrange_for_onnx_asr(folder, name, metadata)
     elif layout == "sherpa-onnx":
-        _arrange_for_sherpa(folder, name, described)
+        _arrange_for_sherpa(folder, name, metadata)
 
 
-def onnx_asr_name(described: GraphMetadata) -> str:
+def onnx_asr_name(metadata: GraphMetadata) -> str:
     """The name under which ``onnx_asr.load_model`` opens the directory of a model."""
-    return "gigaam-" + _onnx_asr_stems(described)[0].replace("_", "-")
+    return "gigaam-" + _onnx_asr_stems(metadata)[0].replace("_", "-")
 
 
-def _onnx_asr_stems(described: GraphMetadata) -> tuple[str, str]:
+def _onnx_asr_stems(metadata: GraphMetadata) -> tuple[str, str]:
     """How onnx-asr begins the names of a model's graphs, and that of its vocabulary.
 
     They follow from the front-end and the vocabulary, whatever the model is called: v1 has the
     front-end of v2.
     """
-    info = registry.MODELS.get(described.name)
+    info = registry.MODELS.get(metadata.name)
     if info is not None and info.line == "multilingual":
-        return described.name, "multilingual"
-    if described.front_end.center:
-        return f"v2_{described.kind}", "v2"
-    if described.tokenizer is not None:
-        return f"v3_e2e_{described.kind}", f"v3_e2e_{described.kind}"
-    return f"v3_{described.kind}", "v3"
+        return metadata.name, "multilingual"
+    if metadata.front_end.center:
+        return f"v2_{metadata.kind}", "v2"
+    if metadata.tokenizer is not None:
+        return f"v3_e2e_{metadata.kind}", f"v3_e2e_{metadata.kind}"
+    return f"v3_{metadata.kind}", "v3"
 
 
-def _arrange_for_onnx_asr(folder: Path, name: str, described: GraphMetadata) -> None:
-    graphs, vocabulary = _onnx_asr_stems(described)
-    for part in _parts(described):
+def _arrange_for_onnx_asr(folder: Path, name: str, metadata: GraphMetadata) -> None:
+    graphs, vocabulary = _onnx_asr_stems(metadata)
+    for part in _parts(metadata):
         model = _take(folder / f"{name}{part}.onnx")
         _rename(model, _STATEFUL)
         ir.save(model, folder / f"{graphs}{part}.onnx")
-    pieces = [WORD_START if piece == " " else piece for piece in _pieces(described)]
+    pieces = [WORD_START if piece == " " else piece for piece in _pieces(metadata)]
     _write_tokens(folder / f"{vocabulary}_vocab.txt", pieces)
     config = {
-        "model_type": onnx_asr_name(described),
-        "version": "v2" if described.front_end.center else "v3",
-        "features_size": described.front_end.mel_matrix.shape[1],
+        "model_type": onnx_asr_name(metadata),
+        "version": "v2" if metadata.front_end.center else "v3",
+        "features_size": metadata.front_end.mel_matrix.shape[1],
         "subsampling_factor": SUBSAMPLING_FACTOR,  # by which a CTC graph's frames are counted
     }
-    if described.kind == "rnnt":
-        config["max_tokens_per_step"] = described.max_symbols
+    if metadata.kind == "rnnt":
+        config["max_tokens_per_step"] = metadata.max_symbols
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def _arrange_for_sherpa(folder: Path, name: str, described: GraphMetadata) -> None:
+def _arrange_for_sherpa(folder: Path, name: str, metadata: GraphMetadata) -> None:
     names = {"": "model", "_encoder": "encoder", "_decoder": "decoder", "_joint": "joiner"}
     if any(folder.glob("*.data")):
         raise ArgumentError("sherpa-onnx reads graphs with their weights inside, up to 2 GB")
-    pieces = _pieces(described)
-    for part in _parts(described):
+    pieces = _pieces(metadata)
+    for part in _parts(metadata):
         model = _take(folder / f"{name}{part}.onnx")
         if part == "_decoder":
             _fit_sherpa_decoder(model)
         elif part != "_joint":
-            model.metadata_props.update(_sherpa_properties(described, len(pieces)))
+            model.metadata_props.update(_sherpa_properties(metadata, len(pieces)))
         ir.save(model, folder / f"{names[part]}.onnx")
     _write_tokens(folder / "tokens.txt", pieces)
 
 
-def _sherpa_properties(described: GraphMetadata, tokens: int) -> dict[str, str]:
+def _sherpa_properties(metadata: GraphMetadata, tokens: int) -> dict[str, str]:
     """The properties by which sherpa-onnx knows a model; ``tokens`` does not count the blank."""
     shared = {
         "version": "1",
         "model_author": "GigaAM",
-        "comment": described.name,
+        "comment": metadata.name,
         "is_giga_am": "1",
         "normalize_type": "",
         "subsampling_factor": str(SUBSAMPLING_FACTOR),
     }
-    if described.kind == "ctc":
+    if metadata.kind == "ctc":
         return shared | {"model_type": "EncDecCTCModel", "vocab_size": str(tokens + 1)}
     return shared | {
         "model_type": "EncDecRNNTBPEModel",
         "vocab_size": str(tokens),  # there the engine itself adds the blank
-        "feat_dim": str(described.front_end.mel_matrix.shape[1]),
-        "pred_rnn_layers": str(described.layers),
-        "pred_hidden": str(described.width),
+        "feat_dim": str(metadata.front_end.mel_matrix.shape[1]),
+        "pred_rnn_layers": str(metadata.layers),
+        "pred_hidden": str(metadata.width),
     }
 
 
@@ -207,13 +207,13 @@ def _rename(model: ir.Model, names: Mapping[str, str]) -> None:
             value.name = names.get(value.name, value.name)
 
 
-def _parts(described: GraphMetadata) -> Sequence[str]:
+def _parts(metadata: GraphMetadata) -> Sequence[str]:
     """What the names of a model's graphs end in."""
-    return ("",) if described.kind == "ctc" else ("_encoder", "_decoder", "_joint")
+    return ("",) if metadata.kind == "ctc" else ("_encoder", "_decoder", "_joint")
 
 
-def _pieces(described: GraphMetadata) -> list[str]:
-    return described.build_tokenizer().pieces
+def _pieces(metadata: GraphMetadata) -> list[str]:
+    return metadata.build_tokenizer().pieces
 
 
 def _write_tokens(path: Path, pieces: Sequence[str]) -> None:

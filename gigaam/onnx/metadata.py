@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from gigaam.store.schema import (
     SIDE,
     SYMBOLS,
 )
+
+DType = Literal["float32", "float16", "int8"]
+"""Of an export. The inputs and outputs of its graphs are float32 in all of them."""
 
 ENCODER_INPUTS = ("audio_signal", "length")
 """Log-mel features float32 [B, F, T] and the frames of each, int64 [B]; also of ssl."""
@@ -59,6 +62,7 @@ _RULES: Mapping[str, Rule] = {
     "hop_length": HOP,
     "n_fft": N_FFT,
     "center": Choice((True, False)),
+    "dtype": Choice(("", *get_args(DType))),
     "vocabulary": Maybe(Texts(MOST_TOKENS)),
     "emotions": Texts(MOST_EMOTIONS),
 }
@@ -101,6 +105,7 @@ class GraphMetadata:
         layers: LSTM layers of the predictor, of transducers.
         width: Its width.
         emotions: Names of the classes, of emotion models.
+        dtype: Precision of the layers; empty in exports of before it was told.
     """
 
     kind: Task
@@ -112,6 +117,7 @@ class GraphMetadata:
     layers: int = 0
     width: int = 0
     emotions: Sequence[str] = ()
+    dtype: DType | Literal[""] = ""
 
     def build_tokenizer(self) -> CharTokenizer | SentencePieceTokenizer:
         """What spells the tokens."""
@@ -137,6 +143,7 @@ class GraphMetadata:
             "layers": str(self.layers),
             "width": str(self.width),
             "emotions": json.dumps(list(self.emotions), ensure_ascii=False),
+            "dtype": self.dtype,
         }
         if self.vocabulary is not None:
             fields["vocabulary"] = json.dumps(list(self.vocabulary), ensure_ascii=False)
@@ -155,7 +162,7 @@ class GraphMetadata:
             fields = _Fields(strings)
             numbers = {name: int(fields[name]) for name in _NUMBERS}
             mel_matrix = _to_array(fields["mel_matrix"])
-            described = cls(
+            metadata = cls(
                 kind=fields["kind"],
                 name=fields["name"],
                 front_end=FrontEnd(
@@ -172,13 +179,14 @@ class GraphMetadata:
                 layers=numbers["layers"],
                 width=numbers["width"],
                 emotions=json.loads(fields["emotions"]),
+                dtype=fields.get("dtype", ""),
             )
         except (KeyError, ValueError, RecursionError) as error:
             raise CheckpointError(
                 f"the ONNX file has no metadata of this library ({cut(error)}): export it again"
             ) from error
-        described._check()
-        return replace(described, emotions=tuple(described.emotions))
+        metadata._check()
+        return replace(metadata, emotions=tuple(metadata.emotions))
 
     def _check(self) -> None:
         """Refuses what no model can have."""
@@ -210,7 +218,7 @@ class _Fields:
     def __getitem__(self, name: str) -> Any:
         return self._strings[_PREFIX + name]
 
-    def get(self, name: str, default: str) -> str:
+    def get(self, name: str, default: str) -> Any:
         return self._strings.get(_PREFIX + name, default)
 
 

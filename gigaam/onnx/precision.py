@@ -1,20 +1,21 @@
 """The precision of exported layers: float32, float16 with float32 around, or 8-bit products.
 
+float16 is for GPUs and for the encoder alone. Predictor and joint, a hundredth of a transducer's
+weights, stay in float32: a step of theirs takes what it takes to start it, and CPUs, for which ONNX
+Runtime has no float16 products, would convert their weights at every step.
+
 Shapes: … any leading axes, I inputs and O outputs of a linear layer.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.onnx import ops
 
-__all__ = ["DType", "QuantizedLinear", "full_range", "quantize"]
+from gigaam.onnx.metadata import DType
 
-DType = Literal["float32", "float16", "int8"]
-"""Of an export. The inputs and outputs of its graphs are float32 in all of them."""
+__all__ = ["DType", "QuantizedLinear", "full_range", "linear", "quantize"]
 
 
 class QuantizedLinear(nn.Module):
@@ -53,6 +54,25 @@ class QuantizedLinear(nn.Module):
             shape=(*x.shape[:-1], self.weight.size(1)),
             version=1,
         )
+
+    def of_rows(self, x: Tensor) -> Tensor:
+        """What the graph gives for rows float32 [N, I], each in a call of its own: [N, O]."""
+        low, high = x.amin(1, keepdim=True).clamp(max=0.0), x.amax(1, keepdim=True).clamp(min=0.0)
+        scale = torch.where(high > low, (high - low) / 255, 1.0)
+        zero = (-low / scale).round()
+        levels = ((x / scale).round() + zero).clamp(0, 255) - zero
+        sums = (levels.double() @ self.weight.double()).float()  # whole numbers, as in the graph
+        scaled = sums * (scale * self.scale)
+        return scaled if self.bias is None else scaled + self.bias
+
+
+def linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """A linear layer of these weights [out, in]."""
+    linear = nn.Linear(weight.size(1), weight.size(0), bias=bias is not None, device="meta")
+    linear.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        linear.bias = nn.Parameter(bias, requires_grad=False)
+    return linear
 
 
 def quantize(module: nn.Module, full_range: bool) -> None:

@@ -6,7 +6,7 @@ Shapes: B batch, n samples, F mel bands, T frames, D model width, P predictor wi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, overload
@@ -23,14 +23,14 @@ from gigaam.onnx.engine import onnxruntime
 from gigaam.onnx.features import log_mel
 from gigaam.onnx.metadata import GraphMetadata
 from gigaam.onnx.nets import Net
-from gigaam.onnx.sessions import open_session, providers_of
+from gigaam.onnx.sessions import Provider, open_sessions, providers_of
 from gigaam.onnx.transducer import OnnxTransducer
 from gigaam.quoting import brief, cut
 from gigaam.recognition import SpeechRecognition
-from gigaam.store.exports import graph_files, only_name
+from gigaam.store.exports import only_name
 from gigaam.store.registry import EmotionName, EncoderName, RecogniserName
 
-__all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "load", "open_session"]
+__all__ = ["OnnxASR", "OnnxEmo", "OnnxEncoder", "from_sessions", "load"]
 
 Waveform = NDArray[np.float32]
 Float = NDArray[np.float32]
@@ -53,20 +53,29 @@ class OnnxModel:
     """What all exported models share: the front-end and the session of the first graph.
 
     Args:
-        described: The graph's metadata.
+        metadata: The graph's metadata.
         session: Computes from features.
         features: Gives the features [F, T] of samples [n] in place of our front-end.
+        batches: Whether recordings go through the first graph together; by default on a GPU. Those
+            of int8 never do: their 8-bit products share one range over a call's inputs, and texts
+            must not depend on the batch.
     """
 
     def __init__(
         self,
-        described: GraphMetadata,
+        metadata: GraphMetadata,
         session: onnxruntime.InferenceSession,
         features: Callable[[Waveform], Float] | None = None,
+        batches: bool | None = None,
     ) -> None:
-        self.metadata = described
-        self._net = Net(session, "encoder", 2, (2,) if described.kind == "emo" else (3, 1))
-        self._features = features or partial(log_mel, front_end=described.front_end)
+        self.metadata = metadata
+        if batches and metadata.dtype == "int8":
+            raise ArgumentError("an int8 export takes one recording at a time, never batches")
+        self._net = Net(session, "encoder", 2, (2,) if metadata.kind == "emo" else (3, 1))
+        self._features = features or partial(log_mel, front_end=metadata.front_end)
+        if batches is None:  # what does not tell its precision may be int8
+            batches = self.device == "cuda" and metadata.dtype in ("float32", "float16")
+        self._batches = batches
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -78,14 +87,21 @@ class OnnxModel:
         providers = self._net.session.get_providers()
         return "cuda" if "CUDAExecutionProvider" in providers else "cpu"
 
-    def _run(self, samples: Waveform) -> list[Any]:
-        """The outputs of the first graph for one recording."""
-        features = self._features(samples)[None]
-        outputs = self._net(features, np.array([features.shape[2]], np.int64))
+    def _run(self, *waveforms: Waveform) -> list[Any]:
+        """The outputs of the first graph for recordings, padded to the longest of them."""
+        features = [self._features(samples) for samples in waveforms]
+        frames = np.array([each.shape[1] for each in features], np.int64)
+        batch = features[0][None]
+        if len(features) > 1:
+            batch = np.zeros((len(features), len(features[0]), frames.max()), np.float32)
+            for row, own in zip(batch, features, strict=True):
+                row[:, : own.shape[1]] = own
+        outputs = self._net(batch, frames)
         time_axis = 1 if self.metadata.kind == "ctc" else 2
         if len(outputs) == 2:
             encoded, lengths = outputs
-            if len(encoded) != 1 or not 0 <= int(lengths[0]) <= encoded.shape[time_axis]:
+            possible = (lengths >= 0) & (lengths <= encoded.shape[time_axis])
+            if not len(encoded) == len(lengths) == len(batch) or not possible.all():
                 self._net.refuse(f"{lengths} frames in an array of shape {encoded.shape}")
         return outputs
 
@@ -135,32 +151,34 @@ class OnnxASR(OnnxModel, SpeechRecognition):
     """A speech recogniser with a CTC or an RNN-T head; threads may share it.
 
     Args:
-        described: The first graph's metadata.
+        metadata: The first graph's metadata.
         session: Computes from features.
         transducer: Sessions of predictor and joint, of RNN-T models.
         features: Gives the features [F, T] of samples [n] in place of our front-end.
+        batches: See `OnnxModel`.
     """
 
     def __init__(
         self,
-        described: GraphMetadata,
+        metadata: GraphMetadata,
         session: onnxruntime.InferenceSession,
         transducer: tuple[onnxruntime.InferenceSession, onnxruntime.InferenceSession] | None = None,
         features: Callable[[Waveform], Float] | None = None,
+        batches: bool | None = None,
     ) -> None:
-        super().__init__(described, session, features)
+        super().__init__(metadata, session, features, batches)
         self._transducer: tuple[Net, Net] | None = None
         if transducer is not None:
             decoder, joint = transducer
             self._transducer = Net(decoder, "predictor", 3, (3, 3, 3)), Net(joint, "joint", 2, (4,))
-        spelling: dict[str, Any] = {"vocabulary": described.vocabulary}
-        if described.tokenizer is not None:
-            spelling = {"model_path": described.tokenizer}
-        if described.kind == "ctc":
+        spelling: dict[str, Any] = {"vocabulary": metadata.vocabulary}
+        if metadata.tokenizer is not None:
+            spelling = {"model_path": metadata.tokenizer}
+        if metadata.kind == "ctc":
             self.decoding = CTCGreedyDecoding(**spelling)
         else:
             self.decoding = RNNTGreedyDecoding(
-                **spelling, max_symbols_per_step=described.max_symbols
+                **spelling, max_symbols_per_step=metadata.max_symbols
             )
 
     def embed_audio(
@@ -179,10 +197,19 @@ class OnnxASR(OnnxModel, SpeechRecognition):
         return encoded, lengths
 
     def encode(self, waveforms: Sequence[Waveform]) -> GraphEncodings:
-        """The results for a batch, one recording after another: on a CPU that is the fastest."""
-        runs = [self._run(samples) for samples in waveforms]
-        arrays = [output[0] for output, _ in runs]
-        return GraphEncodings(arrays, np.array([int(lengths[0]) for _, lengths in runs], np.int64))
+        """The results for a batch: on a GPU all at once, on a CPU one by one, which is faster."""
+        if not self._batches or len(waveforms) < 2:
+            runs = [self._run(samples) for samples in waveforms]
+            arrays = [output[0] for output, _ in runs]
+            frames = np.array([int(lengths[0]) for _, lengths in runs], np.int64)
+            return GraphEncodings(arrays, frames)
+        outputs, frames = self._run(*waveforms)
+        headed = self.metadata.kind == "ctc"  # time comes first there
+        arrays = [
+            own[:length] if headed else own[:, :length]
+            for own, length in zip(outputs, frames.tolist(), strict=True)
+        ]
+        return GraphEncodings(arrays, frames.astype(np.int64))
 
     def emissions(self, encodings: GraphEncodings) -> LogProbs:
         """Log-probabilities [B, T, V] of a batch."""
@@ -212,39 +239,30 @@ def _padded(arrays: Sequence[Float], time_axis: int) -> Float:
 def from_sessions(
     sessions: Sequence[onnxruntime.InferenceSession],
     features: Callable[[Waveform], Float] | None = None,
+    batches: bool | None = None,
 ) -> OnnxASR | OnnxEmo | OnnxEncoder:
     """The model of some sessions: the encoder's, and those of predictor and joint if it has them.
 
     Args:
         sessions: Of graphs that this library wrote.
         features: Gives the features [F, T] of samples [n] in place of our front-end.
+        batches: See `OnnxModel`.
     """
     first, *rest = sessions
     try:
         properties = first.get_modelmeta().custom_metadata_map
     except ValueError as error:
         raise CheckpointError(f"the ONNX file's metadata is no text: {cut(error)}") from error
-    described = GraphMetadata.from_strings(properties)
-    if described.kind == "emo":
-        return OnnxEmo(described, first, features)
-    if described.kind == "ssl":
-        return OnnxEncoder(described, first, features)
-    if described.kind == "ctc":
-        return OnnxASR(described, first, features=features)
+    metadata = GraphMetadata.from_strings(properties)
+    if metadata.kind == "emo":
+        return OnnxEmo(metadata, first, features)
+    if metadata.kind == "ssl":
+        return OnnxEncoder(metadata, first, features)
+    if metadata.kind == "ctc":
+        return OnnxASR(metadata, first, features=features, batches=batches)
     if len(rest) != 2:
         raise ArgumentError("an RNN-T model has three sessions: encoder, decoder, joint")
-    return OnnxASR(described, first, (rest[0], rest[1]), features)
-
-
-def open_sessions(
-    directory: str | os.PathLike[str], name: str, **how: Any
-) -> list[onnxruntime.InferenceSession]:
-    """The sessions of a model: one, or encoder, decoder and joint; ``how`` as in `open_session`.
-
-    Raises:
-        CheckpointError: The directory does not hold the model.
-    """
-    return [open_session(path, **how) for path in graph_files(directory, name)]
+    return OnnxASR(metadata, first, (rest[0], rest[1]), features, batches)
 
 
 @overload
@@ -253,7 +271,8 @@ def load(  # type: ignore[overload-overlap]  # a name is itself a str
     *,
     name: EncoderName,
     device: str | None = ...,
-    providers: Sequence[str] | None = ...,
+    providers: Sequence[Provider] | None = ...,
+    without: Mapping[str, Collection[str]] | None = ...,
     threads: int | None = ...,
     session_options: onnxruntime.SessionOptions | None = ...,
 ) -> OnnxEncoder: ...
@@ -263,7 +282,8 @@ def load(  # type: ignore[overload-overlap]  # a name is itself a str
     *,
     name: EmotionName,
     device: str | None = ...,
-    providers: Sequence[str] | None = ...,
+    providers: Sequence[Provider] | None = ...,
+    without: Mapping[str, Collection[str]] | None = ...,
     threads: int | None = ...,
     session_options: onnxruntime.SessionOptions | None = ...,
 ) -> OnnxEmo: ...
@@ -273,7 +293,8 @@ def load(
     *,
     name: RecogniserName | str | None = ...,
     device: str | None = ...,
-    providers: Sequence[str] | None = ...,
+    providers: Sequence[Provider] | None = ...,
+    without: Mapping[str, Collection[str]] | None = ...,
     threads: int | None = ...,
     session_options: onnxruntime.SessionOptions | None = ...,
 ) -> OnnxASR: ...
@@ -282,7 +303,8 @@ def load(
     *,
     name: str | None = None,
     device: str | None = None,
-    providers: Sequence[str] | None = None,
+    providers: Sequence[Provider] | None = None,
+    without: Mapping[str, Collection[str]] | None = None,
     threads: int | None = None,
     session_options: onnxruntime.SessionOptions | None = None,
 ) -> OnnxASR | OnnxEmo | OnnxEncoder:
@@ -292,9 +314,12 @@ def load(
         directory: Holds the graphs.
         name: Which model, if it holds several.
         device: "cpu" (the default), "cuda" or "cuda:1", in place of ``providers``.
-        providers: ONNX Runtime's, in order of preference; by default the CPU's.
+        providers: ONNX Runtime's, in order of preference, by name or as ``(name, options)``; by
+            default the CPU's.
+        without: Of parts ("encoder", "decoder", "joint"), the providers that they do not use:
+            ``{"decoder": ["CUDAExecutionProvider"]}`` leaves it to the CPU.
         threads: CPU threads; by default one per core.
-        session_options: All else that sessions can be told.
+        session_options: All else that sessions can be told, in place of ``threads``.
 
     Returns:
         `OnnxASR`, `OnnxEmo` or `OnnxEncoder`. To type checkers it is an `OnnxASR`, as most models
@@ -302,7 +327,8 @@ def load(
 
     Raises:
         CheckpointError: There is no model, or not one alone.
-        ArgumentError: The device or a provider cannot be had.
+        ArgumentError: The device or a provider cannot be had, there is no such part, or two
+            arguments say the same.
     """
     if device is not None:
         if providers is not None:
@@ -310,8 +336,4 @@ def load(
         providers = providers_of(device)
     name = name or only_name(directory)
     how = {"providers": providers, "threads": threads, "options": session_options}
-    model = from_sessions(open_sessions(directory, name, **how))
-    if device is not None and model.device != device.partition(":")[0]:
-        # ONNX Runtime takes the CPU in place of a provider that cannot start.
-        raise ArgumentError(f"the device {device!r} cannot be used: ONNX Runtime does not start it")
-    return model
+    return from_sessions(open_sessions(directory, name, without=without, **how))

@@ -54,7 +54,7 @@ def screen(path: str | os.PathLike[str]) -> None:
     """Refuses an ONNX file that nobody should open.
 
     Raises:
-        CheckpointError: It is no regular file, no ONNX file, or one of those described above.
+        CheckpointError: It is no regular file, no ONNX file, or one of those metadata above.
     """
     survey = _Survey(Path(path))
     try:

@@ -130,7 +130,8 @@ def exported_form(module: nn.Module) -> nn.Module:
 
     from gigaam.decoder import RNNTDecoder, RNNTJoint
     from gigaam.encoder import ConformerEncoder
-    from gigaam.onnx.graphs import DecoderGraph, EncoderGraph, JointGraph
+    from gigaam.onnx.graphs import EncoderGraph
+    from gigaam.onnx.transducer_graphs import DecoderGraph, JointGraph
 
     copied = deepcopy(module).eval().requires_grad_(False)
     if isinstance(copied, ConformerEncoder):

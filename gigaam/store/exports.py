@@ -14,9 +14,17 @@ from gigaam.errors import CheckpointError
 from gigaam.quoting import some
 from gigaam.store import registry
 
-__all__ = ["Export", "exported_beside", "exported_names", "find_export", "graph_files", "only_name"]
+__all__ = [
+    "PARTS",
+    "Export",
+    "exported_beside",
+    "exported_names",
+    "find_export",
+    "graph_files",
+    "only_name",
+]
 
-_PARTS = ("encoder", "decoder", "joint")
+PARTS = ("encoder", "decoder", "joint")
 
 
 @dataclass(frozen=True)
@@ -60,21 +68,21 @@ def exported_names(directory: str | os.PathLike[str]) -> list[str]:
     )
 
 
-def graph_files(directory: str | os.PathLike[str], name: str) -> list[Path]:
-    """The graphs of a model: one, or encoder, decoder and joint.
+def graph_files(directory: str | os.PathLike[str], name: str) -> dict[str, Path]:
+    """The graphs of a model by their parts: the encoder alone, or encoder, decoder and joint.
 
     Raises:
         CheckpointError: The directory does not hold the model.
     """
     paths = [Path(directory, f"{name}.onnx")]
     if not paths[0].exists():
-        paths = [Path(directory, f"{name}_{part}.onnx") for part in _PARTS]
+        paths = [Path(directory, f"{name}_{part}.onnx") for part in PARTS]
     if not paths[0].exists():
         there = some(exported_names(directory)) or "no models"
         raise CheckpointError(
             f"there is no exported {name} in {os.fspath(directory)}; there are: {there}"
         )
-    return [path for path in paths if path.exists()]
+    return {part: path for part, path in zip(PARTS, paths, strict=False) if path.exists()}
 
 
 def only_name(directory: str | os.PathLike[str]) -> str:

@@ -187,17 +187,9 @@ class _SileroStream:
 
 
 def _load_net(path: Path, threads: int) -> _Net:
-    from gigaam.onnx.engine import onnxruntime
+    from gigaam.onnx.sessions import open_session
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Idle threads must not spin: they would take the CPU from the encoder.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors; the file makes it warn about unused initialisers
-    session = onnxruntime.InferenceSession(
-        path, options, providers=["CPUExecutionProvider"], enable_fallback=False
-    )
+    session = open_session(path, threads=threads)
     is_sequence = "h" in {each.name for each in session.get_inputs()}
     return _SequenceNet(session) if is_sequence else _FrameNet(session)
 

@@ -18,8 +18,9 @@ from onnx import TensorProto, helper
 import gigaam.onnx
 from gigaam.errors import CheckpointError, GigaAMError, ModelError
 from gigaam.onnx.metadata import GraphMetadata
-from gigaam.onnx.runtime import OnnxASR, from_sessions, open_session
+from gigaam.onnx.runtime import OnnxASR, from_sessions
 from gigaam.onnx.screening import screen
+from gigaam.onnx.sessions import open_session
 from gigaam.store.exports import exported_names
 from tests.exports import export_once
 

@@ -18,7 +18,7 @@ from gigaam.decoder import CTCHead
 from gigaam.errors import CheckpointError, ExportError
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx import OnnxASR, OnnxEmo, OnnxEncoder
-from gigaam.onnx.runtime import open_sessions
+from gigaam.onnx.sessions import open_sessions
 from gigaam.onnx_utils import infer_onnx, load_onnx, load_onnx_sessions, transcribe_sample
 from gigaam.types import TranscriptionResult
 from tests.exports import export_once

@@ -20,7 +20,7 @@ from gigaam.errors import ArgumentError, ExportError
 from gigaam.loading import build_model
 from gigaam.model import GigaAM, GigaAMASR, GigaAMEmo
 from gigaam.onnx.precision import DType, QuantizedLinear
-from gigaam.onnx.runtime import open_session
+from gigaam.onnx.sessions import open_session
 from gigaam.store.configs import builtin_config
 from tests.long_recordings import held_out
 from tests.nets import random_asr, random_emo, random_ssl

@@ -21,7 +21,8 @@ from gigaam.model import GigaAM, GigaAMASR
 from gigaam.onnx import OnnxASR
 from gigaam.onnx.export import describe, export
 from gigaam.onnx.layouts import arrange, check_layout, onnx_asr_name
-from gigaam.onnx.runtime import from_sessions, open_sessions
+from gigaam.onnx.runtime import from_sessions
+from gigaam.onnx.sessions import open_sessions
 from tests.exports import export_once
 from tests.long_recordings import Spoken, held_out
 from tests.nets import random_emo, random_ssl
@@ -74,7 +75,7 @@ class Exported:
 
     def onnx_asr(self, directory: Path) -> Any:
         if self.name == "tiny_rnnt":  # its predictor has to be widened, which is more than renaming
-            export(self.model, directory, self.name, layout="onnx-asr")
+            export(self.model, directory, layout="onnx-asr", name=self.name)
             path = directory
         else:
             path = self.for_engine("onnx-asr", directory)

@@ -68,7 +68,8 @@ ENTRANCES = {"__init__", "__main__", "cli", *FACADES}
 TORCH = {
     *("assembly", "attention", "decoder", "encoder", "model", "preprocess", "shielding"),
     *("utils", "vad_utils", "store.checkpoints", "store.pickles", "vad.pyannote"),
-    *("onnx.export", "onnx.graphs", "onnx.layouts", "onnx.precision", "onnx.widening"),
+    *("onnx.export", "onnx.graphs", "onnx.layouts", "onnx.parts", "onnx.precision"),
+    *("onnx.transducer_graphs", "onnx.widening"),
 }
 """Modules that take torch when they are imported, besides those of `training`."""
 
