@@ -247,7 +247,7 @@ def test_page_shows_what_the_report_says(report: RecognitionReport) -> None:
 
 
 def test_page_with_a_confusion_matrix() -> None:
-    from tests.unit.test_emotion_report import EMOTIONS, heard
+    from tests.unit.evaluation.test_emotion_report import EMOTIONS, heard
 
     told = heard(("angry", "sad"), ("sad", "sad"), ("sad", "sad"), speaker="x")
     report = report_emotions("m.tsv", EvaluationRun(told, [], 1.0), by="speaker")
@@ -329,7 +329,7 @@ def test_missing_transcriptions_are_told(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 def test_documentation_has_every_field_of_the_json(report: RecognitionReport) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "api" / "training.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "api" / "training.md").read_text(encoding="utf-8")
     plain = report.to_dict()
     fields = {*plain, *plain["raw"], *plain["raw"]["wer"], *plain["results"][0]}
     fields |= {*plain["failures"][0], *(f"{kind}.wer" for kind in ("raw", "end_to_end"))}

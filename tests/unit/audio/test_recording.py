@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gigaam.audio import SAMPLE_RATE, Recording, iter_audio, read_audio
 from gigaam.errors import AudioError
 from tests.examples import examples
-from tests.unit.test_audio import Pipe, encoded, speechlike, wav
+from tests.unit.audio.test_audio import Pipe, encoded, speechlike, wav
 
 CODECS = {
     "wav": "pcm_s16le",

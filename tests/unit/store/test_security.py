@@ -10,7 +10,7 @@ from gigaam.onnx import screening
 from gigaam.store import checkpoints, config_files, pickles, transfer
 from tests.fuzz.cases import KINDS, LONGEST_S, MOST_GROWTH_BYTES
 
-TEXT = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "SECURITY.md").read_text(encoding="utf-8")
 WORDS = re.sub(r"\s+", " ", TEXT)
 
 

@@ -19,7 +19,7 @@ from gigaam.recognition.recognizer import Recognizer
 from gigaam.recognition.scheduler import Limits, Priority
 from tests.examples import examples
 from tests.tones import LETTERS, ToneReader
-from tests.unit.test_recognizer import RATE, speak, texts_of, tone_reader
+from tests.unit.recognition.test_recognizer import RATE, speak, texts_of, tone_reader
 
 Samples = NDArray[np.float32]
 TEXTS = st.lists(st.text(LETTERS[1:], min_size=1, max_size=6), max_size=12)

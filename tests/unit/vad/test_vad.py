@@ -74,7 +74,7 @@ def silero() -> SileroDetector:
 @pytest.fixture(scope="module")
 def talk() -> Samples:
     """Two utterances with noise and silence around them, longer than a block of the net."""
-    root = Path(__file__).parents[2] / "gigaam" / "assets"
+    root = Path(__file__).parents[3] / "gigaam" / "assets"
     speech = read_audio(root / "example.wav")
     noise = np.random.default_rng(7).normal(0, 3e-3, 2 * SAMPLE_RATE).astype(np.float32)
     pause = np.zeros(SAMPLE_RATE + 77, np.float32)

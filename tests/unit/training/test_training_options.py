@@ -16,7 +16,7 @@ from gigaam.training.optimizer import OptimizerOptions
 from gigaam.training.options import DataOptions, check_ranges
 from tests.readmes import blocks
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXTS = [
     *(ROOT / name for name in ("README.md", "README_ru.md")),
     *(ROOT / "docs").rglob("*.md"),

@@ -19,7 +19,7 @@ from gigaam.training.runs.lightning_loop import FineTuning
 from tests.toy_recordings import words, write_manifest
 from tests.toy_training import toy_config
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 FIRST_LOSSES = {
     "ctc": [8.4031, 8.029, 6.9078, 6.1801, 5.2926, 5.3664, 5.902, 5.1163],

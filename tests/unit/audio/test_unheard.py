@@ -13,7 +13,7 @@ import pytest
 
 from gigaam.audio import SAMPLE_RATE, channel_count, duration_s, iter_audio, read_audio
 from gigaam.errors import AudioError, AudioWarning
-from tests.unit.test_audio import MONO, MONO_FLOATS, encoded, speechlike, wav
+from tests.unit.audio.test_audio import MONO, MONO_FLOATS, encoded, speechlike, wav
 
 # ---------------------------------------------------------------------------- sizes in headers
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gigaam.audio import SAMPLE_RATE, duration_s, iter_audio, read_audio
 from gigaam.audio.clock import LONGEST_SILENCE_S, RESET_S, TOLERANCE_S, Clock
 from gigaam.errors import AudioWarning
-from tests.unit.test_audio import encoded
+from tests.unit.audio.test_audio import encoded
 
 FRAME_S = 0.02
 RATE = 48_000

@@ -22,7 +22,7 @@ import pytest
 from gigaam.audio import Recording, iter_audio, read_audio
 from gigaam.audio.sources import open_source
 from gigaam.errors import AudioError
-from tests.unit.test_audio import MONO, MONO_FLOATS, Pipe, encoded, wav
+from tests.unit.audio.test_audio import MONO, MONO_FLOATS, Pipe, encoded, wav
 
 posix = pytest.mark.skipif(os.name != "posix", reason="devices and pipes of POSIX")
 LONG = wav(np.tile(MONO, (30, 1)))

@@ -24,7 +24,7 @@ from gigaam.vad import EverythingIsSpeech, Region, SpeechDetector
 from gigaam.vad.silero import SileroDetector
 from gigaam.vad.speech import SpeechStream
 from tests.examples import examples
-from tests.unit.test_longform import (
+from tests.unit.recognition.test_longform import (
     RATE,
     EnergyDetector,
     silence,

@@ -21,8 +21,8 @@ from gigaam.recognition.longform import LongformTranscriber
 from gigaam.recognition.reading_ahead import ReadAhead
 from gigaam.recognition.recognizer import Recognizer
 from gigaam.types import Segment
-from tests.unit.test_feed import TALK
-from tests.unit.test_longform import (
+from tests.unit.recognition.test_feed import TALK
+from tests.unit.recognition.test_longform import (
     RATE,
     EnergyDetector,
     silence,
