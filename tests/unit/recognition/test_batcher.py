@@ -178,7 +178,7 @@ def test_an_interruption_of_one_caller_leaves_the_work_of_the_others() -> None:
 
     batcher = Batcher(Limits(max_count=8))
     recognize = sharing(tone_reader(Interrupted), batcher).pass_of(False)
-    mine = batcher.submit([speak("да")], recognize)
+    mine = batcher.submit([speak("гора")], recognize)  # the longest: the others go with it
     others = batcher.submit([speak("нет"), speak("год")], recognize)
     with pytest.raises(KeyboardInterrupt):
         batcher.wait(mine)

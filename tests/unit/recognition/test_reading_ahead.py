@@ -181,6 +181,20 @@ def test_who_hardly_speaks_does_not_make_the_others_wait_in_memory() -> None:
     assert most / RATE < 2 * 660 + 300
 
 
+def test_nothing_is_read_for_a_channel_that_nobody_takes() -> None:
+    rows = speak(words_of(600))
+    blocks = ((block, block) for block in np.split(rows, range(80_000, len(rows), 80_000)))
+    feeds = [Feed(EnergyDetector(), ChunkingOptions(), 1, channel=number) for number in range(2)]
+    ahead = ReadAhead(blocks, feeds)
+    with ahead.running():
+        left, right = (ahead.batches(feed) for feed in feeds)
+        next(left)
+        left.close()
+        assert sum(len(batch.chunks) for batch in right) > 10
+    assert feeds[0].n_samples < feeds[1].n_samples == len(rows)
+    assert not threads()
+
+
 def test_a_detector_that_fails_ends_its_channel_alone() -> None:
     class Failing(EnergyDetector):
         def stream(self):  # type: ignore[no-untyped-def]
