@@ -229,16 +229,15 @@ def test_exports_are_not_exported_again(exported_model: Path, tmp_path: Path) ->
 
 
 def test_training_does_not_begin_with_an_export(exported_model: Path, tmp_path: Path) -> None:
-    from gigaam.training.architecture import origin
-
     from gigaam.training.options import ModelOptions
+    from gigaam.training.origin import find_origin
 
     for options in (
         ModelOptions(init=str(exported_model)),
         ModelOptions(architecture=str(exported_model)),
     ):
         with pytest.raises(CheckpointError, match="cannot be trained"):
-            origin(options)
+            find_origin(options)
 
 
 def test_a_model_beside_its_export_is_the_model(
