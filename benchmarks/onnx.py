@@ -191,15 +191,15 @@ def onnx_asr(
         return None
     from onnx_asr import load_model
 
-    described = describe(model, exports.name)
+    metadata = describe(model, exports.name)
     directory = exports.root / "onnx-asr"
     if not directory.exists():
         directory.mkdir()
         shutil.copy(exports.graph("plain"), directory / f"{exports.name}.onnx")
-        arrange(directory, exports.name, described, "onnx-asr")
+        arrange(directory, exports.name, metadata, "onnx-asr")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    engine = load_model(onnx_asr_name(described), str(directory), sess_options=options)
+    engine = load_model(onnx_asr_name(metadata), str(directory), sess_options=options)
     return lambda samples: str(engine.recognize(samples, sample_rate=SAMPLE_RATE))
 
 

@@ -148,7 +148,7 @@ class TranscriptionResult(str):
         format: str | None = None,
         options: FormatOptions | None = None,
     ) -> Path:
-        """The path of a new file with the result; see `gigaam.output.formats.save`.
+        """Write the result to a file and return its path; see `gigaam.output.formats.save`.
 
         Args:
             path: Where to; an older file is replaced as a whole.
@@ -379,7 +379,7 @@ class LongformTranscriptionResult(Sequence[Segment]):
         format: str | None = None,
         options: FormatOptions | None = None,
     ) -> Path:
-        """The path of a new file with the result; see `gigaam.output.formats.save`.
+        """Write the result to a file and return its path; see `gigaam.output.formats.save`.
 
         Args:
             path: Where to; an older file is replaced as a whole.

@@ -34,12 +34,12 @@ class Ability:
 
     Attributes:
         tasks: Of models that have it.
-        lack: What is said of those that do not.
+        refusal: What is said of those that do not.
         runs_exports: Whether exported models have it, too.
     """
 
     tasks: tuple[str, ...]
-    lack: str
+    refusal: str
     runs_exports: bool = True
 
 
@@ -110,7 +110,7 @@ class NamedModel:
 
     def _refuse_unable(self) -> NoReturn:
         able = [info.name for info in registry.MODELS.values() if info.task in self.needs.tasks]
-        refuse(self.option, f"{self.name!r} {self.needs.lack}; these do: {', '.join(able)}")
+        refuse(self.option, f"{self.name!r} {self.needs.refusal}; these do: {', '.join(able)}")
 
     def _loaded(self, place: ModelInfo | Path) -> GigaAM:
         need_torch()  # says if it is missing, before anything is fetched
@@ -142,5 +142,5 @@ class NamedModel:
             raise typer.BadParameter(str(error), param_hint="--device") from error
         if loaded.metadata.kind not in self.needs.tasks:
             option = self.option if self.onnx is None else "--onnx"
-            refuse(option, f"the model in {export} {self.needs.lack}")
+            refuse(option, f"the model in {export} {self.needs.refusal}")
         return loaded

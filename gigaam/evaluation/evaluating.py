@@ -96,7 +96,7 @@ def evaluate(
         model: A recogniser, for a manifest with transcriptions, or an emotion model, for one with
             a column ``emotion``; of torch or exported.
         manifest: A ``.tsv`` or ``.jsonl`` file, see `gigaam.dataset.manifests`.
-        by: A further column, by whose values results are also told apart.
+        by: A further column, by whose values results are also reported.
         batch_size: Recordings per pass of the encoder.
         intervals: How the intervals of 95 % are found.
         on_done: Told the seconds of each utterance that is done.
@@ -168,7 +168,7 @@ class _Notes(Generic[T]):
         finally:
             self._elapsed_s += time.perf_counter() - began
 
-    def heard(self) -> EvaluationRun[T]:
+    def run(self) -> EvaluationRun[T]:
         """Everything taken, in the manifest's order."""
         results: list[tuple[Utterance, T]] = []
         failures: list[tuple[Utterance, Exception]] = []
@@ -215,7 +215,7 @@ def _recognize(
                 empty_window()
     if window:
         empty_window()
-    return notes.heard()
+    return notes.run()
 
 
 def _longform(
@@ -247,7 +247,7 @@ def _classify(
             check_emotions(manifest, utterances, list(outcome))  # not after hours
             checked = True
         notes.take(index, outcome)
-    return notes.heard()
+    return notes.run()
 
 
 def _probabilities(

@@ -254,6 +254,8 @@ def from_sessions(
     except ValueError as error:
         raise CheckpointError(f"the ONNX file's metadata is no text: {cut(error)}") from error
     metadata = GraphMetadata.from_strings(properties)
+    if batches is not None and metadata.kind in ("emo", "ssl"):
+        raise ArgumentError("batches= is for speech recognisers; others take one recording")
     if metadata.kind == "emo":
         return OnnxEmo(metadata, first, features)
     if metadata.kind == "ssl":

@@ -234,7 +234,7 @@ def save(
     format: str | None = None,
     options: FormatOptions | None = None,
 ) -> Path:
-    """The path of a new file with the result, which replaces an older one as a whole.
+    """Write the result to a file, whole or not at all, and return its path.
 
     At no moment, whatever happens, is there half a file under this name.
 

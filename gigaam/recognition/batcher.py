@@ -41,11 +41,26 @@ class _Call:
 
 @dataclass(eq=False)
 class _Job:
-    """A recording and the future of its result."""
+    """A recording and the future of its result; what is done holds neither."""
 
     call: _Call
     waveform: Waveform
-    future: Future[Any] = field(default_factory=Future)
+    future: Future[Any] | None = field(default_factory=Future)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.future is None or self.future.done()
+
+    def succeed(self, result: Any) -> None:
+        """Hand the result over, unless it was cancelled."""
+        if self.future is not None and self.future.set_running_or_notify_cancel():
+            self.future.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        """Hand an error over, unless it was cancelled."""
+        if self.future is not None and self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
 
 
 class Batcher:
@@ -97,13 +112,18 @@ class Batcher:
         if caller is None:
             caller = object()
         call = _Call(recognize, caller, priority, limits, fails_together)
-        items = [Item(_Job(call, waveform), len(waveform)) for waveform in waveforms]
+        items, futures = [], []
+        for waveform in waveforms:
+            job = _Job(call, waveform)
+            assert job.future is not None
+            items.append(Item(job, len(waveform)))
+            futures.append(job.future)
         with self._changed:
             self._add(call, items)
             self._changed.notify_all()
-        for item in items:
-            item.payload.future.add_done_callback(partial(self._release, item))
-        return [item.payload.future for item in items]
+        for item, future in zip(items, futures, strict=True):
+            future.add_done_callback(partial(self._release, item))
+        return futures
 
     def wait(
         self,
@@ -121,15 +141,15 @@ class Batcher:
         """
         n_told = 0
         while True:
-            done = [future for future in futures if future.done()]
-            if to_first_error and any(not f.cancelled() and f.exception() for f in done):
+            if to_first_error and _any_failed(futures):
                 return
-            if len(done) > n_told:
-                n_told = len(done)
+            n_done = sum(future.done() for future in futures)
+            if n_done > n_told:
+                n_told = n_done
                 tell(n_told)
-            if len(done) == len(futures):
+            if n_done == len(futures):
                 return
-            self._advance(futures, len(done))
+            self._advance(futures, n_done)
 
     def _advance(self, futures: Sequence[Future[Any]], n_done: int) -> None:
         """Run one batch, or wait until other threads have done more of the futures."""
@@ -160,9 +180,7 @@ class Batcher:
 
     def _put_back(self, batch: Sequence[Item[_Job]]) -> None:
         with self._changed:
-            for item in batch:
-                if not item.payload.future.done():
-                    self._add(item.payload.call, [item])
+            self._scheduler.put_back([item for item in batch if not item.payload.is_done])
 
     def _add(self, call: _Call, items: Sequence[Item[_Job]]) -> None:
         self._scheduler.add(
@@ -176,13 +194,15 @@ class Batcher:
     def _run(self, jobs: Sequence[_Job]) -> None:
         """Recognise a batch; if it fails, its recordings one by one."""
         given = [(job, job.waveform) for job in jobs]  # before it is known who still waits
-        given = [(job, waveform) for job, waveform in given if not job.future.done()]
+        given = [(job, waveform) for job, waveform in given if not job.is_done]
         if not given:
             return
         call = given[0][0].call
         fails_together = call.fails_together and all(job.call is call for job, _ in given)
         try:
             results = call.recognize([waveform for _, waveform in given])
+            if len(results) != len(given):
+                raise ValueError(f"{len(given)} recordings gave {len(results)} results")
         except Exception as error:
             if not fails_together:
                 # The error may live as long as the results: let it not hold the tensors it was
@@ -190,12 +210,12 @@ class Batcher:
                 traceback.clear_frames(error.__traceback__)
             if fails_together or len(given) == 1:
                 for job, _ in given:
-                    _fail(job, error)
+                    job.fail(error)
+                given.clear()  # which the error's traceback would hold
                 return
         else:
             for (job, _), result in zip(given, results, strict=True):
-                if job.future.set_running_or_notify_cancel():
-                    job.future.set_result(result)
+                job.succeed(result)
             return
         for job, _ in given:
             self._run([job])
@@ -207,8 +227,9 @@ class Batcher:
             if future.cancelled():  # whoever waits for it may be another
                 self._changed.notify_all()
         item.payload.waveform = _RELEASED
+        item.payload.future = None  # whose callback this is
 
 
-def _fail(job: _Job, error: Exception) -> None:
-    if job.future.set_running_or_notify_cancel():
-        job.future.set_exception(error)
+def _any_failed(futures: Sequence[Future[Any]]) -> bool:
+    done = (future for future in futures if future.done() and not future.cancelled())
+    return any(future.exception() is not None for future in done)

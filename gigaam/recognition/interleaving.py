@@ -34,12 +34,12 @@ def interleaved(
 ) -> Generator[Segment, None, None]:
     """The segments of all channels by their start, each as soon as none can come before it.
 
-    The channel that is least far goes on first. One that fails ends there; its error comes after
+    The channel furthest behind advances first. One that fails ends there; its error comes after
     the segments of all.
 
     Args:
         channels: Advanced in turns, and closed at the end.
-        progress: Told after each portion where the channel is that is least far, in seconds.
+        progress: Told after each portion where the channel furthest behind is, in seconds.
     """
     done_s = dict.fromkeys(range(len(channels)), 0.0)  # of those that are not at their end
     waiting: list[tuple[float, int, int, Segment]] = []

@@ -216,13 +216,10 @@ class Recognizer:
         try:
             batcher.wait(futures, tell, to_first_error=raises)
             if raises:
-                for future in futures:
-                    if future.done():
-                        future.result()
+                _raise_first_error(futures)
             return [_outcome(future) for future in futures]
         finally:
-            for future in futures:
-                future.cancel()
+            _cancel(futures)
 
 
 @dataclass(frozen=True)
@@ -255,6 +252,23 @@ class _Pass:
             confidence=hypothesis.confidence,
             hypothesis=hypothesis,
         )
+
+
+def _raise_first_error(futures: Sequence[Future[TranscriptionResult]]) -> None:
+    errors = [future.exception() for future in futures if future.done()]
+    error = next(filter(None, errors), None)
+    if error is not None:
+        try:
+            raise error
+        finally:  # the error holds this frame, which is not to hold the error
+            del futures, errors, error
+
+
+def _cancel(futures: list[Future[TranscriptionResult]]) -> None:
+    """Lets go of futures, so that an error that they hold does not hold them."""
+    for future in futures:
+        future.cancel()
+    futures.clear()
 
 
 def _outcome(future: Future[TranscriptionResult]) -> Outcome:

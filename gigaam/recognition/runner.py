@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,7 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["BatchRunner", "Outcome"]
 
 _LIMITS = (
-    *("chunking", "max_duration", "min_duration", "strict_limit_duration", "new_chunk_threshold"),
+    "chunking",
+    "max_duration",
+    "min_duration",
+    "strict_limit_duration",
+    "new_chunk_threshold",
 )
 """Options that may cut a short recording, too."""
 
@@ -83,14 +86,23 @@ class BatchRunner:
             on_segment: Given the segments of long recordings as soon as they are there.
         """
         listen = partial(self._long, on_progress=on_progress, on_segment=on_segment)
-        track = self.options.get("track")
-        measured = (_Recording(key, source, _stated_s(source, track)) for key, source in recordings)
+        measured = (_Recording(key, source, self._stated_s(source)) for key, source in recordings)
         for is_short, group in groupby(measured, self._seems_short):
             if is_short:
                 for window in _growing(group, self.batch_size):
                     yield from self._short(window, listen)
             else:
                 yield from map(listen, group)
+
+    def _stated_s(self, source: AudioSource) -> float | None:
+        """Seconds as far as they are known; what is wrong with a file will show when it is read."""
+        if hasattr(source, "read"):  # which cannot be read again, should its header be wrong
+            return None
+        rate, track = self.options.get("input_rate"), self.options.get("track")
+        try:
+            return duration_s(source, input_rate=rate, track=track)
+        except (GigaAMError, OSError):
+            return None
 
     def _seems_short(self, recording: _Recording[KeyT]) -> bool:
         """Whether a recording may be recognised in one pass, as one channel and one segment."""
@@ -109,8 +121,9 @@ class BatchRunner:
         results = self.model.transcribe(
             [recording.source for recording in window],
             word_timestamps=self.word_timestamps,
-            batch_size=self.batch_size,
+            batch_size=self.options.get("fr_batch_size") or self.batch_size,
             on_error="return",
+            input_rate=self.options.get("input_rate"),
             track=self.options.get("track"),
             decoding=self.options.get("decoding"),
         )
@@ -151,16 +164,6 @@ class BatchRunner:
             segments, duration=length_s, has_word_timestamps=self.word_timestamps
         )
         return Outcome(recording.key, result, length_s)
-
-
-def _stated_s(source: AudioSource, track: int | None) -> float | None:
-    """Seconds as the header of a file states them; what is wrong with it will show when read."""
-    if not isinstance(source, str | os.PathLike):
-        return None
-    try:
-        return duration_s(source, track=track)
-    except (GigaAMError, OSError):
-        return None
 
 
 def _growing(items: Iterable[_Recording[KeyT]], first: int) -> Iterator[list[_Recording[KeyT]]]:

@@ -77,6 +77,7 @@ class Item(Generic[PayloadT]):
     payload: PayloadT
     n_samples: int
     _group: _Group[PayloadT] | None = field(default=None, init=False, repr=False)
+    _taken_from: _Group[PayloadT] | None = field(default=None, init=False, repr=False)
 
 
 @dataclass(eq=False)
@@ -153,6 +154,18 @@ class Scheduler(Generic[PayloadT]):
         queue.groups.append(group)
         self._n_waiting += len(ordered)
 
+    def put_back(self, items: Sequence[Item[PayloadT]]) -> None:
+        """Have recordings that were taken wait again, before all else of their callers."""
+        for item in reversed(items):
+            group = item._taken_from
+            assert group is not None
+            if not group.items:
+                queue = self._callers.setdefault(group.caller, _Caller(deque(), self._turn))
+                queue.groups.appendleft(group)
+            group.items.insert(0, item)
+            item._group, item._taken_from = group, None
+            self._n_waiting += 1
+
     def cancel(self, item: Item[PayloadT]) -> bool:
         """Forget a recording; whether it still waited."""
         group = item._group
@@ -186,6 +199,7 @@ class Scheduler(Generic[PayloadT]):
             for queue in queues[1:]:
                 batch += self._companions(queue.groups[0], group, longest)[: room - len(batch)]
         for item in batch:
+            item._taken_from = item._group
             self.cancel(item)
         return batch
 

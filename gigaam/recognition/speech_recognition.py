@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import AudioSource
-from gigaam.decoding import DecodingOptions
+from gigaam.decoding import DecodingOptions, Hypothesis
 from gigaam.decoding.log_probs import LogProbs
 from gigaam.decoding.nets import Transducer
 from gigaam.decoding.searches import ModelDecoding, build_search
@@ -98,6 +98,10 @@ class SpeechRecognition(ABC):
             ModelError: The model has no RNN-T head.
         """
         raise ModelError("a search for RNN-T does not go with this model's head")
+
+    def search(self, encodings: Any) -> list[Hypothesis]:
+        """The most probable tokens of each recording of a batch, by the model's own search."""
+        return self.decoding.find(self, encodings)
 
     def recognizer(self, decoding: DecodingOptions | None = None) -> Recognizer:
         """Recognition with the search that options describe; by default the model's own."""

@@ -23,9 +23,11 @@ def transcribe_utterances(
     waiting.add([Item(i, utterance.n_samples) for i, utterance in enumerate(utterances)])
     training = model.training
     model.eval()
-    while batch := [item.payload for item in waiting.take()]:
-        results = recognizer.transcribe_batch([files.read(utterances[i]) for i in batch])
-        for i, result in zip(batch, results, strict=True):
-            texts[i] = str(result)
-    model.train(training)
+    try:
+        while batch := [item.payload for item in waiting.take()]:
+            results = recognizer.transcribe_batch([files.read(utterances[i]) for i in batch])
+            for i, result in zip(batch, results, strict=True):
+                texts[i] = str(result)
+    finally:
+        model.train(training)
     return texts

@@ -16,16 +16,17 @@ import gigaam.onnx
 from gigaam.errors import GigaAMError
 from gigaam.onnx import metadata
 from gigaam.onnx.metadata import FrontEnd, GraphMetadata
+from gigaam.store.registry import Task
 from tests.fuzz.cases import BrokenPromiseError, Case
 from tests.fuzz.mutations import mutated
 from tests.nets import CHARACTERS
 
 MELS, WIDTH, CLASSES = 8, 6, len(CHARACTERS) + 1
-KINDS: tuple[metadata.Kind, ...] = ("ctc", "rnnt", "emo", "ssl")
+KINDS: tuple[Task, ...] = ("ctc", "rnnt", "emo", "ssl")
 
 
 @cache
-def models(kind: metadata.Kind) -> dict[str, bytes]:
+def models(kind: Task) -> dict[str, bytes]:
     """The files of a model of few weights, which has what an exported one has, by name."""
     described = GraphMetadata(
         kind,
@@ -76,7 +77,7 @@ def _random(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
 
 
-def _encoder(kind: metadata.Kind) -> onnx.ModelProto:
+def _encoder(kind: Task) -> onnx.ModelProto:
     """A matrix over the features of each frame; of emotions, over their mean."""
     headed = kind in ("ctc", "emo")
     features, lengths = metadata.HEADED_INPUTS if headed else metadata.ENCODER_INPUTS

@@ -68,9 +68,9 @@ class Exported:
         """The same export in another layout."""
         for path in self.directory.iterdir():
             (directory / path.name).write_bytes(path.read_bytes())
-        described = describe(self.model, self.name)
-        check_layout(described, layout)
-        arrange(directory, self.name, described, layout)
+        metadata = describe(self.model, self.name)
+        check_layout(metadata, layout)
+        arrange(directory, self.name, metadata, layout)
         return directory
 
     def onnx_asr(self, directory: Path) -> Any:

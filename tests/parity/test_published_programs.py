@@ -735,6 +735,7 @@ def test_the_page_names_what_is_there(packaged_transducer: gigaam.GigaAMASR) -> 
     text = PAGE.read_text("utf-8")
     joined = packaged_transducer
     places = [gigaam, gigaam.utils, vad_utils, gigaam.timestamps_utils, gigaam.onnx_utils]
+    places += [gigaam.utils.AudioDataset]
     places += [joined, joined.decoding, joined.decoding.tokenizer, joined.encoder, joined.head]
     places += [joined.head.decoder, joined.head.joint, joined.encoder.pre_encode]
     names = set(re.findall(r"`[\w.]*?\b(_?[a-z]\w+)\(", text)) | set(re.findall(r"\b_\w+\b", text))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -19,7 +21,13 @@ from gigaam.recognition.recognizer import Recognizer
 from gigaam.recognition.scheduler import Limits, Priority
 from tests.examples import examples
 from tests.tones import LETTERS, ToneReader
-from tests.unit.recognition.test_recognizer import RATE, speak, texts_of, tone_reader
+from tests.unit.recognition.test_recognizer import (
+    RATE,
+    recognizer,
+    speak,
+    texts_of,
+    tone_reader,
+)
 
 Samples = NDArray[np.float32]
 TEXTS = st.lists(st.text(LETTERS[1:], min_size=1, max_size=6), max_size=12)
@@ -253,3 +261,49 @@ def test_different_searches_do_not_share_a_batch() -> None:
     batcher.wait(futures)
     assert [future.result().words is None for future in futures] == [True, False]
     assert len(backend.batches) == 2
+
+
+def test_a_recogniser_that_gives_too_few_results_fails_its_own_callers() -> None:
+    batcher = Batcher()
+    bad = batcher.submit([POISON, POISON], lambda waveforms: ["one"], limits=Limits(2))
+    good = batcher.submit([POISON], lambda waveforms: ["fine"], limits=Limits(2))
+    batcher.wait(good)
+    assert good[0].result() == "fine"
+    batcher.wait(bad)
+    assert [future.result() for future in bad] == ["one", "one"]  # each was tried alone
+    none = batcher.submit([POISON], lambda waveforms: [])
+    batcher.wait(none)
+    with pytest.raises(ValueError, match="1 recordings gave 0 results"):
+        none[0].result()
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_a_failed_batch_is_freed_with_its_error(no_collector: None) -> None:
+    """Whoever catches it and tries with less needs the memory at once."""
+    held: list[weakref.ref] = []
+
+    class Holding(ToneReader):
+        def encode(self, waveforms: Sequence[Samples]):  # type: ignore[no-untyped-def]
+            tensor = np.zeros(10)
+            held.append(weakref.ref(tensor))
+            raise MemoryError("out of memory")
+
+    with suppress(MemoryError):
+        recognizer(tone_reader(Holding)).transcribe([speak("да"), speak("нет")], input_rate=RATE)
+    assert len(held) == 1
+    assert held[0]() is None
+
+
+def test_a_model_is_freed_after_its_work(no_collector: None) -> None:
+    backend = tone_reader()
+    assert recognizer(backend).transcribe([speak("да")], input_rate=RATE) == ["да"]
+    gone = weakref.ref(backend)
+    del backend
+    assert gone() is None

@@ -166,3 +166,15 @@ def test_what_is_left_of_a_batch_is_filled_with_like_recordings_of_others() -> N
 def test_limits_that_allow_nothing_are_refused(limits: dict) -> None:
     with pytest.raises(ArgumentError, match=next(iter(limits))):
         Limits(**limits)
+
+
+def test_what_is_put_back_goes_first_in_its_order() -> None:
+    scheduler: Scheduler[str] = Scheduler()
+    scheduler.add([Item("a", 1), Item("b", 2)], caller="one")
+    scheduler.add([Item("c", 3)], caller="one")
+    taken = scheduler.take()
+    scheduler.put_back(taken)
+    assert len(scheduler) == 3
+    assert [item.payload for item in scheduler.take()] == ["a", "b"]
+    assert [item.payload for item in scheduler.take()] == ["c"]
+    assert len(scheduler) == 0
