@@ -1,5 +1,5 @@
-"""`gigaam.cli.jobs`, under its documented path."""
+"""`gigaam.audio.media_suffixes`, under its documented path."""
 
-from gigaam.cli.jobs import MEDIA_SUFFIXES
+from gigaam.audio.media_suffixes import MEDIA_SUFFIXES
 
 __all__ = ["MEDIA_SUFFIXES"]

@@ -10,22 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
+from gigaam.audio.media_suffixes import MEDIA_SUFFIXES
 from gigaam.errors import ArgumentError
 
-__all__ = ["MEDIA_SUFFIXES", "STDIN", "Job", "find_recordings", "plan_jobs"]
+__all__ = ["STDIN", "Job", "find_recordings", "plan_jobs"]
 
 STDIN = Path("-")
-
-MEDIA_SUFFIXES = frozenset(
-    (
-        *(".aac", ".ac3", ".aif", ".aiff", ".amr", ".ape", ".au", ".caf", ".flac", ".m4a", ".m4b"),
-        *(".mka", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".spx", ".tta", ".voc", ".w64", ".wav"),
-        *(".wma", ".wv"),
-        *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
-        *(".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-    )
-)
-"""Extensions of the files of a directory that are taken for recordings, in lower case."""
 
 
 @dataclass(frozen=True)
