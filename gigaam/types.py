@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, KeysView, Sequence
 from dataclasses import Field, dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from gigaam.errors import ArgumentError
@@ -59,6 +60,11 @@ class Word:
             "confidence": self.confidence,
             **_speaker_of(self),
         }
+
+
+def speaker_turns(words: Iterable[Word]) -> list[tuple[str | None, list[Word]]]:
+    """Runs of words by one speaker, each with who it is."""
+    return [(who, list(said)) for who, said in groupby(words, lambda word: word.speaker)]
 
 
 def _speaker_of(spoken: Word | Segment) -> dict[str, Any]:

@@ -19,7 +19,6 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, TypeAlias
@@ -28,7 +27,13 @@ from gigaam.errors import ArgumentError
 from gigaam.output.subtitles import Cue, Speech, SubtitleOptions, lay_out, milliseconds
 from gigaam.output.whole_file import write_whole
 from gigaam.time_formats import format_clock
-from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
+from gigaam.types import (
+    LongformTranscriptionResult,
+    Segment,
+    TranscriptionResult,
+    Word,
+    speaker_turns,
+)
 
 Transcript: TypeAlias = "TranscriptionResult | LongformTranscriptionResult | Iterable[Segment]"
 """What can be written."""
@@ -276,7 +281,7 @@ def _segments(result: Transcript) -> list[Segment]:
 
 def _by_speaker(result: TranscriptionResult, words: Sequence[Word]) -> list[Segment]:
     """What each speaker says in turn; the whole of it where they were not told apart."""
-    turns = [(who, list(said)) for who, said in groupby(words, key=lambda word: word.speaker)]
+    turns = speaker_turns(words)
     return [
         Segment(
             result.text if len(turns) == 1 else " ".join(word.text for word in said),

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from gigaam.errors import ArgumentError
-from gigaam.types import Segment, Word
+from gigaam.types import Segment, Word, speaker_turns
 
 __all__ = [
     "DEFAULT_MAX_PAUSE_S",
@@ -87,9 +87,7 @@ def in_turns(segment: Segment) -> list[Segment]:
     Args:
         segment: Where its words have no speakers, or all the same one, it stays whole.
     """
-    turns = [
-        (who, list(said)) for who, said in groupby(segment.words or (), lambda word: word.speaker)
-    ]
+    turns = speaker_turns(segment.words or ())
     if len(turns) > 1:
         return [
             _part(replace(segment, speaker=who or segment.speaker), said) for who, said in turns
