@@ -190,16 +190,11 @@ class TorchStates:
 
     def select(self, index: NDArray[np.int64]) -> TorchStates:
         """Those of the hypotheses ``index``."""
-        chosen = _tensor(index, self.h.device)
-        return TorchStates(self.h[:, chosen], self.c[:, chosen], self.predicted[chosen])
-
-    def replaced(self, index: NDArray[np.int64], others: TorchStates) -> TorchStates:
-        """These with ``others`` in the places ``index``."""
-        places = _tensor(index, self.h.device)
+        rows = _tensor(index, self.h.device)
         return TorchStates(
-            self.h.index_copy(1, places, others.h),
-            self.c.index_copy(1, places, others.c),
-            self.predicted.index_copy(0, places, others.predicted),
+            self.h.index_select(1, rows),
+            self.c.index_select(1, rows),
+            self.predicted.index_select(0, rows),
         )
 
 
@@ -231,11 +226,26 @@ class TorchTransducer:
         return self._states(*decoder.step(zeros[0], zeros, zeros))
 
     @computing
-    def advance(self, states: TorchStates, labels: NDArray[np.int64]) -> TorchStates:
-        """The states after one more label each."""
+    def advance(
+        self,
+        states: TorchStates,
+        labels: NDArray[np.int64],
+        index: NDArray[np.int64] | None = None,
+    ) -> TorchStates:
+        """The states after one more label each, or of the hypotheses ``index`` alone."""
         decoder = self._head.decoder
         inputs = decoder.embed(_tensor(labels, self.device))
-        return self._states(*decoder.step(inputs, states.h, states.c))
+        if index is None:
+            return self._states(*decoder.step(inputs, states.h, states.c))
+        rows = _tensor(index, self.device)
+        new = self._states(
+            *decoder.step(inputs, states.h.index_select(1, rows), states.c.index_select(1, rows))
+        )
+        return TorchStates(
+            states.h.index_copy(1, rows, new.h),
+            states.c.index_copy(1, rows, new.c),
+            states.predicted.index_copy(0, rows, new.predicted),
+        )
 
     @computing
     def join(

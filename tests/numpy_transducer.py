@@ -24,11 +24,6 @@ class States:
     def select(self, index: NDArray) -> "States":
         return States(self.h[index], self.c[index])
 
-    def replaced(self, index: NDArray, others: "States") -> "States":
-        h, c = self.h.copy(), self.c.copy()
-        h[index], c[index] = others.h, others.c
-        return States(h, c)
-
 
 class NumpyTransducer:
     """A batch of random encodings [B, T, D] under seeded weights.
@@ -68,8 +63,12 @@ class NumpyTransducer:
         zeros = np.zeros((len(self.encoded), self.encoded.shape[-1]))
         return States(*self.cell(zeros, zeros, zeros))
 
-    def advance(self, states: States, labels: NDArray) -> States:
-        return States(*self.cell(self.embedding[labels], states.h, states.c))
+    def advance(self, states: States, labels: NDArray, index: NDArray | None = None) -> States:
+        if index is None:
+            index = np.arange(len(labels))
+        h, c = states.h.copy(), states.c.copy()
+        h[index], c[index] = self.cell(self.embedding[labels], h[index], c[index])
+        return States(h, c)
 
     def join(
         self, states: States, recordings: NDArray, first_frames: NDArray, width: int

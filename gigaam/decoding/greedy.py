@@ -176,8 +176,7 @@ class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
                 states = transducer.advance(states, labels)
             elif tokens:
                 index = np.flatnonzero(found)
-                advanced = transducer.advance(states.select(index), labels[index])
-                states = states.replaced(index, advanced)
+                states = transducer.advance(states, labels[index], index)
         return emitted.hypotheses(len(n_frames))
 
     def _first_tokens(

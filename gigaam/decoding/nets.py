@@ -42,9 +42,6 @@ class States(Protocol):
     def select(self: StatesT, index: NDArray[np.int64]) -> StatesT:
         """Those of the hypotheses ``index`` [H'], which may repeat."""
 
-    def replaced(self: StatesT, index: NDArray[np.int64], others: StatesT) -> StatesT:
-        """These with ``others`` [H'] in the places ``index`` [H'], each of which is named once."""
-
 
 class Transducer(Protocol[StatesT]):
     """One batch of encoded recordings under a transducer's prediction and joint networks.
@@ -58,8 +55,17 @@ class Transducer(Protocol[StatesT]):
         Its memory is zero, and a zero vector stands in place of an embedding.
         """
 
-    def advance(self, states: StatesT, labels: NDArray[np.int64]) -> StatesT:
-        """The states after one more label each, ``labels`` [H]."""
+    def advance(
+        self, states: StatesT, labels: NDArray[np.int64], index: NDArray[np.int64] | None = None
+    ) -> StatesT:
+        """The states [H] after one more label each.
+
+        Args:
+            states: Of H hypotheses.
+            labels: int [H'].
+            index: The hypotheses that get them [H'], each of which is named once; the others stay
+                as they are. By default all, in order.
+        """
 
     def join(
         self,

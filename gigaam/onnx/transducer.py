@@ -33,12 +33,6 @@ class GraphStates(NamedTuple):  # made once a token: a dataclass that is frozen 
         """Those of the hypotheses ``index``."""
         return GraphStates(self.h[:, index], self.c[:, index], self.predicted[index])
 
-    def replaced(self, index: NDArray[np.int64], others: GraphStates) -> GraphStates:
-        """These with ``others`` in the places ``index``."""
-        h, c, predicted = self.h.copy(), self.c.copy(), self.predicted.copy()
-        h[:, index], c[:, index], predicted[index] = others.h, others.c, others.predicted
-        return GraphStates(h, c, predicted)
-
 
 class OnnxTransducer:
     """One batch of encodings, as `gigaam.decoding.nets.Transducer`.
@@ -68,9 +62,19 @@ class OnnxTransducer:
         labels = np.full(len(self._encoded), self._blank, np.int64)
         return self._predict(labels, self._memory, self._memory)
 
-    def advance(self, states: GraphStates, labels: NDArray[np.int64]) -> GraphStates:
-        """The states after one more label each."""
-        return self._predict(labels, states.h, states.c)
+    def advance(
+        self,
+        states: GraphStates,
+        labels: NDArray[np.int64],
+        index: NDArray[np.int64] | None = None,
+    ) -> GraphStates:
+        """The states after one more label each, or of the hypotheses ``index`` alone."""
+        if index is None:
+            return self._predict(labels, states.h, states.c)
+        new = self._predict(labels, states.h[:, index], states.c[:, index])
+        h, c, predicted = states.h.copy(), states.c.copy(), states.predicted.copy()
+        h[:, index], c[:, index], predicted[index] = new
+        return GraphStates(h, c, predicted)
 
     def join(
         self,

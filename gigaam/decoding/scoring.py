@@ -1,0 +1,97 @@
+"""What a search adds to what the nets say: a language model's opinion, a bonus for hotwords.
+
+Shapes: H hypotheses, C continuations (a hypothesis and its next token), S numbers of a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["JointScorer", "Scorer"]
+
+
+class Scorer(Protocol):
+    """Scores hypotheses token by token; holds no state of a call, so threads may share it.
+
+    Where it stands in a hypothesis is a row of integers that it alone understands, and that depends
+    on the hypothesis's tokens alone.
+    """
+
+    @property
+    def size(self) -> int:
+        """S, numbers in a state."""
+
+    @property
+    def lm_weight(self) -> float:
+        """Weight of a language model's log-probabilities in the gains; 0 if it is none."""
+
+    def start(self) -> NDArray[np.int64]:
+        """The state before the first token, [S]."""
+
+    def advance(
+        self, states: NDArray[np.int64], tokens: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What one more token each does.
+
+        Args:
+            states: [C, S].
+            tokens: Never blank, [C].
+
+        Returns:
+            The states after them [C, S], and what is added to the scores, in weighted natural
+            logarithms [C].
+        """
+
+    def finish(self, states: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What is added to the scores where the recording ends, [H]."""
+
+    def expects(self, states: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether some next token has a bonus that may outweigh the nets, [H]."""
+
+
+class JointScorer:
+    """Several scorers as one: states side by side, gains added up.
+
+    Args:
+        parts: May be none: then nothing is ever added.
+    """
+
+    def __init__(self, parts: Sequence[Scorer]) -> None:
+        self._parts = tuple(parts)
+        bounds = np.cumsum([0, *(part.size for part in parts)]).tolist()
+        self._columns = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        self.size: int = bounds[-1]
+        self.lm_weight = float(sum(part.lm_weight for part in parts))
+
+    def start(self) -> NDArray[np.int64]:
+        """The state before the first token, [S]."""
+        return np.concatenate([np.zeros(0, np.int64), *(part.start() for part in self._parts)])
+
+    def advance(
+        self, states: NDArray[np.int64], tokens: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What one more token each does."""
+        gains = np.zeros(len(tokens))
+        after = np.empty_like(states)
+        for part, columns in zip(self._parts, self._columns, strict=True):
+            after[:, columns], gained = part.advance(states[:, columns], tokens)
+            gains += gained
+        return after, gains
+
+    def finish(self, states: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What is added to the scores where the recording ends, [H]."""
+        gains = np.zeros(len(states))
+        for part, columns in zip(self._parts, self._columns, strict=True):
+            gains += part.finish(states[:, columns])
+        return gains
+
+    def expects(self, states: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether some next token has a bonus that may outweigh the nets, [H]."""
+        expected = np.zeros(len(states), bool)
+        for part, columns in zip(self._parts, self._columns, strict=True):
+            expected |= part.expects(states[:, columns])
+        return expected
