@@ -24,12 +24,14 @@ class Hypothesis:
             token it is. For RNN-T the one it was emitted with.
         score: What the search ranks hypotheses of one recording by, the higher the better; by
             default the sum of ``log_probs``.
+        alternatives: What else the search found, best first, if that was asked for.
     """
 
     ids: NDArray[np.int64]
     frames: NDArray[np.int64]
     log_probs: NDArray[np.float32]
     score: float = math.nan
+    alternatives: tuple[Hypothesis, ...] = ()
 
     def __post_init__(self) -> None:
         if math.isnan(self.score):

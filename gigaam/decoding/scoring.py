@@ -6,6 +6,7 @@ Shapes: H hypotheses, C continuations (a hypothesis and its next token), S numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -63,7 +64,7 @@ class JointScorer:
     def __init__(self, parts: Sequence[Scorer]) -> None:
         self._parts = tuple(parts)
         bounds = np.cumsum([0, *(part.size for part in parts)]).tolist()
-        self._columns = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        self._columns = [slice(*pair) for pair in pairwise(bounds)]
         self.size: int = bounds[-1]
         self.lm_weight = float(sum(part.lm_weight for part in parts))
 

@@ -18,8 +18,8 @@ def figures(capsys, *arguments: str) -> dict:
 
 
 def test_nothing_is_found_in_a_few_cases(capsys):
-    told = figures(capsys, "--cases", "12", "--seconds", "240")  # also to start, on a busy machine
-    assert told["cases"] == dict.fromkeys(KINDS, 12)
+    told = figures(capsys, "--cases", "6", "--seconds", "240")  # also to start, on a busy machine
+    assert told["cases"] == dict.fromkeys(KINDS, 6)
     assert told["findings"] == 0
 
 

@@ -99,6 +99,7 @@ def test_the_installation_is_the_one_of_the_readme() -> None:
     assert given(last, "COPY")[-1] == f"--from=export {directory} {directory}"
 
 
+@pytest.mark.slow
 def test_the_export_and_the_command_of_the_image(
     example: Path, packaged_model: gigaam.GigaAMASR, tmp_path: Path
 ) -> None:

@@ -39,15 +39,9 @@ def export(
 ) -> Export:
     """The directory of an export of a packaged model, each made once."""
     packaged = {"tiny_ctc": packaged_model, "tiny_rnnt": packaged_transducer}
-    done: dict[tuple[str, DType], Path] = {}
 
     def get(name: str, dtype: DType) -> Path:
-        if dtype == "float32":
-            return export_once(tmp_path_factory, name, packaged[name])
-        if (name, dtype) not in done:
-            done[name, dtype] = tmp_path_factory.mktemp(f"{name}-{dtype}")
-            packaged[name].to_onnx(done[name, dtype], dtype)
-        return done[name, dtype]
+        return export_once(tmp_path_factory, name, packaged[name], dtype)
 
     return get
 

@@ -1,0 +1,44 @@
+"""What a beam search leaves untried."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gigaam.errors import ArgumentError
+
+__all__ = ["Pruning"]
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """Limits of a beam search; what they cut off is improbable, and most of the work.
+
+    Attributes:
+        beam_threshold: A sequence goes whose score lies this much below the best one's, in natural
+            logarithms.
+        token_threshold: A token is not tried that is this much less probable than the frame's best
+            class, in natural logarithms.
+        tokens: Most tokens tried for each sequence at a frame.
+        blank: A frame is passed over whose blank is at least this probable, unless a hotword is
+            under way.
+    """
+
+    beam_threshold: float = 12.0
+    token_threshold: float = 7.0
+    tokens: int = 12
+    blank: float = 0.999
+
+    def __post_init__(self) -> None:
+        for name in ("beam_threshold", "token_threshold"):
+            if not getattr(self, name) > 0:
+                raise ArgumentError(f"{name} must be over 0, not {getattr(self, name)!r}")
+        if self.tokens < 1:
+            raise ArgumentError(f"tokens must be at least 1, not {self.tokens!r}")
+        if not 0.5 < self.blank <= 1:
+            raise ArgumentError(f"blank must be a probability over 0.5, not {self.blank!r}")
+
+    @classmethod
+    def nothing(cls) -> Pruning:
+        """Everything is tried: for checking a search, not for speech."""
+        return cls(math.inf, math.inf, 1 << 30, 1.0)

@@ -1,0 +1,141 @@
+"""CTC beam search against all alignments, against greedy search, and against itself in batches."""
+
+from itertools import groupby, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gigaam.decoding.ctc_beam import CTCBeamDecoding
+from gigaam.decoding.greedy import CTCGreedyDecoding
+from gigaam.decoding.hypotheses import Hypothesis
+from gigaam.decoding.pruning import Pruning
+from gigaam.decoding.scoring import JointScorer
+from tests.scorers import PairScorer
+
+PLAIN = JointScorer(())
+ALL = Pruning.nothing()
+
+
+def random_log_probs(
+    rng: np.random.Generator, frames: int, classes: int, peaks: float = 2.0
+) -> NDArray[np.float64]:
+    logits = peaks * rng.normal(size=(frames, classes))
+    return np.asarray(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))
+
+
+def collapsed(path: tuple[int, ...], blank: int) -> tuple[int, ...]:
+    return tuple(token for token, _ in groupby(path) if token != blank)
+
+
+def over_all_alignments(log_probs: NDArray[np.float64]) -> dict[tuple[int, ...], float]:
+    """The log-probability of every token sequence."""
+    frames, classes = log_probs.shape
+    found: dict[tuple[int, ...], float] = {}
+    for path in product(range(classes), repeat=frames):
+        tokens = collapsed(path, classes - 1)
+        found[tokens] = np.logaddexp(
+            found.get(tokens, -np.inf), log_probs[np.arange(frames), path].sum()
+        )
+    return found
+
+
+def best_path(log_probs: NDArray[np.float64], tokens: tuple[int, ...]) -> tuple[int, ...]:
+    frames, classes = log_probs.shape
+    paths = (
+        p for p in product(range(classes), repeat=frames) if collapsed(p, classes - 1) == tokens
+    )
+    return max(paths, key=lambda path: log_probs[np.arange(frames), path].sum())
+
+
+def in_order(hypothesis: Hypothesis) -> list[Hypothesis]:
+    return [hypothesis, *hypothesis.alternatives]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scorer", [PLAIN, PairScorer(3, seed=5)], ids=["plain", "scored"])
+def test_scores_are_those_of_all_alignments(seed: int, scorer: JointScorer) -> None:
+    log_probs = random_log_probs(np.random.default_rng(seed), 5, 4)
+    wanted = {
+        tokens: score + scorer.total(tokens) if isinstance(scorer, PairScorer) else score
+        for tokens, score in over_all_alignments(log_probs).items()
+    }
+    search = CTCBeamDecoding(scorer, beam_size=len(wanted) + 3, n_best=10_000, pruning=ALL)
+    (found,) = search.search(log_probs[None], [5])
+    every = in_order(found)
+    assert {tuple(each.ids.tolist()): each.score for each in every} == pytest.approx(wanted)
+    assert len(every) == len(wanted)
+    scores = [each.score for each in every]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_tokens_lie_where_the_best_path_has_them(seed: int) -> None:
+    log_probs = random_log_probs(np.random.default_rng(seed), 5, 4)
+    (found,) = CTCBeamDecoding(PLAIN, 500, 40, ALL).search(log_probs[None], [5])
+    for each in in_order(found):
+        path = best_path(log_probs, tuple(each.ids.tolist()))
+        runs = [(k, [i for i, _ in g]) for k, g in groupby(enumerate(path), key=lambda p: p[1])]
+        runs = [run for run in runs if run[0] != 3]
+        assert each.frames.tolist() == [frames[0] for _, frames in runs]
+        peaks = [max(log_probs[i, token] for i in frames) for token, frames in runs]
+        assert each.log_probs == pytest.approx(peaks)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 5), st.floats(0.5, 8))
+def test_never_below_greedy(seed: int, frames: int, beam_size: int, peaks: float) -> None:
+    log_probs = random_log_probs(np.random.default_rng(seed), frames, 5, peaks)
+    (greedy,) = CTCGreedyDecoding("абвг").search(log_probs[None].astype(np.float32), [frames])
+    path_score = log_probs.max(-1).sum()
+    wide = CTCBeamDecoding(PLAIN, 64 * beam_size, 1, ALL)
+    (found,) = wide.search(log_probs[None], [frames])
+    assert found.score >= path_score - 1e-6
+    if found.ids.tolist() == greedy.ids.tolist():
+        assert found.frames.tolist() == greedy.frames.tolist()
+        assert found.log_probs.tolist() == greedy.log_probs.tolist()
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 25), min_size=1, max_size=5))
+def test_a_batch_gives_what_each_gives_alone(seed: int, lengths: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    log_probs = random_log_probs(rng, len(lengths) * 25, 6, 6).reshape(len(lengths), 25, 6)
+    search = CTCBeamDecoding(PairScorer(5, seed=1), 4, 3, Pruning(blank=0.9))
+    together = search.search(log_probs, lengths)
+    for row, length in enumerate(lengths):
+        (alone,) = search.search(log_probs[row : row + 1, :length], [length])
+        assert len(alone.alternatives) == len(together[row].alternatives)
+        for mine, other in zip(in_order(alone), in_order(together[row]), strict=True):
+            assert mine.ids.tolist() == other.ids.tolist()
+            assert mine.frames.tolist() == other.frames.tolist()
+            assert mine.score == pytest.approx(other.score)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_sequences_are_distinct_and_sorted(seed: int) -> None:
+    log_probs = random_log_probs(np.random.default_rng(seed), 30, 4, 3)
+    (found,) = CTCBeamDecoding(PLAIN, 6, 6, Pruning()).search(log_probs[None], [30])
+    every = in_order(found)
+    assert len({tuple(each.ids.tolist()) for each in every}) == len(every)
+    assert [each.score for each in every] == sorted((e.score for e in every), reverse=True)
+
+
+def test_frames_of_nothing_but_blank_change_nothing() -> None:
+    log_probs = random_log_probs(np.random.default_rng(3), 8, 4, 2)
+    silent = np.log(np.array([[1e-9, 1e-9, 1e-9, 1 - 3e-9]]))
+    spread = np.insert(log_probs, [2, 2, 5, 8], silent, axis=0)
+    (passed,) = CTCBeamDecoding(PLAIN, 50, 5, Pruning(blank=0.999)).search(spread[None], [12])
+    (heard,) = CTCBeamDecoding(PLAIN, 50, 5, Pruning(blank=1.0)).search(spread[None], [12])
+    for mine, other in zip(in_order(passed), in_order(heard), strict=True):
+        assert mine.ids.tolist() == other.ids.tolist()
+        assert mine.frames.tolist() == other.frames.tolist()
+        assert mine.score == pytest.approx(other.score, abs=1e-5)
+
+
+def test_no_frames_and_no_recordings() -> None:
+    search = CTCBeamDecoding(PLAIN, 4, 2, Pruning())
+    (found,) = search.search(np.zeros((1, 3, 4), np.float32), [0])
+    assert found.ids.tolist() == []
+    assert found.confidence == 0
+    assert search.search(np.zeros((0, 3, 4), np.float32), []) == []
