@@ -197,6 +197,14 @@ class TorchStates:
             self.predicted.index_select(0, rows),
         )
 
+    def joined(self, others: TorchStates) -> TorchStates:
+        """These and then others."""
+        return TorchStates(
+            torch.cat([self.h, others.h], 1),
+            torch.cat([self.c, others.c], 1),
+            torch.cat([self.predicted, others.predicted]),
+        )
+
 
 class TorchTransducer:
     """One batch of encodings, as `gigaam.decoding.nets.Transducer`.
@@ -290,6 +298,10 @@ class DeviceLogProbs:
         """The ``k`` most probable classes and their log-probabilities, [..., k], best first."""
         log_probs, labels = self._values.topk(min(k, self.classes))
         return labels.cpu().numpy(), log_probs.cpu().numpy()
+
+    def of(self, label: int) -> NDArray[np.float32]:
+        """Those of one class, [...]."""
+        return self._values[..., label].cpu().numpy()
 
     def numpy(self) -> NDArray[np.float32]:
         """All of them."""

@@ -24,6 +24,9 @@ class States:
     def select(self, index: NDArray) -> "States":
         return States(self.h[index], self.c[index])
 
+    def joined(self, others: "States") -> "States":
+        return States(np.concatenate([self.h, others.h]), np.concatenate([self.c, others.c]))
+
 
 class NumpyTransducer:
     """A batch of random encodings [B, T, D] under seeded weights.

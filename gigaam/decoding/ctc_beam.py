@@ -106,14 +106,9 @@ class _Frames:
         counts = (found > best[..., None] - pruning.token_threshold).sum(-1)
         blank = values[..., -1].astype(np.float64)
         blanks = np.concatenate([np.zeros((len(values), 1)), np.cumsum(blank, 1)], 1)
-        expecting = 1 - (1 - pruning.blank) / _EXPECTING
-        heard = tuple(_next_heard(blank, ends, limit) for limit in (pruning.blank, expecting))
+        limits = (pruning.blank, pruning.blank_expecting)
+        heard = tuple(_next_heard(blank, ends, limit) for limit in limits)
         return cls(values, tokens, counts, blanks, (heard[0], heard[1]))
-
-
-# While a hotword is under way, frames are passed over whose other classes are this much less
-# probable: what a bonus makes up for.
-_EXPECTING = 100.0
 
 
 def _next_heard(blank: Float, ends: Int, limit: float) -> Int:

@@ -26,6 +26,9 @@ class LogProbs(Protocol):
     def top(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The ``k`` most probable classes and their log-probabilities, [..., k], best first."""
 
+    def of(self, label: int) -> NDArray[np.float32]:
+        """Those of one class, [...]."""
+
     def numpy(self) -> NDArray[np.float32]:
         """All of them."""
 
@@ -59,6 +62,10 @@ class ArrayLogProbs:
         order = np.argsort(-self._at(found), axis=-1, kind="stable")
         labels = np.take_along_axis(found, order, axis=-1)
         return labels, self._at(labels)
+
+    def of(self, label: int) -> NDArray[np.float32]:
+        """Those of one class, [...]."""
+        return self._values[..., label]
 
     def numpy(self) -> NDArray[np.float32]:
         """All of them."""

@@ -42,6 +42,9 @@ class States(Protocol):
     def select(self: StatesT, index: NDArray[np.int64]) -> StatesT:
         """Those of the hypotheses ``index`` [H'], which may repeat."""
 
+    def joined(self: StatesT, others: StatesT) -> StatesT:
+        """These and then ``others`` [H + H']."""
+
 
 class Transducer(Protocol[StatesT]):
     """One batch of encoded recordings under a transducer's prediction and joint networks.

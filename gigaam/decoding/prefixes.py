@@ -26,8 +26,9 @@ def extended_keys(keys: NDArray[np.uint64], tokens: NDArray[np.int64]) -> NDArra
 
     Two of a million different ones are equal with a probability below 1e-7.
     """
-    mixed = (keys ^ (keys >> _SHIFT)) * _FACTOR
-    return mixed + (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1B54A32D192ED03)
+    mixed: NDArray[np.uint64] = (keys ^ (keys >> _SHIFT)) * _FACTOR
+    mixed += (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1B54A32D192ED03)
+    return mixed
 
 
 class History:

@@ -9,6 +9,8 @@ from gigaam.errors import ArgumentError
 
 __all__ = ["Pruning"]
 
+_BONUS = 100.0
+
 
 @dataclass(frozen=True)
 class Pruning:
@@ -37,6 +39,11 @@ class Pruning:
             raise ArgumentError(f"tokens must be at least 1, not {self.tokens!r}")
         if not 0.5 < self.blank <= 1:
             raise ArgumentError(f"blank must be a probability over 0.5, not {self.blank!r}")
+
+    @property
+    def blank_expecting(self) -> float:
+        """What ``blank`` is while a hotword is under way: a bonus makes up for so much."""
+        return 1 - (1 - self.blank) / _BONUS
 
     @classmethod
     def nothing(cls) -> Pruning:

@@ -33,6 +33,14 @@ class GraphStates(NamedTuple):  # made once a token: a dataclass that is frozen 
         """Those of the hypotheses ``index``."""
         return GraphStates(self.h[:, index], self.c[:, index], self.predicted[index])
 
+    def joined(self, others: GraphStates) -> GraphStates:
+        """These and then others."""
+        return GraphStates(
+            np.concatenate([self.h, others.h], axis=1),
+            np.concatenate([self.c, others.c], axis=1),
+            np.concatenate([self.predicted, others.predicted]),
+        )
+
 
 class OnnxTransducer:
     """One batch of encodings, as `gigaam.decoding.nets.Transducer`.
