@@ -129,5 +129,5 @@ def test_what_is_no_list(source):
 
 @pytest.mark.parametrize("weight", [0, -1, 101, float("nan"), float("inf"), "2", None, True])
 def test_bad_weights(weight):
-    with pytest.raises(ArgumentError, match="the weight of a hotword .*каско"):
+    with pytest.raises(ArgumentError, match=r"the weight of a hotword .*каско"):
         read_hotwords({"каско": weight})
