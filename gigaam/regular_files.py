@@ -34,7 +34,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         raise CheckpointError(f"{os.fspath(path)} cannot be read: {error}") from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise CheckpointError(f"{os.fspath(path)} is a device or a pipe, not a file of a model")
+        raise CheckpointError(f"{os.fspath(path)} is a device or a pipe, not a regular file")
     return file
 
 
