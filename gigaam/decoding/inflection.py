@@ -78,7 +78,9 @@ def _plans(words: Sequence[str], readings: Sequence[list[Reading]]) -> list[_Pla
         plan[head] = noun
         for at in [*range(head), *range(head + 1, len(words))]:
             plan[at] = next((r for r in readings[at] if r.agrees(noun)), None)
-            if plan[at] is None and at > head:
+            # In "улица Ленина" stands a man's genitive, though "ленин" is an adjective as well.
+            if at > head and (plan[at] is None or _nouns(readings[at])):
+                plan[at] = None
                 break
         plans.append(plan)
     return plans
