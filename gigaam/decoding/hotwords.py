@@ -17,7 +17,10 @@ __all__ = ["HotwordSource", "Phrase", "merge_phrases", "read_hotwords"]
 MOST_PHRASES = 100_000
 """The most phrases of a list; case forms apart."""
 
-_LONGEST_PHRASE, _LONGEST_LINE = 200, 1_000  # characters
+LONGEST_PHRASE = 200
+"""The most characters of a phrase."""
+
+_LONGEST_LINE = 1_000  # characters
 _MOST_BYTES = 16 << 20
 _MOST_WEIGHT = 100.0
 
@@ -48,9 +51,9 @@ class Phrase:
         text = " ".join(self.text.split())
         if not text:
             raise ArgumentError("a hotword must have a letter at least")
-        if len(text) > _LONGEST_PHRASE:
+        if len(text) > LONGEST_PHRASE:
             raise ArgumentError(
-                f"a hotword has at most {_LONGEST_PHRASE} characters, "
+                f"a hotword has at most {LONGEST_PHRASE} characters, "
                 f"not {len(text):,}: {brief(text)}"
             )
         object.__setattr__(self, "text", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
 
-from gigaam.decoding.hotwords import Phrase, merge_phrases
+from gigaam.decoding.hotwords import LONGEST_PHRASE, Phrase, merge_phrases
 from gigaam.decoding.word_forms import CASES, PERSONAL, Dictionary, Reading
 
 __all__ = ["inflect"]
@@ -40,6 +40,7 @@ def inflect(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
         Phrase(text, phrase.weight)
         for phrase in phrases
         for text in islice(dict.fromkeys(_forms(phrase.text, dictionary)), _MOST_FORMS)
+        if len(text) <= LONGEST_PHRASE
     )
 
 
@@ -69,8 +70,7 @@ def _plans(words: Sequence[str], readings: Sequence[list[Reading]]) -> list[_Pla
     nouns = _nouns(readings[head])
     if len(words) == 1:
         return [[reading] for reading in nouns or _of_all_genders(readings[0])]
-    has_name = any(reading.is_personal for options in readings for reading in options)
-    if has_name and (not nouns or any(noun.is_animate for noun in nouns)):
+    if _has_name(words, readings) and (not nouns or any(noun.is_animate for noun in nouns)):
         return _plans_of_person(words, readings)
     plans: list[_Plan] = []
     for noun in nouns or readings[head]:
@@ -78,10 +78,20 @@ def _plans(words: Sequence[str], readings: Sequence[list[Reading]]) -> list[_Pla
         plan[head] = noun
         for at in [*range(head), *range(head + 1, len(words))]:
             plan[at] = next((r for r in readings[at] if r.agrees(noun)), None)
-            if plan[at] is None and at > head:
+            # In "улица Ленина" stands a man's genitive, though "ленин" is an adjective as well.
+            if at > head and (plan[at] is None or _nouns(readings[at])):
+                plan[at] = None
                 break
         plans.append(plan)
     return plans
+
+
+def _has_name(words: Sequence[str], readings: Sequence[list[Reading]]) -> bool:
+    """Whether one is a name: лист is one, too, but only when it is written Лист."""
+    return any(
+        any(reading.is_personal for reading in (options[:1] if word.islower() else options))
+        for word, options in zip(words, readings, strict=True)
+    )
 
 
 def _nouns(options: list[Reading]) -> list[Reading]:

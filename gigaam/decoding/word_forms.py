@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,9 +144,19 @@ class Dictionary:
         nominal = _nominatives(known or parses)
         if not known:
             nominal = self._guesses(word, nominal)
-        readings: dict[Reading, None] = dict.fromkeys(map(_reading, nominal))
-        readings.update(dict.fromkeys([] if known else self._as_surname(word, list(readings))))
+        readings = dict.fromkeys(map(_reading, nominal))
+        if self._may_be_surname(word, bool(known), list(readings)):
+            readings.update(dict.fromkeys(self._as_surname(word.lower())))
         return list(readings)[:_MOST_READINGS]
+
+    def _may_be_surname(self, word: str, is_known: bool, readings: list[Reading]) -> bool:
+        """Whether a word is to be read as a surname that the dictionary lacks."""
+        if any(reading.is_personal for reading in readings):
+            return False
+        if is_known and readings:
+            return False
+        # Шнуров is known in no nominative; шнуров is what it is known as.
+        return word[:1].isupper() or not (is_known or readings)
 
     def _guesses(self, word: str, nominal: list[Any]) -> list[Any]:
         """The likelier ones; of a capitalised word surnames, if it may be one."""
@@ -157,24 +167,18 @@ class Dictionary:
         best = max((parse.score for parse in nominal), default=0)
         return [parse for parse in nominal if parse.score >= _WORTH_READING * best]
 
-    def _as_surname(self, word: str, readings: list[Reading]) -> Iterable[Reading]:
-        """An unknown word with the ending of surnames, read as one if nothing else is likely."""
-        if any(reading.is_personal for reading in readings):
+    def _as_surname(self, word: str) -> Iterator[Reading]:
+        """The word as a surname, if it has an ending of such."""
+        ending = next((end for end in _MODEL_SURNAMES if word.endswith(end)), None)
+        if ending is None or len(word) < len(ending) + 2:
             return
-        if readings and not word[:1].isupper():
-            return
-        lowered = word.lower()
-        for ending, model in _MODEL_SURNAMES.items():
-            stem = lowered.removesuffix(ending)
-            if stem == lowered or len(stem) < 2:
-                continue
-            for parse in _nominatives(self._analyzer.parse(model)):
-                if "Surn" in parse.tag:
-                    like = _reading(parse)
-                    cut = len(model) - len(ending)
-                    forms = tuple((stem + form[cut:], tags) for form, tags in like.forms)
-                    yield Reading(like.grammemes, forms)
-            return
+        model = _MODEL_SURNAMES[ending]
+        for parse in _nominatives(self._analyzer.parse(model)):
+            if "Surn" in parse.tag:
+                like = _reading(parse)
+                stem, cut = word.removesuffix(ending), len(model) - len(ending)
+                forms = tuple((stem + form[cut:], grammemes) for form, grammemes in like.forms)
+                yield Reading(like.grammemes, forms)
 
 
 def _nominatives(parses: Iterable[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gigaam.decoding.context_graph import ContextGraph, phrase_reward
 from gigaam.decoding.hotwords import Phrase
+from gigaam.decoding.scoring import JointScorer, Scorer
 from gigaam.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer
 from gigaam.errors import ArgumentError
 from tests.small_sentencepiece import sentencepiece_model
@@ -16,7 +17,7 @@ SMALL = CharTokenizer(" аб")
 PIECES = SentencePieceTokenizer(sentencepiece_model())
 
 
-def gains(graph: ContextGraph, tokens: list[int]) -> list[float]:
+def gains(graph: Scorer, tokens: list[int]) -> list[float]:
     """What each token gains, and the end."""
     state = graph.start()[None]
     all_gains = []
@@ -140,6 +141,21 @@ def test_nested_phrases_earn_each():
     assert total(graph, "новый год") == pytest.approx(both)
     assert total(graph, "новый гол") == pytest.approx(reward("новый"))
     assert total(graph, "старый год") == pytest.approx(reward("год"))
+
+
+def test_all_is_lent_where_the_last_word_is_complete():
+    graph = ContextGraph(RUSSIAN, [Phrase("год"), Phrase("новый год")], 1)
+    *lent, end = gains(graph, RUSSIAN.encode("новый год"))
+    assert sum(lent) == pytest.approx(reward("новый год") + reward("год"))
+    assert end == pytest.approx(0)
+
+
+def test_scorers_side_by_side():
+    parts = [ContextGraph(RUSSIAN, [Phrase(word)], 1) for word in ("год", "новый год")]
+    text = RUSSIAN.encode("новый год")
+    assert gains(JointScorer(parts), text) == pytest.approx(
+        np.sum([gains(part, text) for part in parts], axis=0)
+    )
 
 
 def test_the_end_between_two_words_takes_back():
