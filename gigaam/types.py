@@ -71,13 +71,6 @@ def _speaker_of(spoken: Word | Segment) -> dict[str, Any]:
     return {} if spoken.speaker is None else {"speaker": spoken.speaker}
 
 
-def _speaker_column(spoken: Iterable[Word | Segment]) -> tuple[str, ...]:
-    return ("speaker",) if any(each.speaker is not None for each in spoken) else ()
-
-
-_WORD_COLUMNS = ("text", "start", "end", "confidence")
-
-
 def _plain_words(words: Sequence[Word] | None) -> list[dict[str, Any]] | None:
     return None if words is None else [word.to_dict() for word in words]
 
@@ -97,11 +90,14 @@ class TranscriptionResult(str):
             token.
         hypothesis: The tokens behind the text (ids, frames, log-probabilities), or None if there
             were none to keep.
+        alternatives: The other texts among the ``n_best`` sequences of a beam search, best first;
+            empty if no more than one was asked for.
     """
 
     words: list[Word] | None
     confidence: float
     hypothesis: Hypothesis | None
+    alternatives: tuple[TranscriptionResult, ...]
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]] = dataclass_fields(
         "text", "words", "confidence"
@@ -120,6 +116,7 @@ class TranscriptionResult(str):
         result.words = words
         result.confidence = confidence
         result.hypothesis = hypothesis
+        result.alternatives = ()
         return result
 
     @property
@@ -127,13 +124,23 @@ class TranscriptionResult(str):
         """The text as a plain ``str``."""
         return str.__str__(self)
 
+    @property
+    def score(self) -> float | None:
+        """What the search ranked it by, in natural logarithms; None if that is not known."""
+        return None if self.hypothesis is None else self.hypothesis.score
+
     def to_dict(self) -> dict[str, Any]:
-        """Text, confidence and words as plain data, ready for ``json.dumps``."""
-        return {
+        """Text, confidence, words and any alternatives as plain data, ready for ``json.dumps``."""
+        plain = {
             "text": self.text,
             "confidence": self.confidence,
             "words": _plain_words(self.words),
         }
+        if self.alternatives:
+            plain["alternatives"] = [
+                {**each.to_dict(), "score": each.score} for each in self.alternatives
+            ]
+        return plain
 
     def to_dataframe(self) -> pandas.DataFrame:
         """The words as a pandas DataFrame: text, start, end, confidence and any speaker.
@@ -142,11 +149,9 @@ class TranscriptionResult(str):
             ArgumentError: Timestamps were not asked for.
             MissingDependencyError: pandas is not installed.
         """
-        from gigaam.output.tables import data_frame
+        from gigaam.output.tables import frame_of_words
 
-        words = _given_words(self.words)
-        columns = [*_WORD_COLUMNS, *_speaker_column(words)]
-        return data_frame(({**word.to_dict(), "speaker": word.speaker} for word in words), columns)
+        return frame_of_words(_given_words(self.words))
 
     def save(
         self,
@@ -353,23 +358,13 @@ class LongformTranscriptionResult(Sequence[Segment]):
             ArgumentError: Timestamps of words were not asked for.
             MissingDependencyError: pandas is not installed.
         """
-        from gigaam.output.tables import data_frame
+        from gigaam.output.tables import frame_of_segments, frame_of_their_words
 
         if rows not in ("segments", "words"):
             raise ArgumentError(f'rows must be "segments" or "words", not {rows!r}')
         if rows == "segments":
-            columns = [*_WORD_COLUMNS, "channel", *_speaker_column(self._segments)]
-            segments = ({**each.to_dict(), "speaker": each.speaker} for each in self._segments)
-            return data_frame(segments, columns)
-        words = _given_words(self.words)
-        columns = [*_WORD_COLUMNS, "channel", *_speaker_column([*self._segments, *words])]
-        numbered = (
-            {**word.to_dict(), "channel": each.channel, "segment": index}
-            | {"speaker": each.speaker if word.speaker is None else word.speaker}
-            for index, each in enumerate(self._segments)
-            for word in each.words or ()
-        )
-        return data_frame(numbered, [*columns, "segment"])
+            return frame_of_segments(self._segments)
+        return frame_of_their_words(self._segments, _given_words(self.words))
 
     def to_dict(self) -> dict[str, Any]:
         """Text, duration and segments as plain data, ready for ``json.dumps``."""

@@ -303,12 +303,12 @@ class Track:
         if self._rest == "recording":
             yield "another recording follows the one that its header counts, and was not read"
         elif self._rest == "samples" and "wav" in self._container.format.name:
-            yield "more samples follow than its header counts; all were read"
+            yield "it holds more samples than its header says; all of them were read"
         elif self._rest == "samples":
             yield "more samples follow than its header counts, and were not read"
         if self._others:
             yield (
-                f"of its audio tracks number {self._track} was read, and no other (track= or"
+                f"only audio track {self._track} of several was read (track= or"
                 f" --track chooses): {self._others}"
             )
         if self._loudest > _MAX_POWER:

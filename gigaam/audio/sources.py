@@ -265,7 +265,7 @@ def _of_path(path: str) -> Source:
         opened = os.fstat(file.fileno())  # the path may lead elsewhere by now
         _check_kind(path, opened.st_mode)
         if opened.st_dev in _system_devices():
-            raise AudioError(f"{path!r} is the system's own: recordings are no files of /proc")
+            raise AudioError(f"{path!r} belongs to the system: it is not a recording")
         source = Source(file, repr(path), path, owned=True)
         if not source.head:
             raise AudioError(f"{path!r}: the recording holds no samples: it is 0 bytes long")
@@ -282,7 +282,7 @@ def _check_kind(path: str, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise AudioError(f"{path!r} is a directory: give the recordings in it")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        raise AudioError(f"{path!r} is a device: recordings are files, pipes or sockets")
+        raise AudioError(f"{path!r} is a device: a recording must be a file, a pipe or a socket")
 
 
 def _descriptor(path: str, mode: int) -> int:

@@ -58,10 +58,10 @@ BatchSize = Annotated[
 ]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Say nothing but what failed: no progress, no warning."),
+    typer.Option("--quiet", "-q", help="Print only errors: no progress and no warnings."),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more: what runs where, and where it failed.")
+    bool, typer.Option("--verbose", "-v", help="Print the device in use, and tracebacks of errors.")
 ]
 
 

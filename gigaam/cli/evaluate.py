@@ -15,6 +15,15 @@ from gigaam.cli.completion import complete_model_unless_exported
 from gigaam.cli.named_models import EVALUATION, NamedModel
 from gigaam.cli.printing import check_stdout, complain, print_lines, reason, said
 from gigaam.cli.progress import ProgressDisplay, progress_display
+from gigaam.cli.search_options import (
+    BeamSize,
+    Hotword,
+    HotwordFile,
+    HotwordWeight,
+    Inflect,
+    search_options,
+)
+from gigaam.decoding import DecodingOptions
 from gigaam.errors import ArgumentError, AudioFileNotFoundError, GigaAMError
 from gigaam.output.whole_file import write_whole
 from gigaam.store import registry
@@ -62,6 +71,11 @@ def evaluate_model(
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML report.")
     ] = None,
+    hotword: Hotword = None,
+    hotwords: HotwordFile = None,
+    hotword_weight: HotwordWeight = None,
+    inflect: Inflect = False,
+    beam_size: BeamSize = None,
     batch_size: BatchSize = 8,
     device: Device = None,
     quiet: Quiet = False,
@@ -74,6 +88,7 @@ def evaluate_model(
     how_much = talk(context, quiet, verbose)
     manifests = [model, *(manifests or [])] if onnx else manifests or []
     _check(onnx, manifests, json_file, html_file)
+    decoding = search_options(hotword, hotwords, hotword_weight, inflect, beam_size)
     check_stdout()
     named = NamedModel(EVALUATION, model, onnx, device, how_much=how_much)
     named.check()
@@ -83,7 +98,7 @@ def evaluate_model(
             file.parent.mkdir(parents=True, exist_ok=True)
         recogniser = named.load()
         with progress_display(n_utterances, hidden=quiet) as display:
-            reports = _evaluate(recogniser, manifests, by, batch_size, display)
+            reports = _evaluate(recogniser, manifests, by, batch_size, decoding, display)
         if json_file is not None:
             write_whole(json_file, _encoded(_as_json(named.called, reports)))
         if html_file is not None:
@@ -133,12 +148,20 @@ def _evaluate(
     manifests: Sequence[str],
     by: str | None,
     batch_size: int,
+    decoding: DecodingOptions | None,
     display: ProgressDisplay,
 ) -> list[RecognitionReport | EmotionReport]:
     from gigaam.training import evaluate
 
     return [
-        evaluate(model, manifest, by=by, batch_size=batch_size, on_done=display.finish)
+        evaluate(
+            model,
+            manifest,
+            by=by,
+            batch_size=batch_size,
+            on_done=display.finish,
+            decoding=decoding,
+        )
         for manifest in manifests
     ]
 

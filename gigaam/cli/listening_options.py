@@ -65,8 +65,8 @@ MaxPause = Annotated[
 DecodeLoudGaps = Annotated[
     bool,
     typer.Option(
-        help="Whether what is long and loud, but no speech to --vad, is recognised too: it may be "
-        "speech all the same, or noise."
+        help="Whether to recognise long, loud stretches in which --vad finds no speech: they may "
+        "be speech all the same, or noise."
     ),
 ]
 

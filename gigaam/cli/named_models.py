@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -88,8 +85,7 @@ class NamedModel:
             GigaAMError: It cannot be loaded.
         """
         place = self._place()
-        with _uncollected():
-            loaded = self._exported(place) if isinstance(place, Export) else self._loaded(place)
+        loaded = self._exported(place) if isinstance(place, Export) else self._loaded(place)
         if self.how_much == Talk.VERBOSE:
             complain(f"{self.called} computes on {loaded.device}")
         return loaded
@@ -100,7 +96,7 @@ class NamedModel:
             if (export := find_export(self.onnx)) is not None:
                 return export
             there = some(exported_beside(self.onnx))
-            told = f"there is no directory {self.onnx}, nor such an exported model"
+            told = f"there is no directory {self.onnx} and no exported model of that name"
             refuse("--onnx", f"{told}; there are: {there}" if there else told)
         try:
             place = find(self.name)
@@ -148,18 +144,3 @@ class NamedModel:
             option = self.option if self.onnx is None else "--onnx"
             refuse(option, f"the model in {export} {self.needs.refusal}")
         return loaded
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Spares the garbage collector what is made meanwhile, now and at the end of the process.
-
-    A model and the libraries that run it stay to the end. Looking through them for garbage takes a
-    quarter of a short command's time.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

@@ -126,8 +126,7 @@ class OutputOptions:
         if len(jobs) > 1 and self.are_printed and self.names not in ([], ["txt"]):
             refuse(
                 "--format",
-                f"{self.names[0]} of {len(jobs)} recordings, one after another, is no file of this "
-                "format: add --output-dir",
+                f"several recordings do not make one {self.names[0]} file: add --output-dir",
             )
         return jobs
 

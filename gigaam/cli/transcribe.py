@@ -28,6 +28,14 @@ from gigaam.cli.output_options import (
     WordTimestamps,
 )
 from gigaam.cli.printing import complain, said
+from gigaam.cli.search_options import (
+    BeamSize,
+    Hotword,
+    HotwordFile,
+    HotwordWeight,
+    Inflect,
+    search_options,
+)
 from gigaam.cli.transcription_run import TranscriptionRun
 from gigaam.errors import GigaAMError
 from gigaam.recognition.runner import BatchRunner
@@ -73,6 +81,11 @@ def transcribe(
     segments: Segmenting = None,
     max_pause: MaxPause = None,
     decode_loud_gaps: DecodeLoudGaps = True,
+    hotword: Hotword = None,
+    hotwords: HotwordFile = None,
+    hotword_weight: HotwordWeight = None,
+    inflect: Inflect = False,
+    beam_size: BeamSize = None,
     batch_size: BatchSize = 8,
     device: Device = None,
     quiet: Quiet = False,
@@ -85,6 +98,7 @@ def transcribe(
     failed and why is listed on stderr at the end.
     """
     listening = listening_arguments(vad, channels, track, segments, max_pause, decode_loud_gaps)
+    listening["decoding"] = search_options(hotword, hotwords, hotword_weight, inflect, beam_size)
     outputs = OutputOptions(formats, output, output_dir, as_json, word_timestamps, skip_existing)
     how_much = talk(context, quiet, verbose)
     if model is not None and onnx is not None:

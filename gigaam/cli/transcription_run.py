@@ -67,15 +67,16 @@ class TranscriptionRun:
         """Tells what was done, what was left out and, last, how many failed."""
         if self._how_much != Talk.QUIET:
             if self._n_skipped == self._n_asked:
-                whose = "its files" if self._n_asked == 1 else f"all files of {self._n_asked}"
-                complain(f"nothing to do: {whose} are there")
+                one = self._n_asked == 1
+                whose = "its files exist" if one else f"the files of all {self._n_asked} exist"
+                complain(f"nothing to do: {whose} already")
             elif not self._outputs.are_printed and (done := self._done()):
                 complain(done)
         if self.n_failed and self._n_asked > 1:
             complain(f"{self.n_failed} of {self._n_asked} recordings failed")
 
     def _done(self) -> str:
-        skipped = f"{self._n_skipped} of {self._n_asked} recordings skipped, their files are there"
+        skipped = f"{self._n_skipped} of {self._n_asked} recordings skipped: their files exist"
         return "; ".join(filter(None, (self._speed, skipped if self._n_skipped else "")))
 
     def _failures(

@@ -1,6 +1,7 @@
 """CTC prefix beam search (arXiv 1408.2873) over batches, under what scorers add.
 
-Shapes: B recordings, K beam, M tokens tried at a frame, T frames, V classes (the last is blank).
+Shapes: B recordings, H sequences of all of them, M tokens tried at a frame, S numbers of a scorer's
+state, T frames, V classes (the last is blank).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
 from gigaam.decoding.nets import Emitting, EncodedT
 from gigaam.decoding.prefixes import History, extended_keys, first_keys
 from gigaam.decoding.pruning import Pruning
+from gigaam.decoding.ranking import best_of_each
 from gigaam.decoding.scoring import Scorer
 
 __all__ = ["CTCBeamDecoding"]
@@ -63,13 +65,12 @@ class CTCBeamDecoding:
         beam = _Beam(values, ends, self._scorer, self._beam_size, self._pruning)
         while beam.step():
             pass
-        nodes, scores = beam.best(self._n_best)
-        recordings, ranks = np.nonzero(np.isfinite(scores))
+        recordings, nodes, scores = beam.best(self._n_best)
         found = align(
             [values[recording] for recording in recordings.tolist()],
             [beam.heard[recording] for recording in recordings.tolist()],
-            [ids for (ids,) in beam.history.trace(nodes[recordings, ranks])],
-            scores[recordings, ranks].tolist(),
+            [ids for (ids,) in beam.history.trace(nodes)],
+            scores.tolist(),
         )
         bounds = np.searchsorted(recordings, np.arange(len(ends) + 1)).tolist()
         return [
@@ -122,14 +123,19 @@ def _next_heard(blank: Float, ends: Int, limit: float) -> Int:
     return np.minimum(following, ends[:, None])
 
 
-# Keys of a slot without a sequence, and of what comes before the empty sequence.
-_NOBODY, _NOTHING = np.uint64(0), np.uint64(1)
+# Columns of what is known of each sequence.
+_IN_BLANK, _IN_TOKEN, _ADDED = range(3)
+_RECORDING, _LAST, _NODE, _KEY, _PARENT, _STATES = range(6)
 
 
 class _Beam:
-    """The K best sequences of each of B recordings, frame by frame.
+    """The best sequences of each recording, frame by frame.
 
-    A recording's slots are sequences [B, K]; those without one have a score of -inf.
+    They lie in two arrays, one recording's after the other's. The masses, float64 [H, 3], are the
+    log-probabilities of the alignments that end in blank and of those that end in the last token,
+    and what the scorer added. The marks, int64 [H, 5 + S], are the recording, the last token (or
+    blank), the node in the history, the sequence's key and that of it without its last token, and
+    the scorer's state.
     """
 
     def __init__(
@@ -140,166 +146,173 @@ class _Beam:
         size: int,
         pruning: Pruning,
     ) -> None:
-        count = len(ends)
+        count, _, classes = values.shape
         self.history = History()
         self._frames = _Frames.of(values, ends, pruning)
         self._ends, self._scorer, self._size, self._pruning = ends, scorer, size, pruning
-        self._rows = np.arange(count)[:, None]
         self._at = np.zeros(count, np.int64)
-        self._steps: list[Int] = []
+        self._heard: list[tuple[Int, Int]] = []
         self._passed = np.zeros(count)  # blanks of frames passed over, the same for all sequences
-        # Log-probabilities of alignments that end in blank, and in the last token.
-        self._in_blank = np.full((count, size), -np.inf)
-        self._in_blank[:, 0] = 0.0
-        self._in_token = np.full((count, size), -np.inf)
-        self._added = np.zeros((count, size))
-        self._states = np.tile(scorer.start(), (count, size, 1))
-        self._keys = np.full((count, size), _NOBODY)
-        self._keys[:, 0] = first_keys(count)
-        self._parents = np.full((count, size), _NOTHING)
-        self._last = np.full((count, size), values.shape[-1] - 1)
-        self._nodes = np.full((count, size), -1)
         self._expecting = np.zeros(count, bool)
+        self._masses = np.tile([0.0, -np.inf, 0.0], (count, 1))
+        self._marks = np.zeros((count, _STATES + scorer.size), np.int64)
+        self._marks[:, _RECORDING] = np.arange(count)
+        self._marks[:, _LAST] = classes - 1
+        self._marks[:, _NODE] = -1
+        self._marks[:, _KEY] = first_keys(count).view(np.int64)
+        self._marks[:, _STATES:] = scorer.start()
+        self._done = [(self._masses[:0], self._marks[:0])]
+        self._set_aside(ends > 0)
 
     @property
     def heard(self) -> list[Int]:
         """The frames of each recording that were not passed over."""
-        steps = np.array(self._steps, np.int64).reshape(len(self._steps), len(self._ends))
-        return [column[column < end] for column, end in zip(steps.T, self._ends, strict=True)]
+        none = np.zeros(0, np.int64)
+        recordings = np.concatenate([none, *(recordings for recordings, _ in self._heard)])
+        frames = np.concatenate([none, *(frames for _, frames in self._heard)])
+        order = np.argsort(recordings, kind="stable")
+        bounds = np.searchsorted(recordings[order], np.arange(1, len(self._ends)))
+        return np.split(frames[order], bounds)
 
-    def best(self, n: int) -> tuple[Int, Float]:
-        """Nodes and scores of the ``n`` best sequences of each recording, [B, n], best first."""
-        total = np.logaddexp(self._in_blank, self._in_token) + self._added
-        total += self._scorer.finish(self._flat_states()).reshape(total.shape)
-        order = np.argsort(-total, axis=1, kind="stable")[:, :n]
-        scores = np.take_along_axis(total, order, 1) + self._passed[:, None]
-        return np.take_along_axis(self._nodes, order, 1), scores
-
-    def _flat_states(self) -> Int:
-        count, size, width = self._states.shape
-        return self._states.reshape(count * size, width)
+    def best(self, n: int) -> tuple[Int, Int, Float]:
+        """Recordings, nodes and scores of the ``n`` best sequences of each recording, in order."""
+        masses, marks = (np.concatenate(each) for each in zip(*self._done, strict=True))
+        recordings = marks[:, _RECORDING]
+        scores = _scores(masses) + self._passed[recordings]
+        scores += self._scorer.finish(marks[:, _STATES:])
+        order = best_of_each(recordings, scores, n)
+        return recordings[order], marks[order, _NODE], scores[order]
 
     def step(self) -> bool:
         """Takes each recording to its next frame; False when all are at their ends."""
-        plain, expecting = self._frames.heard
-        row = self._rows[:, 0]
-        frames = np.where(self._expecting, expecting[row, self._at], plain[row, self._at])
-        if (frames > self._at).any():
-            self._pass_over(frames)
-        if (frames >= self._ends).all():
+        recordings = np.unique(self._marks[:, _RECORDING])
+        if not len(recordings):
             return False
-        self._steps.append(frames)
-        self._at = np.minimum(frames + 1, self._ends)
-        self._hear(frames)
+        plain, expecting = self._frames.heard
+        at = self._at[recordings]
+        frames = np.where(
+            self._expecting[recordings], expecting[recordings, at], plain[recordings, at]
+        )
+        if (frames > at).any():
+            self._pass_over(recordings, frames)
+        goes_on = frames < self._ends[recordings]
+        if not goes_on.all():
+            recordings, frames = recordings[goes_on], frames[goes_on]
+            unfinished = np.zeros(len(self._ends), bool)
+            unfinished[recordings] = True
+            self._set_aside(unfinished)
+        if len(recordings):
+            self._heard.append((recordings, frames))
+            self._hear(recordings, frames)
+            self._at[recordings] = frames + 1
         return True
 
-    def _pass_over(self, frames: Int) -> None:
+    def _set_aside(self, unfinished: NDArray[np.bool_]) -> None:
+        """The sequences of all other recordings."""
+        goes_on = unfinished[self._marks[:, _RECORDING]]
+        self._done.append((self._masses[~goes_on], self._marks[~goes_on]))
+        self._masses, self._marks = self._masses[goes_on], self._marks[goes_on]
+
+    def _pass_over(self, recordings: Int, frames: Int) -> None:
         """All frames before these are blank."""
-        row = self._rows[:, 0]
-        blanks = self._frames.blanks
-        self._passed += blanks[row, frames] - blanks[row, self._at]
-        moved = (frames > self._at)[:, None]
-        total = np.logaddexp(self._in_blank, self._in_token)
-        self._in_blank = np.where(moved, total, self._in_blank)
-        self._in_token = np.where(moved, -np.inf, self._in_token)
+        blanks, at = self._frames.blanks, self._at[recordings]
+        self._passed[recordings] += blanks[recordings, frames] - blanks[recordings, at]
+        moved = np.zeros(len(self._ends), bool)
+        moved[recordings] = frames > at
+        own = moved[self._marks[:, _RECORDING]]
+        masses = self._masses
+        masses[own, _IN_BLANK] = np.logaddexp(masses[own, _IN_BLANK], masses[own, _IN_TOKEN])
+        masses[own, _IN_TOKEN] = -np.inf
 
-    def _hear(self, frames: Int) -> None:
-        """One frame of each recording; those at their ends stay as they are."""
-        row = self._rows[:, 0]
-        waiting = frames >= self._ends
-        frames = np.minimum(frames, self._frames.values.shape[1] - 1)
-        frame = self._frames.values[row, frames].astype(np.float64)
-        counts = self._frames.counts[row, frames]
-        if waiting.any():
-            frame[waiting] = -np.inf
-            frame[waiting, -1] = 0.0
-            counts = np.where(waiting, 0, counts)
-        most = int(counts.max())
-        tokens = self._frames.tokens[row, frames, :most]
+    def _hear(self, recordings: Int, frames: Int) -> None:
+        """One frame of each of these recordings."""
+        in_blank, in_token, added = self._masses.T
+        last = self._marks[:, _LAST]
+        row = np.searchsorted(recordings, self._marks[:, _RECORDING])
+        frame = self._frames.values[recordings, frames].astype(np.float64)
+        counts = self._frames.counts[recordings, frames]
+        tokens = self._frames.tokens[recordings, frames, : int(counts.max())][row]
 
-        total = np.logaddexp(self._in_blank, self._in_token)
-        in_blank = total + frame[:, -1:]
-        in_token = self._in_token + frame[self._rows, self._last]
-        repeats = tokens[:, None] == self._last[:, :, None]
-        longer = np.where(repeats, self._in_blank[:, :, None], total[:, :, None])
-        longer += frame[self._rows, tokens][:, None]
-        if most:
-            longer[
-                np.broadcast_to((np.arange(most) >= counts[:, None])[:, None], longer.shape)
-            ] = -np.inf
-        self._merge(in_token, longer, total, frame, tokens)
-        self._keep_best(in_blank, in_token, longer, tokens)
+        total = np.logaddexp(in_blank, in_token)
+        repeated = frame[row, last]
+        before = np.where(tokens == last[:, None], in_blank[:, None], total[:, None])
+        longer = before + frame[row[:, None], tokens]
+        longer[np.arange(tokens.shape[1]) >= counts[row][:, None]] = -np.inf
+        kept = np.stack([total + frame[row, -1], in_token + repeated, added], 1)
+        self._merge(kept, longer, total, tokens, repeated)
+        self._keep_best(kept, longer, tokens)
 
     def _merge(
-        self, in_token: Float, longer: Float, total: Float, frame: Float, tokens: Int
+        self, kept: Float, longer: Float, total: Float, tokens: Int, repeated: Float
     ) -> None:
         """Adds alignments that make a sequence of the beam out of another one to its own."""
-        made = self._keys[:, :, None] == self._parents[:, None]
-        if not made.any():
+        keys, wanted = self._marks[:, _KEY], self._marks[:, _PARENT]
+        order = np.argsort(keys)
+        place = order[np.searchsorted(keys[order], wanted).clip(max=len(order) - 1)]
+        children = np.flatnonzero(keys[place] == wanted)
+        if not len(children):
             return
-        rows, parents, children = np.nonzero(made)
-        last = self._last[rows, children]
-        mass = np.where(
-            self._last[rows, parents] == last, self._in_blank[rows, parents], total[rows, parents]
+        parents, last = place[children], self._marks[children, _LAST]
+        again = self._marks[parents, _LAST] == last
+        mass = np.where(again, self._masses[parents, _IN_BLANK], total[parents])
+        mass += repeated[children]
+        kept[children, _IN_TOKEN] = np.logaddexp(kept[children, _IN_TOKEN], mass)
+        which, column = np.nonzero(tokens[parents] == last[:, None])
+        longer[parents[which], column] = -np.inf
+
+    def _keep_best(self, kept: Float, longer: Float, tokens: Int) -> None:
+        """The best of the sequences as they are and of those with one more token.
+
+        Args:
+            kept: Masses of the sequences as they are, after the frame, [H, 3].
+            longer: Log-probabilities of their continuations, [H, M].
+            tokens: The tokens of these, [H, M].
+        """
+        marks, count = self._marks, len(kept)
+        scores = _scores(kept)
+        reached = longer + kept[:, _ADDED, None]
+        limits = self._limits(
+            marks[:, _RECORDING], np.maximum(scores, reached.max(1, initial=-np.inf))
         )
-        mass = mass + frame[rows, last]
-        in_token[rows, children] = np.logaddexp(in_token[rows, children], mass)
-        which, token = np.nonzero(tokens[rows] == last[:, None])
-        longer[rows[which], parents[which], token] = -np.inf
+        parents, column = np.nonzero(reached > limits[marks[:, _RECORDING]][:, None])
+        chosen = tokens[parents, column]
+        states, gains = self._scorer.advance(marks[parents, _STATES:], chosen)
 
-    def _keep_best(self, in_blank: Float, in_token: Float, longer: Float, tokens: Int) -> None:
-        """The K best of the sequences as they are and of those with one more token."""
-        size, width = self._size, tokens.shape[1]
-        ranks = np.concatenate(
-            [
-                np.logaddexp(in_blank, in_token) + self._added,
-                (longer + self._added[:, :, None]).reshape(len(longer), -1),
-            ],
-            1,
-        )
-        limits = ranks.max(1, keepdims=True) - self._pruning.beam_threshold
-        rows, places = np.nonzero(ranks[:, size:] > limits)
-        parents = places // max(width, 1)
-        chosen = tokens[rows, places % max(width, 1)]
-        states, gains = self._scorer.advance(self._states[rows, parents], chosen)
-        after = np.full(longer.shape, -1).reshape(len(longer), -1)
-        after[rows, places] = np.arange(len(rows))
-        ranks[:, size:][after < 0] = -np.inf
-        ranks[rows, size + places] += gains
+        masses = np.empty((len(parents), 3))
+        masses[:, _IN_BLANK] = -np.inf
+        masses[:, _IN_TOKEN] = longer[parents, column]
+        masses[:, _ADDED] = kept[parents, _ADDED] + gains
+        masses = np.concatenate([kept, masses])
+        marks = np.concatenate([marks, _grown(marks[parents], chosen, states)])
+        scores = np.concatenate([scores, reached[parents, column] + gains])
 
-        if ranks.shape[1] > size:
-            best = np.argpartition(-ranks, size - 1, axis=1)[:, :size]
-        else:
-            best = np.broadcast_to(np.arange(size), (len(ranks), size))
-        scores = np.take_along_axis(ranks, best, 1)
-        new = best >= size
-        place = np.where(new, best - size, 0)
-        source = np.where(new, place // max(width, 1), best)
-        token = tokens[self._rows, place % max(width, 1)] if width else np.zeros_like(best)
-        index = after[self._rows, place] if width else np.zeros_like(best)
-        new &= scores > -np.inf
+        recordings = marks[:, _RECORDING]
+        best = best_of_each(recordings, scores, self._size)
+        best = best[scores[best] >= self._limits(recordings, scores)[recordings[best]]]
+        self._masses, self._marks = masses[best], marks[best]
+        new = np.flatnonzero(best >= count)
+        self._marks[new, _NODE] = self.history.add(self._marks[new, _NODE], self._marks[new, _LAST])
+        self._expecting[:] = False
+        expecting = self._scorer.expects(self._marks[:, _STATES:])
+        self._expecting[self._marks[expecting, _RECORDING]] = True
 
-        old_keys = self._keys[self._rows, source]
-        self._in_blank = np.where(new, -np.inf, in_blank[self._rows, source])
-        self._in_token = np.where(new, 0.0, in_token[self._rows, source])
-        self._added = self._added[self._rows, source]
-        self._states = self._states[self._rows, source]
-        self._keys, self._parents = old_keys, self._parents[self._rows, source]
-        self._last = self._last[self._rows, source]
-        self._nodes = self._nodes[self._rows, source]
-        a, k = np.nonzero(new)
-        if len(a):
-            self._states[a, k] = states[index[a, k]]
-            self._in_token[a, k] = longer.reshape(len(longer), -1)[a, place[a, k]]
-            self._added[a, k] += gains[index[a, k]]
-            self._parents[a, k] = old_keys[a, k]
-            self._last[a, k] = token[a, k]
-            self._keys[a, k] = extended_keys(old_keys[a, k], token[a, k])
-            self._nodes[a, k] = self.history.add(self._nodes[a, k], token[a, k])
-        dead = scores < scores.max(1, keepdims=True) - self._pruning.beam_threshold
-        dead |= scores == -np.inf
-        if dead.any():
-            self._in_blank[dead] = self._in_token[dead] = -np.inf
-            self._keys[dead], self._parents[dead] = _NOBODY, _NOTHING
-        expecting = self._scorer.expects(self._flat_states()).reshape(dead.shape)
-        self._expecting = (expecting & ~dead).any(1)
+    def _limits(self, recordings: Int, scores: Float) -> Float:
+        """The least score that is not too far below the best of each recording, [B]."""
+        best = np.full(len(self._ends), -np.inf)
+        np.maximum.at(best, recordings, scores)
+        return best - self._pruning.beam_threshold
+
+
+def _scores(masses: Float) -> Float:
+    scores: Float = np.logaddexp(masses[:, _IN_BLANK], masses[:, _IN_TOKEN]) + masses[:, _ADDED]
+    return scores
+
+
+def _grown(marks: Int, tokens: Int, states: Int) -> Int:
+    """Marks of sequences with one more token each, still with their former nodes."""
+    keys = marks[:, _KEY].copy()
+    marks[:, _LAST] = tokens
+    marks[:, _PARENT] = keys
+    marks[:, _KEY] = extended_keys(keys.view(np.uint64), tokens).view(np.int64)
+    marks[:, _STATES:] = states
+    return marks

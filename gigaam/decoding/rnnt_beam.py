@@ -22,6 +22,7 @@ from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.prefixes import History, extended_keys, first_keys
 from gigaam.decoding.pruning import Pruning
+from gigaam.decoding.ranking import best_of_each
 from gigaam.decoding.scoring import Scorer
 
 __all__ = ["RNNTBeamDecoding"]
@@ -235,7 +236,7 @@ class _Beam(Generic[StatesT]):
             return
         ended = np.flatnonzero(done)
         scores = alive.score[ended] + self._search.scorer.finish(alive.scored[ended])
-        best = _best(alive.recording[ended], scores, self._search.n_best)
+        best = best_of_each(alive.recording[ended], scores, self._search.n_best)
         for recording in np.unique(alive.recording[ended]).tolist():
             own = best[alive.recording[ended[best]] == recording]
             self._finished[recording] = (alive.node[ended[own]], scores[own])
@@ -265,7 +266,7 @@ class _Beam(Generic[StatesT]):
             closed = np.concatenate([closed, opened])
             scores = np.concatenate([scores, ended])
         closed, scores = _merged(pool.key, closed, scores)
-        kept = _best(pool.recording[closed], scores, self._search.beam_size)
+        kept = best_of_each(pool.recording[closed], scores, self._search.beam_size)
         best = np.full(len(self._ends), -np.inf)
         np.maximum.at(best, pool.recording[closed], scores)
         limits = best[pool.recording[closed[kept]]] - self._search.pruning.beam_threshold
@@ -305,7 +306,7 @@ class _Beam(Generic[StatesT]):
         tokens = pool.tokens[parents, at[places], column]
         scored, gains = scorer.advance(pool.scored[parents], tokens)
         reached = continued[places, column] + gains
-        both = _best(
+        both = best_of_each(
             np.concatenate([pool.recording[closed], pool.recording[parents]]),
             np.concatenate([scores, reached]),
             self._search.beam_size,
@@ -313,11 +314,8 @@ class _Beam(Generic[StatesT]):
         kept = np.sort(both[both >= len(closed)] - len(closed))
         if not len(kept):
             return None
-        parents, tokens, frames = (
-            parents[kept],
-            tokens[kept],
-            self._at[pool.recording[parents[kept]]],
-        )
+        parents, tokens = parents[kept], tokens[kept]
+        frames = self._at[pool.recording[parents]]
         heard = log_probs[places[kept], column[kept]].astype(np.float32)
         grown = replace(
             pool.select(parents),
@@ -330,15 +328,6 @@ class _Beam(Generic[StatesT]):
 
 
 _NOTHING = (np.full(1, -1), np.zeros(1))
-
-
-def _best(recordings: Int, scores: Float, count: int) -> Int:
-    """Places of the ``count`` best of each recording, recording by recording, best first."""
-    order = np.lexsort((-scores, recordings))
-    sorted_recordings = recordings[order]
-    starts = np.flatnonzero(np.diff(sorted_recordings, prepend=-1))
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-    return order[(rank < count) & (scores[order] > -np.inf)]
 
 
 def _merged(keys: NDArray[np.uint64], places: Int, scores: Float) -> tuple[Int, Float]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
+from gigaam.decoding.context_graph import ContextGraph
+from gigaam.decoding.ctc_beam import CTCBeamDecoding
 from gigaam.decoding.greedy import CTCGreedyDecoding, RNNTGreedyDecoding
 from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.options import DecodingOptions
+from gigaam.decoding.pruning import Pruning
+from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
+from gigaam.decoding.scoring import JointScorer, Scorer
 from gigaam.errors import ArgumentError
 
 __all__ = ["ModelDecoding", "Search", "SearchBuilder", "build_search", "register_search"]
@@ -38,16 +44,59 @@ Raises:
 
 
 def _greedy(decoding: ModelDecoding, options: DecodingOptions) -> Search:
+    if not options.is_greedy:
+        raise ArgumentError('hotwords and a beam need search="beam"')
     if options.max_symbols_per_step is None:
         return decoding
-    if isinstance(decoding, CTCGreedyDecoding):
-        raise ArgumentError("max_symbols_per_step is for RNN-T models; this one has a CTC head")
-    limited = copy(decoding)
-    limited.max_symbols_per_step = options.max_symbols_per_step
+    limited = copy(_checked(decoding, options))
+    limited.max_symbols_per_step = options.max_symbols_per_step  # type: ignore[union-attr]
     return limited
 
 
-_BUILDERS: dict[str, SearchBuilder] = {"greedy": _greedy}
+def _beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
+    return _shared_beam(_checked(decoding, options), options)
+
+
+@lru_cache(maxsize=16)  # a graph of a thousand phrases takes longer to build than to use
+def _shared_beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
+    scorer = JointScorer(list(_scorers(decoding, options)))
+    pruning = options.pruning or Pruning()
+    if isinstance(decoding, CTCGreedyDecoding):
+        return CTCBeamDecoding(scorer, options.kept, options.n_best, pruning)
+    return RNNTBeamDecoding(
+        decoding.blank_id,
+        scorer,
+        options.kept,
+        options.n_best,
+        options.max_symbols_per_step or decoding.max_symbols_per_step,
+        pruning,
+    )
+
+
+def _checked(decoding: ModelDecoding, options: DecodingOptions) -> ModelDecoding:
+    if options.max_symbols_per_step is not None and isinstance(decoding, CTCGreedyDecoding):
+        raise ArgumentError("max_symbols_per_step is for RNN-T models; this one has a CTC head")
+    return decoding
+
+
+def _scorers(decoding: ModelDecoding, options: DecodingOptions) -> Iterator[Scorer]:
+    """What the options add to the nets' scores."""
+    if options.phrases:
+        phrases = options.phrases
+        if options.inflect:
+            from gigaam.decoding.inflection import inflect
+
+            phrases = inflect(phrases)
+        weight = options.hotword_weight
+        yield ContextGraph(
+            decoding.tokenizer, phrases, weight=_HOTWORD_WEIGHT if weight is None else weight
+        )
+
+
+# Chosen on dev recordings, see dev/LOG.md.
+_HOTWORD_WEIGHT = 1.0
+
+_BUILDERS: dict[str, SearchBuilder] = {"greedy": _greedy, "beam": _beam}
 
 
 def register_search(name: str, builder: SearchBuilder) -> None:
@@ -66,7 +115,7 @@ def build_search(decoding: ModelDecoding, options: DecodingOptions | None = None
         ArgumentError: There is no such search, or not for this model.
     """
     options = options or DecodingOptions()
-    name = options.search or "greedy"
+    name = options.search or ("greedy" if options.is_greedy else "beam")
     if name not in _BUILDERS:
         raise ArgumentError(f"no search is called {name!r}; there are {', '.join(_BUILDERS)}")
     return _BUILDERS[name](decoding, options)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from gigaam.audio import SAMPLE_RATE
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import Utterance, read_manifest
-from gigaam.errors import DatasetError
+from gigaam.decoding import DecodingOptions
+from gigaam.errors import ArgumentError, DatasetError
 from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions
 from gigaam.evaluation.emotion_report import (
     EMOTION_COLUMN,
@@ -63,6 +64,7 @@ def evaluate(
     batch_size: int = ...,
     intervals: BootstrapOptions = ...,
     on_done: OnDone = ...,
+    decoding: DecodingOptions | None = ...,
 ) -> RecognitionReport: ...
 
 
@@ -75,6 +77,7 @@ def evaluate(
     batch_size: int = ...,
     intervals: BootstrapOptions = ...,
     on_done: OnDone = ...,
+    decoding: DecodingOptions | None = ...,
 ) -> EmotionReport: ...
 
 
@@ -86,6 +89,7 @@ def evaluate(
     batch_size: int = 8,
     intervals: BootstrapOptions = DEFAULT_OPTIONS,
     on_done: OnDone = lambda duration_s: None,
+    decoding: DecodingOptions | None = None,
 ) -> RecognitionReport | EmotionReport:
     """How well a model does on the recordings of a manifest.
 
@@ -100,10 +104,11 @@ def evaluate(
         batch_size: Recordings per pass of the encoder.
         intervals: How the intervals of 95 % are found.
         on_done: Told the seconds of each utterance that is done.
+        decoding: How a recogniser searches for tokens.
 
     Raises:
         DatasetError: The manifest is not what it should be.
-        ArgumentError: It has no column `by`.
+        ArgumentError: It has no column `by`, or an emotion model is to search for tokens.
         MissingDependencyError: The jiwer package is not installed (for recognisers).
     """
     column = "transcription" if isinstance(model, SpeechRecognition) else EMOTION_COLUMN
@@ -115,8 +120,10 @@ def evaluate(
     if isinstance(model, SpeechRecognition):
         require_jiwer()  # not after hours
         _tell_of_silence(manifest, utterances)
-        heard = _recognize(model, utterances, batch_size, on_done)
+        heard = _recognize(model, utterances, batch_size, decoding, on_done)
         return report_recognition(str(manifest), heard, by, intervals)
+    if decoding is not None:
+        raise ArgumentError("hotwords and a beam are for recognisers; this is an emotion model")
     told = _classify(model, str(manifest), utterances, on_done)
     return report_emotions(str(manifest), told, by, intervals)
 
@@ -182,7 +189,11 @@ class _Notes(Generic[T]):
 
 
 def _recognize(
-    model: SpeechRecognition, utterances: Sequence[Utterance], batch_size: int, on_done: OnDone
+    model: SpeechRecognition,
+    utterances: Sequence[Utterance],
+    batch_size: int,
+    decoding: DecodingOptions | None,
+    on_done: OnDone,
 ) -> EvaluationRun[str]:
     """What the model hears in each utterance."""
     notes: _Notes[str] = _Notes(utterances, on_done)
@@ -195,6 +206,7 @@ def _recognize(
                 batch_size=batch_size,
                 on_error="return",
                 input_rate=SAMPLE_RATE,
+                decoding=decoding,
             )
         for index, text in zip(window, texts, strict=True):
             notes.take(index, text if isinstance(text, Exception) else str(text))
@@ -207,7 +219,7 @@ def _recognize(
         notes.measure(index, len(samples))
         if len(samples) > LONGEST_PASS_S * SAMPLE_RATE:
             with notes.model_at_work():
-                outcome = _longform(model, samples, batch_size)
+                outcome = _longform(model, samples, batch_size, decoding)
             notes.take(index, outcome)
         else:
             window[index] = samples
@@ -219,11 +231,14 @@ def _recognize(
 
 
 def _longform(
-    model: SpeechRecognition, samples: NDArray[np.float32], batch_size: int
+    model: SpeechRecognition,
+    samples: NDArray[np.float32],
+    batch_size: int,
+    decoding: DecodingOptions | None,
 ) -> str | Exception:
     try:
         return model.transcribe_longform(
-            samples, batch_size=batch_size, input_rate=SAMPLE_RATE
+            samples, batch_size=batch_size, input_rate=SAMPLE_RATE, decoding=decoding
         ).text
     except Exception as error:
         return error

@@ -12,10 +12,17 @@ from gigaam.time_formats import format_clock
 if TYPE_CHECKING:
     import pandas
 
-    from gigaam.types import Segment
+    from gigaam.types import Segment, Word
 
-__all__ = ["data_frame", "segments_html"]
+__all__ = [
+    "data_frame",
+    "frame_of_segments",
+    "frame_of_their_words",
+    "frame_of_words",
+    "segments_html",
+]
 
+_COLUMNS = ("text", "start", "end", "confidence")
 _MOST_ROWS = 200  # a notebook keeps its output in its file, and a browser has to lay it out
 
 
@@ -60,3 +67,31 @@ def data_frame(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> pandas
     except ImportError as error:
         raise MissingDependencyError("a DataFrame needs pandas: pip install pandas") from error
     return pandas.DataFrame(list(rows), columns=list(columns))
+
+
+def frame_of_words(words: Sequence[Word]) -> pandas.DataFrame:
+    """A row per word."""
+    columns = [*_COLUMNS, *_speaker_column(words)]
+    return data_frame(({**word.to_dict(), "speaker": word.speaker} for word in words), columns)
+
+
+def frame_of_segments(segments: Sequence[Segment]) -> pandas.DataFrame:
+    """A row per segment."""
+    columns = [*_COLUMNS, "channel", *_speaker_column(segments)]
+    return data_frame(({**each.to_dict(), "speaker": each.speaker} for each in segments), columns)
+
+
+def frame_of_their_words(segments: Sequence[Segment], words: Sequence[Word]) -> pandas.DataFrame:
+    """A row per word of these segments, with the index of its segment."""
+    columns = [*_COLUMNS, "channel", *_speaker_column([*segments, *words]), "segment"]
+    rows = (
+        {**word.to_dict(), "channel": each.channel, "segment": index}
+        | {"speaker": each.speaker if word.speaker is None else word.speaker}
+        for index, each in enumerate(segments)
+        for word in each.words or ()
+    )
+    return data_frame(rows, columns)
+
+
+def _speaker_column(spoken: Iterable[Word | Segment]) -> tuple[str, ...]:
+    return ("speaker",) if any(each.speaker is not None for each in spoken) else ()

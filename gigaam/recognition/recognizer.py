@@ -242,7 +242,17 @@ class _Pass:
         ]
 
     def _result(self, hypothesis: Hypothesis, seconds: float, frames: int) -> TranscriptionResult:
-        """The text of a recording's tokens, with words if asked for."""
+        """The text of a recording's tokens, with words and alternatives if asked for."""
+        result = self._text(hypothesis, seconds, frames)
+        if hypothesis.alternatives:
+            distinct = {result.text: result}
+            for each in hypothesis.alternatives:
+                other = self._text(each, seconds, frames)
+                distinct.setdefault(other.text, other)
+            result.alternatives = tuple(distinct.values())[1:]
+        return result
+
+    def _text(self, hypothesis: Hypothesis, seconds: float, frames: int) -> TranscriptionResult:
         words = None
         if self.word_timestamps:
             words = words_from_hypothesis(hypothesis, self.tokenizer, seconds / max(frames, 1))

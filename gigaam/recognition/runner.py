@@ -126,6 +126,7 @@ class BatchRunner:
             input_rate=self.options.get("input_rate"),
             track=self.options.get("track"),
             decoding=self.options.get("decoding"),
+            hotwords=self.options.get("hotwords"),
         )
         for recording, result in zip(window, results, strict=True):
             if isinstance(result, AudioTooLongError):  # the header was wrong

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from gigaam.audio import AudioSource
 from gigaam.decoding import DecodingOptions, Hypothesis
+from gigaam.decoding.hotwords import HotwordSource
 from gigaam.decoding.log_probs import LogProbs
 from gigaam.decoding.nets import Transducer
+from gigaam.decoding.options import with_hotwords
 from gigaam.decoding.searches import ModelDecoding, build_search
-from gigaam.errors import ModelError
+from gigaam.errors import ArgumentError, ModelError
 from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import (
@@ -62,6 +64,7 @@ class LongformArguments(TypedDict, total=False):
     track: int | None
     progress: Progress | bool | None
     decoding: DecodingOptions | None
+    hotwords: HotwordSource | None
 
 
 class SpeechRecognition(ABC):
@@ -118,6 +121,7 @@ class SpeechRecognition(ABC):
         track: int | None = ...,
         progress: Progress | bool | None = ...,
         decoding: DecodingOptions | None = ...,
+        hotwords: HotwordSource | None = ...,
     ) -> TranscriptionResult: ...
 
     @overload
@@ -131,6 +135,7 @@ class SpeechRecognition(ABC):
         track: int | None = ...,
         progress: Progress | bool | None = ...,
         decoding: DecodingOptions | None = ...,
+        hotwords: HotwordSource | None = ...,
     ) -> list[TranscriptionResult]: ...
 
     @overload
@@ -144,6 +149,7 @@ class SpeechRecognition(ABC):
         track: int | None = ...,
         progress: Progress | bool | None = ...,
         decoding: DecodingOptions | None = ...,
+        hotwords: HotwordSource | None = ...,
     ) -> list[TranscriptionResult | Exception]: ...
 
     def transcribe(
@@ -156,6 +162,7 @@ class SpeechRecognition(ABC):
         track: int | None = None,
         progress: Progress | bool | None = None,
         decoding: DecodingOptions | None = None,
+        hotwords: HotwordSource | None = None,
     ) -> Any:
         """The text of a recording of up to 30 seconds, or the texts of many.
 
@@ -171,6 +178,9 @@ class SpeechRecognition(ABC):
             progress: True for a bar on a terminal or in a notebook; or called with the recordings
                 done and those in all, or None if unknown.
             decoding: How tokens are searched for.
+            hotwords: Words and phrases to expect, such as names and terms: a list, a mapping to
+                weights, or a file with a phrase per line; short for
+                ``decoding=DecodingOptions(hotwords=…)``, and goes together with other options.
 
         Returns:
             `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
@@ -179,7 +189,7 @@ class SpeechRecognition(ABC):
             AudioTooLongError: A recording is over 30 seconds.
             AudioError: A recording cannot be decoded or used.
         """
-        return self.recognizer(decoding).transcribe(
+        return self.recognizer(with_hotwords(decoding, hotwords)).transcribe(
             wav_file,
             word_timestamps=word_timestamps,
             batch_size=batch_size,
@@ -212,6 +222,7 @@ class SpeechRecognition(ABC):
         track: int | None = None,
         progress: Progress | bool | None = None,
         decoding: DecodingOptions | None = None,
+        hotwords: HotwordSource | None = None,
     ) -> LongformTranscriptionResult:
         """The segments of a recording of any length, in order; a sequence, with ``.text``.
 
@@ -239,6 +250,8 @@ class SpeechRecognition(ABC):
             progress: True for a bar on a terminal or in a notebook; or called with the seconds done
                 and the seconds in all, or None if unknown.
             decoding: How tokens are searched for.
+            hotwords: Words and phrases to expect: a list, a mapping to weights, or a file with a
+                phrase per line.
 
         Raises:
             AudioError: The recording cannot be decoded or used.
@@ -246,7 +259,7 @@ class SpeechRecognition(ABC):
         """
         transcriber, call = self._longform(
             batch_size,
-            decoding=decoding,
+            decoding=with_hotwords(decoding, hotwords),
             channels=channels,
             segments=segments,
             max_pause=max_pause,
@@ -289,6 +302,7 @@ class SpeechRecognition(ABC):
         track: int | None = None,
         progress: Progress | bool | None = None,
         decoding: DecodingOptions | None = None,
+        hotwords: HotwordSource | None = None,
     ) -> Generator[Segment, None, None]:
         """The segments of `transcribe_longform`, each as soon as it is recognised.
 
@@ -297,7 +311,7 @@ class SpeechRecognition(ABC):
         """
         transcriber, call = self._longform(
             batch_size,
-            decoding=decoding,
+            decoding=with_hotwords(decoding, hotwords),
             channels=channels,
             segments=segments,
             max_pause=max_pause,
@@ -338,6 +352,8 @@ class SpeechRecognition(ABC):
         limits = (max_duration, min_duration, strict_limit_duration, new_chunk_threshold)
         options = with_limits(chunking, *limits)
         batch_size = batch_size if fr_batch_size is None else fr_batch_size
+        if decoding is not None and decoding.n_best > 1:
+            raise ArgumentError("n_best is for recordings recognised in one pass: `transcribe`")
         recognizer = self.recognizer(decoding)
         segmenter = own_segmenter() if vad == "auto" else None
         if segmenter is not None:

@@ -156,7 +156,7 @@ def told(calls: Path, *names: str) -> list[str]:
 
 
 SPEED = r"gigaam: 7\.1 s of sound in \d+\.\d s, \d+\.\d× real time"
-SKIPPED = "recordings skipped, their files are there"
+SKIPPED = "recordings skipped: their files exist"
 
 
 def test_a_run_that_goes_on_tells_what_it_left_out(calls: Path, packaged_model: GigaAMASR) -> None:
@@ -172,7 +172,7 @@ def test_where_nothing_was_transcribed_there_is_no_speed(calls: Path) -> None:
         assert done == f"gigaam: 1 of 2 {SKIPPED}"
         assert failed == "gigaam: 1 of 2 recordings failed"
     assert len(told(calls, "broken.wav")) == 1
-    assert told(calls, "a.wav") == ["gigaam: nothing to do: its files are there"]
+    assert told(calls, "a.wav") == ["gigaam: nothing to do: its files exist already"]
 
 
 def test_what_could_not_be_written_is_no_success(calls: Path) -> None:

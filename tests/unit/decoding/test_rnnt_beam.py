@@ -1,4 +1,4 @@
-"""RNN-T beam search against all alignments, against greedy search, and against itself in batches."""
+"""RNN-T beam search against all alignments and greedy search, and in batches."""
 
 from itertools import product
 
