@@ -18,6 +18,7 @@ import gigaam
 from gigaam.cli.command_group import Command, CommandGroup
 from gigaam.cli.evaluate import evaluate_model
 from gigaam.cli.export import export_model
+from gigaam.cli.language_model import train_language_model
 from gigaam.cli.models import download_models, list_models
 from gigaam.cli.printing import print_lines
 from gigaam.cli.standard_streams import prepare_streams
@@ -74,6 +75,7 @@ app.command("transcribe", cls=Command)(transcribe)
 app.command("export", cls=Command)(export_model)
 app.command("eval", cls=Command)(evaluate_model)
 app.command("train", cls=Command)(train_model)
+app.command("lm", cls=Command)(train_language_model)
 app.command("models", cls=Command)(list_models)
 app.command("download", cls=Command)(download_models)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gigaam.decoding.hotwords import HotwordSource, Phrase, read_hotwords
 from gigaam.decoding.pruning import Pruning
 from gigaam.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from gigaam.ngrams import NGramModel
 
 __all__ = ["DecodingOptions", "with_hotwords"]
 
@@ -15,15 +20,21 @@ __all__ = ["DecodingOptions", "with_hotwords"]
 class DecodingOptions:
     """How tokens are searched for; what is None is as the model has it, or as its task goes best.
 
-    Without a beam and hotwords the search is greedy. Confidences of words and results are the nets'
-    own in every search: no hotword raises them.
+    Without a beam, a language model and hotwords the search is greedy. Confidences of words and
+    results are the nets' own in every search: neither a language model nor a hotword raises them.
 
     Attributes:
         search: Name of a search, see `gigaam.decoding.searches`; by default the one that the other
             options ask for.
         max_symbols_per_step: Most tokens that an RNN-T model emits at one frame.
-        beam_size: Token sequences kept after each frame; by default 1, and 8 with hotwords.
+        beam_size: Token sequences kept after each frame; by default 1, and 8 with hotwords or
+            a language model.
         n_best: Sequences returned, see `gigaam.TranscriptionResult.alternatives`.
+        lm: An n-gram language model, such as `gigaam lm` makes: its file, or what
+            `gigaam.ngrams.load` gave.
+        lm_weight: Of its log-probabilities beside those of the nets.
+        word_bonus: Added to the score for each word, in natural logarithms: makes up for what a
+            language model takes from long texts.
         hotwords: Words and phrases to expect, in Russian spelling: an iterable of them, a mapping
             to weights, or a file with a phrase per line and an optional ``:weight``.
         hotword_weight: How much they are preferred.
@@ -35,6 +46,9 @@ class DecodingOptions:
     max_symbols_per_step: int | None = None
     beam_size: int | None = None
     n_best: int = 1
+    lm: str | os.PathLike[str] | NGramModel | None = None
+    lm_weight: float | None = None
+    word_bonus: float | None = None
     hotwords: HotwordSource | None = None
     hotword_weight: float | None = None
     inflect: bool = False
@@ -54,9 +68,14 @@ class DecodingOptions:
 
     def _check_together(self) -> None:
         """Refuses what would do nothing."""
-        for name in ("hotword_weight", "inflect"):
-            if getattr(self, name) not in (None, False) and self.hotwords is None:
-                raise ArgumentError(f"{name} means nothing without hotwords")
+        for name, needed in (
+            ("lm_weight", "lm"),
+            ("word_bonus", "lm"),
+            ("hotword_weight", "hotwords"),
+            ("inflect", "hotwords"),
+        ):
+            if getattr(self, name) not in (None, False) and getattr(self, needed) is None:
+                raise ArgumentError(f"{name} means nothing without {needed}")
         if self.n_best > self.kept:
             raise ArgumentError(
                 f"{self.n_best} best sequences need a beam_size of {self.n_best} or more, "
@@ -73,14 +92,14 @@ class DecodingOptions:
     @property
     def is_greedy(self) -> bool:
         """Whether the nets alone decide, token by token."""
-        return self.kept == 1 and self.hotwords is None
+        return self.kept == 1 and self.hotwords is None and self.lm is None
 
     @property
     def kept(self) -> int:
         """The beam's size."""
         if self.beam_size is not None:
             return self.beam_size
-        return 1 if self.hotwords is None else 8
+        return 1 if self.hotwords is None and self.lm is None else 8
 
 
 def with_hotwords(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from gigaam.decoding.context_graph import ContextGraph
 from gigaam.decoding.ctc_beam import CTCBeamDecoding
@@ -16,6 +16,9 @@ from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
 from gigaam.decoding.scoring import JointScorer, Scorer
 from gigaam.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from gigaam.ngrams import NGramModel
 
 __all__ = ["ModelDecoding", "Search", "SearchBuilder", "build_search", "register_search"]
 
@@ -45,7 +48,7 @@ Raises:
 
 def _greedy(decoding: ModelDecoding, options: DecodingOptions) -> Search:
     if not options.is_greedy:
-        raise ArgumentError('hotwords and a beam need search="beam"')
+        raise ArgumentError('hotwords, a language model and a beam need search="beam"')
     if options.max_symbols_per_step is None:
         return decoding
     limited = copy(_checked(decoding, options))
@@ -54,12 +57,19 @@ def _greedy(decoding: ModelDecoding, options: DecodingOptions) -> Search:
 
 
 def _beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
-    return _shared_beam(_checked(decoding, options), options)
+    lm = None
+    if options.lm is not None:
+        from gigaam.ngrams import shared
+
+        lm = shared(options.lm)
+    return _shared_beam(_checked(decoding, options), options, lm)
 
 
 @lru_cache(maxsize=16)  # a graph of a thousand phrases takes longer to build than to use
-def _shared_beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
-    scorer = JointScorer(list(_scorers(decoding, options)))
+def _shared_beam(
+    decoding: ModelDecoding, options: DecodingOptions, lm: NGramModel | None
+) -> Search:
+    scorer = JointScorer(list(_scorers(decoding, options, lm)))
     pruning = options.pruning or Pruning()
     if isinstance(decoding, CTCGreedyDecoding):
         return CTCBeamDecoding(scorer, options.kept, options.n_best, pruning)
@@ -79,8 +89,19 @@ def _checked(decoding: ModelDecoding, options: DecodingOptions) -> ModelDecoding
     return decoding
 
 
-def _scorers(decoding: ModelDecoding, options: DecodingOptions) -> Iterator[Scorer]:
+def _scorers(
+    decoding: ModelDecoding, options: DecodingOptions, lm: NGramModel | None
+) -> Iterator[Scorer]:
     """What the options add to the nets' scores."""
+    if lm is not None:
+        from gigaam.decoding.language_model import language_model_scorer
+
+        yield language_model_scorer(
+            decoding.tokenizer,
+            lm,
+            _LM_WEIGHTS[decoding.head] if options.lm_weight is None else options.lm_weight,
+            _WORD_BONUSES[decoding.head] if options.word_bonus is None else options.word_bonus,
+        )
     if options.phrases:
         phrases = options.phrases
         if options.inflect:
@@ -94,6 +115,8 @@ def _scorers(decoding: ModelDecoding, options: DecodingOptions) -> Iterator[Scor
 
 
 # Chosen on dev recordings, see dev/LOG.md.
+_LM_WEIGHTS = {"ctc": 0.5, "rnnt": 0.3}
+_WORD_BONUSES = {"ctc": 1.0, "rnnt": 1.0}
 _HOTWORD_WEIGHT = 1.0
 
 _BUILDERS: dict[str, SearchBuilder] = {"greedy": _greedy, "beam": _beam}

@@ -92,8 +92,8 @@ def test_fewer_tokens_per_frame(model: SpeechRecognition, example: Path) -> None
 
 
 def test_a_search_that_nobody_knows(model: SpeechRecognition, example: Path) -> None:
-    with pytest.raises(ArgumentError, match=r"no search is called 'beam'; there are greedy"):
-        model.transcribe(example, decoding=DecodingOptions(search="beam"))
+    with pytest.raises(ArgumentError, match=r"no search is called 'best'; there are greedy, beam"):
+        model.transcribe(example, decoding=DecodingOptions(search="best"))
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1.5])

@@ -70,7 +70,10 @@ def test_directories_of_exports(several: Path, tmp_path: Path) -> None:
         assert find_export(none) is None
         with pytest.raises(UnknownModelError, match=told):
             find(none)
-    assert "model; there are: a, b" in run("transcribe", "--onnx", several / "c", "a.wav").stderr
+    assert (
+        "of that name; there are: a, b"
+        in run("transcribe", "--onnx", several / "c", "a.wav").stderr
+    )
     assert find(tmp_path) == tmp_path  # holds nothing: what opens it says so
     assert find_export(tmp_path) == Export(tmp_path)
 
