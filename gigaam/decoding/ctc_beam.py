@@ -19,11 +19,14 @@ from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
 from gigaam.decoding.nets import Emitting, EncodedT
 from gigaam.decoding.prefixes import History, extended_keys, first_keys
-from gigaam.decoding.pruning import Pruning
+from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
 from gigaam.decoding.ranking import best_of_each
 from gigaam.decoding.scoring import Scorer
+from gigaam.errors import ModelError
 
 __all__ = ["CTCBeamDecoding"]
+
+_IMPOSSIBLE = np.float32(-1e4)
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -60,8 +63,11 @@ class CTCBeamDecoding:
         """
         if isinstance(log_probs, np.ndarray):
             log_probs = ArrayLogProbs(log_probs)
-        values = log_probs.numpy()
         ends = np.asarray(lengths, np.int64).reshape(-1)
+        values = np.maximum(log_probs.numpy(), _IMPOSSIBLE)  # sums of -inf would be no numbers
+        own = np.arange(values.shape[1]) < ends[:, None]
+        if np.isnan(values.max(-1, initial=_IMPOSSIBLE)[own]).any():
+            raise ModelError(NOT_NUMBERS)
         beam = _Beam(values, ends, self._scorer, self._beam_size, self._pruning)
         while beam.step():
             pass

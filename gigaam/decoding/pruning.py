@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from gigaam.errors import ArgumentError
 
-__all__ = ["Pruning"]
+__all__ = ["NOT_NUMBERS", "Pruning"]
+
+NOT_NUMBERS = "the nets gave log-probabilities that are no numbers: nothing can be searched for"
 
 _BONUS = 100.0
 

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.prefixes import History, extended_keys, first_keys
-from gigaam.decoding.pruning import Pruning
+from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
 from gigaam.decoding.ranking import best_of_each
 from gigaam.decoding.scoring import Scorer
+from gigaam.errors import ModelError
 
 __all__ = ["RNNTBeamDecoding"]
 
@@ -154,11 +155,14 @@ class _Beam(Generic[StatesT]):
         first = self._at[hypotheses.recording]
         block = self._transducer.join(hypotheses.nets, hypotheses.recording, first, _BLOCK_FRAMES)
         blank = self._search.blank_id
+        of_blank = block.of(blank).astype(np.float64)
+        if np.isnan(of_blank).any():
+            raise ModelError(NOT_NUMBERS)
         tokens, log_probs = block.top(min(self._search.pruning.tokens, blank) + 1)
         return replace(
             hypotheses,
             first=first,
-            blank=block.of(blank).astype(np.float64),
+            blank=of_blank,
             tokens=tokens,
             log_probs=np.where(tokens == blank, -np.inf, log_probs),
         )

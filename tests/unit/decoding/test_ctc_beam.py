@@ -13,6 +13,7 @@ from gigaam.decoding.greedy import CTCGreedyDecoding
 from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.scoring import JointScorer
+from gigaam.errors import ModelError
 from tests.scorers import PairScorer
 
 PLAIN = JointScorer(())
@@ -139,3 +140,17 @@ def test_no_frames_and_no_recordings() -> None:
     assert found.ids.tolist() == []
     assert found.confidence == 0
     assert search.search(np.zeros((0, 3, 4), np.float32), []) == []
+
+
+@pytest.mark.parametrize("row", [0, 1, 2])
+def test_what_is_no_number_is_an_error(row: int) -> None:
+    log_probs = random_log_probs(np.random.default_rng(0), 15, 4).reshape(3, 5, 4)
+    log_probs[row, 2] = np.nan
+    with pytest.raises(ModelError, match="no numbers"):
+        CTCBeamDecoding(PLAIN, 4, 1, Pruning()).search(log_probs, [5, 5, 5])
+    log_probs[row, 2] = np.log([0.5, 0.3, 0.2, 1e-300])
+    log_probs[row, 2, 3] = -np.inf
+    log_probs[row, 3] = np.log([1e-9, 1e-9, 1e-9, 1.0])
+    together = CTCBeamDecoding(PLAIN, 4, 1, Pruning()).search(log_probs, [5, 5, 5])
+    (alone,) = CTCBeamDecoding(PLAIN, 4, 1, Pruning()).search(log_probs[row : row + 1], [5])
+    assert together[row].ids.tolist() == alone.ids.tolist()

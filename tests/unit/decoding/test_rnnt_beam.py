@@ -12,6 +12,7 @@ from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
 from gigaam.decoding.scoring import JointScorer, Scorer
+from gigaam.errors import ModelError
 from tests.numpy_transducer import NumpyTransducer
 from tests.scorers import PairScorer
 
@@ -172,3 +173,11 @@ def test_no_frames_and_no_recordings() -> None:
     assert empty.ids.tolist() == []
     assert found.score < 0
     assert beam(3).search(NumpyTransducer([], [], classes=3, blank_bias=1.0), []) == []
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_is_no_number_is_an_error(rows: int) -> None:
+    transducer = NumpyTransducer(list(range(rows)), [6] * rows, classes=4, blank_bias=1.0)
+    transducer.encoded[0, 2] = np.nan
+    with pytest.raises(ModelError, match="no numbers"):
+        beam(4, size=4, pruning=Pruning()).search(transducer, [6] * rows)
