@@ -1,8 +1,8 @@
 """What hotwords mend and what they spoil: rare words of a manifest, given to the search.
 
 The words are chosen before anything is decoded: those of the manifest that no training text has.
-Half of the utterances' own words are given, with others that are never said, so that every
-utterance also shows what is heard that is not there.
+All of them are given to every utterance, so that those that are not said in it show what is heard
+that is not there.
 
     python -m benchmarks.hotwords tiny_ctc dev.tsv --train train.tsv [--weights 0.5 1 2]
 """

@@ -1,11 +1,18 @@
-"""A scorer for tests of searches: a random gain for each pair of tokens in a row."""
+"""What tests of beam searches share."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.decoding.hypotheses import Hypothesis
+
+
+def in_order(hypothesis: Hypothesis) -> list[Hypothesis]:
+    """All that was found, best first."""
+    return [hypothesis, *hypothesis.alternatives]
+
 
 class PairScorer:
-    """Its state is the last token; every token, and the end, has a gain that depends on it."""
+    """A random gain for each token, and the end, after each token, which is its state."""
 
     size = 1
     lm_weight = 0.0

@@ -9,7 +9,7 @@ import typer
 
 from gigaam.cli.command_options import refuse
 from gigaam.decoding import DecodingOptions
-from gigaam.decoding.hotwords import merge_phrases, read_hotwords
+from gigaam.decoding.hotwords import read_hotwords
 from gigaam.errors import ArgumentError
 
 __all__ = ["BeamSize", "Hotword", "HotwordFile", "HotwordWeight", "Inflect", "search_options"]
@@ -63,7 +63,7 @@ def search_options(
         except ArgumentError as error:
             refuse("--hotwords", str(error))
         try:
-            phrases = merge_phrases([*listed, *read_hotwords(hotword or ())])
+            phrases = [*listed, *read_hotwords(hotword or ())]
         except ArgumentError as error:
             refuse("--hotword", str(error))
     for option, given in (("--hotword-weight", hotword_weight is not None), ("--inflect", inflect)):

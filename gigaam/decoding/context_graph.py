@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gigaam.decoding.hotwords import Phrase
 from gigaam.decoding.spelling import Speller
 from gigaam.decoding.token_trie import TokenTrie
-from gigaam.decoding.tokenizer import Tokenizer
+from gigaam.decoding.tokenizer import WORD_START, Tokenizer
 from gigaam.errors import ArgumentError
 from gigaam.quoting import brief, some
 
@@ -192,7 +192,7 @@ class ContextGraph:
         self._lent, self._earned = np.zeros((2, trie.n_nodes))
         if not weights:
             return
-        letters = np.array([len(piece.strip(" ▁")) for piece in tokenizer.pieces])
+        letters = np.array([len(piece.strip(f" {WORD_START}")) for piece in tokenizer.pieces])
         lengths = np.array([len(tokens) for tokens in weights])
         spelled = np.concatenate([letters[list(tokens)].cumsum() for tokens in weights])
         n_letters = spelled[lengths.cumsum() - 1]

@@ -7,20 +7,19 @@ state, T frames, V classes (the last is blank).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.decoding.alignment import align
-from gigaam.decoding.hypotheses import Hypothesis
+from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
 from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
 from gigaam.decoding.nets import Emitting, EncodedT
 from gigaam.decoding.prefixes import History, extended_keys, first_keys
 from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
-from gigaam.decoding.ranking import best_of_each
+from gigaam.decoding.ranking import best_of_each, highest_of_each
 from gigaam.decoding.scoring import Scorer
 from gigaam.errors import ModelError
 
@@ -72,17 +71,15 @@ class CTCBeamDecoding:
         while beam.step():
             pass
         recordings, nodes, scores = beam.best(self._n_best)
+        heard = beam.heard()
         found = align(
             [values[recording] for recording in recordings.tolist()],
-            [beam.heard[recording] for recording in recordings.tolist()],
+            [heard[recording] for recording in recordings.tolist()],
             [ids for (ids,) in beam.history.trace(nodes)],
             scores.tolist(),
         )
         bounds = np.searchsorted(recordings, np.arange(len(ends) + 1)).tolist()
-        return [
-            replace(found[first], alternatives=tuple(found[first + 1 : end]))
-            for first, end in pairwise(bounds)
-        ]
+        return best_with_alternatives(found, bounds)
 
 
 @dataclass
@@ -170,7 +167,6 @@ class _Beam:
         self._done = [(self._masses[:0], self._marks[:0])]
         self._set_aside(ends > 0)
 
-    @property
     def heard(self) -> list[Int]:
         """The frames of each recording that were not passed over."""
         none = np.zeros(0, np.int64)
@@ -304,9 +300,8 @@ class _Beam:
 
     def _limits(self, recordings: Int, scores: Float) -> Float:
         """The least score that is not too far below the best of each recording, [B]."""
-        best = np.full(len(self._ends), -np.inf)
-        np.maximum.at(best, recordings, scores)
-        return best - self._pruning.beam_threshold
+        highest = highest_of_each(recordings, scores, len(self._ends))
+        return highest - self._pruning.beam_threshold
 
 
 def _scores(masses: Float) -> Float:

@@ -95,10 +95,11 @@ def read_hotwords(source: HotwordSource) -> tuple[Phrase, ...]:
 
 def merge_phrases(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
     """Distinct phrases, as first met; of one that is there repeatedly, the greatest weight."""
-    weights: dict[str, float] = {}
+    merged: dict[str, Phrase] = {}
     for phrase in phrases:
-        weights[phrase.text] = max(phrase.weight, weights.get(phrase.text, 0.0))
-    return tuple(Phrase(text, weight) for text, weight in weights.items())
+        if phrase.weight > merged.setdefault(phrase.text, phrase).weight:
+            merged[phrase.text] = phrase
+    return tuple(merged.values())
 
 
 def _phrase(item: object, has_weight: bool) -> Phrase | None:

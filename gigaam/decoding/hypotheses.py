@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Hypothesis", "mean_probability"]
+__all__ = ["Hypothesis", "best_with_alternatives", "mean_probability"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,19 @@ class Hypothesis:
     def confidence(self) -> float:
         """Geometric mean of the tokens' probabilities, in [0, 1]; 0 when there is no token."""
         return mean_probability(self.log_probs)
+
+
+def best_with_alternatives(found: Sequence[Hypothesis], bounds: Sequence[int]) -> list[Hypothesis]:
+    """The best hypothesis of each recording, with the others of it as its alternatives.
+
+    Args:
+        found: Recording by recording, each one's best first.
+        bounds: Where each recording's begin, and the end of the last one's; none is without any.
+    """
+    return [
+        replace(found[first], alternatives=tuple(found[first + 1 : end]))
+        for first, end in pairwise(bounds)
+    ]
 
 
 def mean_probability(log_probs: NDArray[np.float32]) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gigaam.dataset.text import normalize_text
 from gigaam.decoding.scoring import Scorer
-from gigaam.decoding.tokenizer import Tokenizer
+from gigaam.decoding.tokenizer import WORD_START, Tokenizer, is_mark
 from gigaam.errors import ArgumentError
 from gigaam.ngrams.model import NGramModel, State
 from gigaam.ngrams.prefixes import prefix_tree
@@ -24,7 +24,6 @@ __all__ = ["PieceScorer", "WordScorer", "language_model_scorer"]
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
-_WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 _MOST_CACHED = 1 << 16
 
 
@@ -104,11 +103,11 @@ class WordScorer(_ModelScorer):
         return table
 
     def _steps_of_piece(self, piece: str) -> list[int]:
-        if len(piece) > 2 and piece[0] == "<" and piece[-1] == ">":  # a byte, or a mark
+        if is_mark(piece):
             return [Alphabet.other]
         steps: list[int] = []
         for character in piece:
-            if character in (" ", _WORD_START):
+            if character in (" ", WORD_START):
                 steps.append(_END)
             elif letters := normalize_text(character):
                 points = np.array([ord(letter) for letter in letters], np.uint32)

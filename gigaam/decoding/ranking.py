@@ -1,6 +1,6 @@
 """Which of a batch's hypotheses are kept.
 
-Shapes: H hypotheses of all recordings.
+Shapes: B recordings, H hypotheses of all of them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_of_each"]
+__all__ = ["best_of_each", "highest_of_each"]
 
 
 def best_of_each(
@@ -31,3 +31,18 @@ def best_of_each(
     starts = np.flatnonzero(np.diff(own, prepend=-1))
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
     return order[(rank < count) & (scores[order] > -np.inf)]
+
+
+def highest_of_each(
+    recordings: NDArray[np.int64], scores: NDArray[np.float64], count: int
+) -> NDArray[np.float64]:
+    """The highest score of each recording, -inf without any, [B].
+
+    Args:
+        recordings: Of each hypothesis, [H].
+        scores: [H].
+        count: B.
+    """
+    highest = np.full(count, -np.inf)
+    np.maximum.at(highest, recordings, scores)
+    return highest

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.decoding.hypotheses import Hypothesis
+from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.prefixes import History, extended_keys, first_keys
 from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
-from gigaam.decoding.ranking import best_of_each
+from gigaam.decoding.ranking import best_of_each, highest_of_each
 from gigaam.decoding.scoring import Scorer
 from gigaam.errors import ModelError
 
@@ -188,10 +187,7 @@ class _Beam(Generic[StatesT]):
             )
         ]
         bounds = np.cumsum([0, *(len(nodes) for nodes, _ in kept)]).tolist()
-        return [
-            replace(found[first], alternatives=tuple(found[first + 1 : end]))
-            for first, end in pairwise(bounds)
-        ]
+        return best_with_alternatives(found, bounds)
 
     def _pass_over(self) -> None:
         """Goes on to the next frame of each recording where a token may be due."""
@@ -215,7 +211,7 @@ class _Beam(Generic[StatesT]):
             own = np.repeat(run, np.diff(starts, append=len(offset)))
             within = ~behind & (np.arange(_BLOCK_FRAMES) < (offset + own)[:, None])
             alive.score += weight * np.where(within, alive.blank, 0.0).sum(1)
-            at_end = offset[starts] + run >= _BLOCK_FRAMES
+            at_end = np.maximum.reduceat(offset, starts) + run >= _BLOCK_FRAMES
             self._finish()
             if not at_end.any():
                 return
@@ -271,8 +267,7 @@ class _Beam(Generic[StatesT]):
             scores = np.concatenate([scores, ended])
         closed, scores = _merged(pool.key, closed, scores)
         kept = best_of_each(pool.recording[closed], scores, self._search.beam_size)
-        best = np.full(len(self._ends), -np.inf)
-        np.maximum.at(best, pool.recording[closed], scores)
+        best = highest_of_each(pool.recording[closed], scores, len(self._ends))
         limits = best[pool.recording[closed[kept]]] - self._search.pruning.beam_threshold
         kept = kept[scores[kept] >= limits]
         self._alive = replace(pool.select(closed[kept]), score=scores[kept])
@@ -298,9 +293,11 @@ class _Beam(Generic[StatesT]):
             with np.errstate(divide="ignore"):
                 continued += scorer.lm_weight * np.log1p(-np.exp(np.minimum(blank, 0.0)))[:, None]
         recordings = pool.recording[opened]
-        best = np.full(len(self._ends), -np.inf)
-        np.maximum.at(best, pool.recording[closed], scores)
-        np.maximum.at(best, recordings, continued.max(1))
+        best = highest_of_each(
+            np.concatenate([pool.recording[closed], recordings]),
+            np.concatenate([scores, continued.max(1)]),
+            len(self._ends),
+        )
         tried = continued > (best[recordings] - pruning.beam_threshold)[:, None]
         tried &= log_probs > np.maximum(log_probs.max(1), blank)[:, None] - pruning.token_threshold
         places, column = np.nonzero(tried)

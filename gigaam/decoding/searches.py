@@ -114,7 +114,7 @@ def _scorers(
         )
 
 
-# Chosen on dev recordings, see dev/LOG.md.
+# The hotwords' was chosen on dev recordings, see dev/LOG.md; the others are first guesses.
 _LM_WEIGHTS = {"ctc": 0.5, "rnnt": 0.3}
 _WORD_BONUSES = {"ctc": 1.0, "rnnt": 1.0}
 _HOTWORD_WEIGHT = 1.0

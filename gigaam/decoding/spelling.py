@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from gigaam.decoding.tokenizer import SentencePieceTokenizer, Tokenizer
+from gigaam.decoding.tokenizer import SentencePieceTokenizer, Tokenizer, is_mark
 from gigaam.errors import ModelError
 
 __all__ = ["Speller"]
@@ -24,10 +24,7 @@ class Speller:
         self._unknown = (
             tokenizer.model.unk_id() if isinstance(tokenizer, SentencePieceTokenizer) else None
         )
-        # "<unk>" and its like are no spelling of anything.
-        written = [
-            piece for piece in pieces if len(piece) < 3 or (piece[0], piece[-1]) != ("<", ">")
-        ]
+        written = [piece for piece in pieces if not is_mark(piece)]
         alphabet = {" ", *"".join(written)}
         self._respelling = _Respelling(alphabet)
         self._has_capitals = any(c.isupper() and c.lower() in alphabet for c in alphabet)

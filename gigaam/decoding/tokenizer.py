@@ -21,7 +21,7 @@ from gigaam.regular_files import read_regular
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
-_WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # ▁, SentencePiece's mark for the space before a word
+WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # ▁, SentencePiece's mark for the space before a word
 
 _MAX_MODEL_BYTES = 64 << 20
 
@@ -161,11 +161,16 @@ class SentencePieceTokenizer(TokenizerNames):
 
     def starts_word(self, token: int) -> bool:
         """Whether the piece starts with ``▁`` (a bare ``▁`` belongs to the word it begins)."""
-        return self._pieces[token].startswith(_WORD_START)
+        return self._pieces[token].startswith(WORD_START)
 
     def stands_alone(self, token: int) -> bool:
         """Whether the token is ``<unk>`` and is written with spaces around it."""
         return token == self._lone
+
+
+def is_mark(piece: str) -> bool:
+    """Whether a piece is ``<unk>`` or its like: no spelling of anything."""
+    return len(piece) > 2 and (piece[0], piece[-1]) == ("<", ">")
 
 
 def _load_processor(model: str | os.PathLike[str] | bytes) -> SentencePieceProcessor:

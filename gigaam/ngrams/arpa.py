@@ -14,15 +14,12 @@ import numpy as np
 
 from gigaam.errors import CheckpointError
 from gigaam.ngrams.estimates import Estimates, Level
-from gigaam.ngrams.model import SPECIAL, START, UNKNOWN
+from gigaam.ngrams.model import LN_10, NEVER, SPECIAL, START, UNKNOWN
 from gigaam.ngrams.texts import open_text
 from gigaam.quoting import brief
 
 __all__ = ["arpa_lines", "read_arpa"]
 
-_LN_10 = math.log(10)
-_NEVER = -99.0
-"""What stands for the logarithm of nothing; lower ones are taken for it."""
 _COUNT = re.compile(r"ngram +(\d{1,2}) *= *(\d{1,12})")
 _MOST_ORDER = 10
 
@@ -123,20 +120,20 @@ class _Reader:
             value = math.nan
         if not (value <= 1e3):
             self._refuse(f"{brief(text)} is no logarithm")
-        return max(value, _NEVER) * _LN_10
+        return max(value, NEVER) * LN_10
 
     def _add_missing(self) -> None:
         """Gives the special words what the file does not; see `NGramModel.unknown`."""
         words = self._found[0]
         plain = [words[index,][0] for word, index in self._ids.items() if word not in SPECIAL]
-        least = min((value for value in plain if value > _NEVER * _LN_10 + 1), default=0.0)
+        least = min((value for value in plain if value > NEVER * LN_10 + 1), default=0.0)
         for word in SPECIAL:
             known = (self._ids.setdefault(word, len(self._ids)),)
-            value, back_off = words.get(known, (_NEVER * _LN_10, 0.0))
-            if word == UNKNOWN and value <= _NEVER * _LN_10 + 1:
+            value, back_off = words.get(known, (NEVER * LN_10, 0.0))
+            if word == UNKNOWN and value <= NEVER * LN_10 + 1:
                 value = least - math.log(max(len(plain), 1))
             if word == START:  # never foreseen; files say 0 or -99
-                value = _NEVER * _LN_10
+                value = NEVER * LN_10
             words[known] = value, back_off
 
     def _sorted(self) -> Estimates:
@@ -176,11 +173,11 @@ def arpa_lines(estimates: Estimates) -> Iterator[str]:
             contexts = level.contexts.tolist()
             last = [f"{texts[c]} {word}" for c, word in zip(contexts, last, strict=True)]
         texts = last
-        probs = (level.log_probs / _LN_10).tolist()
+        probs = (level.log_probs / LN_10).tolist()
         if order == len(levels):
             yield from (f"{p:.7f}\t{text}" for p, text in zip(probs, texts, strict=True))
             continue
-        back_offs = (level.back_offs / _LN_10).tolist()
+        back_offs = (level.back_offs / LN_10).tolist()
         for p, text, b in zip(probs, texts, back_offs, strict=True):
             yield f"{p:.7f}\t{text}\t{b:.7f}"
     yield ""

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.ngrams.estimates import positions
+from gigaam.ngrams.model import START_ID
 
 __all__ = ["CountedLevel", "Spool", "count"]
 
 Int = NDArray[np.int64]
 
 _BYTES_PER_KEY = 48  # while keys are sorted with their counts and places
-_START_ID = 1
 
 
 @dataclass
@@ -134,7 +134,7 @@ def _keys(
         contexts = before[first : first + at_once].astype(np.int64)
         shifted = np.concatenate([last, contexts[:-1]])
         last = contexts[-1:]
-        keys = np.where((shifted < 0) | (here == _START_ID), -1, shifted * n_words + here)
+        keys = np.where((shifted < 0) | (here == START_ID), -1, shifted * n_words + here)
         yield keys if whole else keys[keys >= 0]
 
 

@@ -12,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.errors import CheckpointError, MissingDependencyError
-from gigaam.ngrams.model import SPECIAL, START, UNKNOWN, NGramModel, State
+from gigaam.ngrams.model import LN_10, NEVER, SPECIAL, START, UNKNOWN, NGramModel, State
 from gigaam.quoting import cut
 from gigaam.regular_files import open_regular
 
 __all__ = ["KENLM_MAGIC", "KenLMModel"]
 
 KENLM_MAGIC = b"mmap lm http://kheafield.com/code"
-_LN_10 = math.log(10)
-_NEVER = -99.0
 _NOBODY = -1  # no word here in a state: the context is shorter
-_MOST_CACHED = 1 << 17
 
 
 class KenLMModel(NGramModel):
@@ -45,49 +42,35 @@ class KenLMModel(NGramModel):
             self._model = self._kenlm.Model(os.fspath(path))
         except (OSError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{path} cannot be opened by KenLM: {cut(error)}") from error
+        super().__init__(_words(path))
         self.order, self.unit, self.card = self._model.order, "word", {}
-        self.words = _words(path)
-        self._ids = {word: index for index, word in enumerate(self.words)}
-        self.unknown = self._ids[UNKNOWN]
         self.empty = (_NOBODY,) * (self.order - 1)
         self.start = self._after(self.empty, self._ids[START])
-        self._cache: dict[tuple[State, int], tuple[float, State]] = {}
         self._lift = 0.0
         self._lift = self._missing_unknown()
 
     def _missing_unknown(self) -> float:
         """What is added to the unknown word's log-probability where the file gives it none."""
         unigrams = self.unigrams()
-        if unigrams[self.unknown] > _NEVER * _LN_10:
+        if unigrams[self.unknown] > NEVER * LN_10:
             return 0.0
         plain = [index for index, word in enumerate(self.words) if word not in SPECIAL]
         least = float(unigrams[plain].min()) - math.log(len(plain)) if plain else 0.0
         return least - float(unigrams[self.unknown])
-
-    def word_id(self, word: str) -> int | None:
-        """The id of a word, None if it is not in the vocabulary."""
-        return self._ids.get(word)
 
     def unigrams(self) -> NDArray[np.float64]:
         """Natural log-probabilities of all words without a context, by id."""
         state, after = self._kenlm.State(), self._kenlm.State()
         self._model.NullContextWrite(state)
         found = [self._model.BaseScore(state, word, after) for word in self.words]
-        values = np.array(found) * _LN_10
+        values = np.array(found) * LN_10
         values[self.unknown] += self._lift
         return values
 
-    def score(self, state: State, word: int) -> tuple[float, State]:
-        """A word's natural log-probability in a state, and the state after it."""
-        found = self._cache.get((state, word))
-        if found is None:
-            value = self._model.BaseScore(self._state(state), self.words[word], self._kenlm.State())
-            lift = self._lift if word == self.unknown else 0.0
-            found = value * _LN_10 + lift, self._after(state, word)
-            if len(self._cache) >= _MOST_CACHED:
-                self._cache.clear()
-            self._cache[state, word] = found
-        return found
+    def _found(self, state: State, word: int) -> tuple[float, State]:
+        value = self._model.BaseScore(self._state(state), self.words[word], self._kenlm.State())
+        lift = self._lift if word == self.unknown else 0.0
+        return value * LN_10 + lift, self._after(state, word)
 
     def _after(self, state: State, word: int) -> State:
         return (*state, word)[1:] if state else ()

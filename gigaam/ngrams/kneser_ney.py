@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gigaam.ngrams.counting import CountedLevel
 from gigaam.ngrams.estimates import Estimates, Level, positions
-from gigaam.ngrams.model import Unit
+from gigaam.ngrams.model import LN_10, NEVER, START_ID, Unit
 
 __all__ = ["estimate", "suffixes_of", "without"]
 
@@ -23,10 +23,8 @@ Float = NDArray[np.float64]
 
 _Ordered: TypeAlias = CountedLevel | Level
 
-_START_ID = 1
 _FALLBACK = np.array([0.0, 0.5, 1.0, 1.5])
 """Discounts of small corpora, in which no n-gram is there just once, twice or so; lmplz's, too."""
-_NEVER = -99.0 * np.log(10.0)
 
 
 def suffixes_of(levels: Sequence[_Ordered], n_words: int) -> list[Int]:
@@ -84,7 +82,7 @@ def estimate(
         back_offs = np.zeros(len(probs))
         levels.append(Level(level.contexts, level.words, np.log(probs), back_offs))
         if order == 1:
-            levels[0].log_probs[_START_ID] = _NEVER
+            levels[0].log_probs[START_ID] = NEVER * LN_10
     return without(Estimates(words, levels, unit), [each.kept for each in orders])
 
 
@@ -102,10 +100,10 @@ def _adjusted(
         counts = level.counts
         if order < len(counted):
             before = np.bincount(suffixes[order], minlength=len(counts))
-            counts = np.where(firsts == _START_ID, counts, before)
+            counts = np.where(firsts == START_ID, counts, before)
         if order == 1:
             counts = counts.copy()
-            counts[_START_ID] = 0  # is never foreseen
+            counts[START_ID] = 0  # is never foreseen
         cutoff = cutoffs[order - 1] if order > 1 else -1
         found.append(_Smoothed(counts, level.counts > cutoff))
     return found

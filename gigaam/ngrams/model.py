@@ -11,7 +11,20 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["END", "SPECIAL", "START", "UNKNOWN", "NGramModel", "Perplexity", "State", "Unit"]
+__all__ = [
+    "END",
+    "END_ID",
+    "LN_10",
+    "NEVER",
+    "SPECIAL",
+    "START",
+    "START_ID",
+    "UNKNOWN",
+    "NGramModel",
+    "Perplexity",
+    "State",
+    "Unit",
+]
 
 State: TypeAlias = tuple[int, ...]
 """A context that a model knows; all states of a model have the same length."""
@@ -20,7 +33,15 @@ Unit: TypeAlias = Literal["word", "piece"]
 
 UNKNOWN, START, END = "<unk>", "<s>", "</s>"
 SPECIAL = (UNKNOWN, START, END)
-"""The words that stand for what is not in the vocabulary, and for the ends of a sentence."""
+START_ID, END_ID = SPECIAL.index(START), SPECIAL.index(END)
+"""The words that stand for what is not in the vocabulary, and for the ends of a sentence; first in
+the vocabularies of models that are trained here."""
+
+LN_10 = math.log(10)
+NEVER = -99.0
+"""The logarithm to base 10 that stands for that of nothing in files of models."""
+
+_MOST_CACHED = 1 << 17  # about 30 MB
 
 
 @dataclass(frozen=True)
@@ -62,13 +83,30 @@ class NGramModel(ABC):
     start: State
     empty: State
 
-    @abstractmethod
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+        self._ids = {word: index for index, word in enumerate(words)}
+        self.unknown = self._ids[UNKNOWN]
+        self._scored: dict[tuple[State, int], tuple[float, State]] = {}
+
     def word_id(self, word: str) -> int | None:
         """The id of a word, None if it is not in the vocabulary."""
+        return self._ids.get(word)
 
-    @abstractmethod
     def score(self, state: State, word: int) -> tuple[float, State]:
         """A word's natural log-probability in a state, and the state after it."""
+        key = (state, word)
+        found = self._scored.get(key)
+        if found is None:
+            found = self._found(state, word)
+            if len(self._scored) >= _MOST_CACHED:
+                self._scored.clear()
+            self._scored[key] = found
+        return found
+
+    @abstractmethod
+    def _found(self, state: State, word: int) -> tuple[float, State]:
+        """What `score` gives, not remembered."""
 
     @abstractmethod
     def unigrams(self) -> NDArray[np.float64]:

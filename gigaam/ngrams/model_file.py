@@ -237,7 +237,7 @@ class _Opening:
     def _check_starts(self, arrays: Arrays, order: int, count: int) -> None:
         self._array(arrays, f"starts{order}", "u", count + 1)
         self._array(arrays, f"bases{order}", "u", (count >> BLOCK_BITS) + 1)
-        if any(arrays[f"{name}{order}"].dtype == np.uint64 for name in ("starts",)):
+        if arrays[f"starts{order}"].dtype == np.uint64:
             self._refuse(f"starts{order} are too wide")
         bounds = starts(arrays, order)
         if bounds[0] != 0 or (np.diff(bounds) < 0).any():

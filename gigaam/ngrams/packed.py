@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.ngrams.estimates import positions
-from gigaam.ngrams.model import START, UNKNOWN, NGramModel, State, Unit
+from gigaam.ngrams.model import START, NGramModel, State, Unit
 from gigaam.ngrams.packing import BLOCK_BITS, Arrays, starts, unpacked_words
 
 __all__ = ["PackedModel"]
-
-_MOST_CACHED = 1 << 17  # about 30 MB
 
 
 class PackedModel(NGramModel):
@@ -35,9 +33,8 @@ class PackedModel(NGramModel):
     def __init__(
         self, words: Sequence[str], order: int, unit: Unit, arrays: Arrays, card: dict[str, Any]
     ) -> None:
-        self.words, self.order, self.unit, self.card = words, order, unit, card
-        self._ids = {word: index for index, word in enumerate(words)}
-        self.unknown = self._ids[UNKNOWN]
+        super().__init__(words)
+        self.order, self.unit, self.card = order, unit, card
         self._arrays = arrays
         self._levels = [_Level(arrays, each) for each in range(1, order + 1)]
         self._firsts = [0, 1]
@@ -46,35 +43,20 @@ class PackedModel(NGramModel):
         self._suffixes: dict[int, NDArray[np.int64]] = {}
         for each in range(3, order):
             self._suffixes[each] = self._suffixes_of(each)
-        self._cache: dict[tuple[State, int], tuple[float, State]] = {}
         self.empty = (0,)
         self.start = self._after(0, 0, self._ids[START])
-
-    def word_id(self, word: str) -> int | None:
-        """The id of a word, None if it is not in the vocabulary."""
-        return self._ids.get(word)
 
     def unigrams(self) -> NDArray[np.float64]:
         """Natural log-probabilities of all words without a context, by id."""
         numbers, values = self._arrays["log_probs1"], self._arrays.get("log_prob_values1")
         return np.asarray(numbers if values is None else values[numbers], np.float64)
 
-    def score(self, state: State, word: int) -> tuple[float, State]:
-        """A word's natural log-probability in a state, and the state after it."""
-        key = (state, word)
-        found = self._cache.get(key)
-        if found is None:
-            found = self._found(state[0], word)
-            if len(self._cache) >= _MOST_CACHED:
-                self._cache.clear()
-            self._cache[key] = found
-        return found
-
-    def _found(self, state: int, word: int) -> tuple[float, State]:
+    def _found(self, state: State, word: int) -> tuple[float, State]:
+        (number,) = state
         order = 0
-        while order < self.order - 1 and state >= self._firsts[order + 1]:
+        while order < self.order - 1 and number >= self._firsts[order + 1]:
             order += 1
-        index = state - self._firsts[order]
+        index = number - self._firsts[order]
         penalty = 0.0
         while order:
             child = self._levels[order].find(self._levels[order - 1], index, word)

@@ -20,7 +20,7 @@ from gigaam.ngrams.arpa import arpa_lines
 from gigaam.ngrams.counting import CountedLevel, Spool, count
 from gigaam.ngrams.estimates import Estimates
 from gigaam.ngrams.kneser_ney import estimate
-from gigaam.ngrams.model import SPECIAL, Unit
+from gigaam.ngrams.model import END_ID, SPECIAL, START_ID, Unit
 from gigaam.ngrams.model_file import serialized
 from gigaam.ngrams.packed import PackedModel
 from gigaam.ngrams.packing import pack
@@ -203,9 +203,9 @@ class _Corpus:
                 self.held_out.append(words)
                 continue
             self.n_words += len(words)
-            waiting.append(1)
+            waiting.append(START_ID)
             waiting.extend([ids.setdefault(word, len(ids)) for word in words])
-            waiting.append(2)
+            waiting.append(END_ID)
             if len(waiting) > _FLUSHED_IDS:
                 self._spool.add(np.array(waiting))
                 waiting = array("i")

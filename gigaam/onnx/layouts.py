@@ -18,6 +18,7 @@ from typing import Literal, get_args
 
 import onnx_ir as ir
 
+from gigaam.decoding.tokenizer import WORD_START
 from gigaam.errors import ArgumentError
 from gigaam.onnx.metadata import GraphMetadata
 from gigaam.store import registry
@@ -29,7 +30,6 @@ Layout = Literal["gigaam", "onnx-asr", "sherpa-onnx"]
 """Whose names the files have: the published package's, or those of another engine."""
 
 BLANK = "<blk>"
-WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 
 ONNX_ASR_PREDICTOR = (1, 320)
 """Layers and width of the only predictor that onnx-asr makes states for; narrower ones are widened

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from gigaam.decoding.ctc_beam import CTCBeamDecoding
 from gigaam.decoding.greedy import CTCGreedyDecoding
-from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.scoring import JointScorer
 from gigaam.errors import ModelError
-from tests.scorers import PairScorer
+from tests.scorers import PairScorer, in_order
 
 PLAIN = JointScorer(())
 ALL = Pruning.nothing()
@@ -49,10 +48,6 @@ def best_path(log_probs: NDArray[np.float64], tokens: tuple[int, ...]) -> tuple[
         p for p in product(range(classes), repeat=frames) if collapsed(p, classes - 1) == tokens
     )
     return max(paths, key=lambda path: log_probs[np.arange(frames), path].sum())
-
-
-def in_order(hypothesis: Hypothesis) -> list[Hypothesis]:
-    return [hypothesis, *hypothesis.alternatives]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -14,7 +14,7 @@ from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
 from gigaam.decoding.scoring import JointScorer, Scorer
 from gigaam.errors import ModelError
 from tests.numpy_transducer import NumpyTransducer
-from tests.scorers import PairScorer
+from tests.scorers import PairScorer, in_order
 
 ALL = Pruning.nothing()
 PLAIN = JointScorer(())
@@ -29,10 +29,6 @@ def beam(
     pruning: Pruning = ALL,
 ) -> RNNTBeamDecoding:
     return RNNTBeamDecoding(classes - 1, scorer, size, n_best, cap, pruning)
-
-
-def in_order(hypothesis: Hypothesis) -> list[Hypothesis]:
-    return [hypothesis, *hypothesis.alternatives]
 
 
 def over_all_alignments(
@@ -52,7 +48,6 @@ def over_all_alignments(
         return transducer.log_probs(transducer.encoded[row, :frames], h).astype(np.float64)
 
     cached: dict[tuple[int, ...], np.ndarray] = {}
-    total: dict[tuple[int, ...], float] = {}
     bursts = [b for n in range(cap + 1) for b in product(range(blank), repeat=n)]
     paths: dict[tuple[int, ...], float] = {(): 0.0}
     for frame in range(frames):
@@ -69,8 +64,7 @@ def over_all_alignments(
                     found = found if token == blank else (*found, token)
                 after[found] = np.logaddexp(after.get(found, -np.inf), reached)
         paths = after
-    total.update(paths)
-    return total
+    return paths
 
 
 @pytest.mark.parametrize("seed", range(4))
