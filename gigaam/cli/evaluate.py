@@ -16,11 +16,14 @@ from gigaam.cli.named_models import EVALUATION, NamedModel
 from gigaam.cli.printing import check_stdout, complain, print_lines, reason, said
 from gigaam.cli.progress import ProgressDisplay, progress_display
 from gigaam.cli.search_options import (
+    LM,
     BeamSize,
     Hotword,
     HotwordFile,
     HotwordWeight,
     Inflect,
+    LMWeight,
+    WordBonus,
     search_options,
 )
 from gigaam.decoding import DecodingOptions
@@ -75,6 +78,9 @@ def evaluate_model(
     hotwords: HotwordFile = None,
     hotword_weight: HotwordWeight = None,
     inflect: Inflect = False,
+    lm: LM = None,
+    lm_weight: LMWeight = None,
+    word_bonus: WordBonus = None,
     beam_size: BeamSize = None,
     batch_size: BatchSize = 8,
     device: Device = None,
@@ -88,7 +94,9 @@ def evaluate_model(
     how_much = talk(context, quiet, verbose)
     manifests = [model, *(manifests or [])] if onnx else manifests or []
     _check(onnx, manifests, json_file, html_file)
-    decoding = search_options(hotword, hotwords, hotword_weight, inflect, beam_size)
+    decoding = search_options(
+        hotword, hotwords, hotword_weight, inflect, lm, lm_weight, word_bonus, beam_size
+    )
     check_stdout()
     named = NamedModel(EVALUATION, model, onnx, device, how_much=how_much)
     named.check()

@@ -9,10 +9,20 @@ import typer
 
 from gigaam.cli.command_options import refuse
 from gigaam.decoding import DecodingOptions
-from gigaam.decoding.hotwords import read_hotwords
-from gigaam.errors import ArgumentError
+from gigaam.decoding.hotwords import Phrase, read_hotwords
+from gigaam.errors import ArgumentError, GigaAMError
 
-__all__ = ["BeamSize", "Hotword", "HotwordFile", "HotwordWeight", "Inflect", "search_options"]
+__all__ = [
+    "LM",
+    "BeamSize",
+    "Hotword",
+    "HotwordFile",
+    "HotwordWeight",
+    "Inflect",
+    "LMWeight",
+    "WordBonus",
+    "search_options",
+]
 
 Hotword = Annotated[
     list[str] | None,
@@ -35,12 +45,36 @@ HotwordWeight = Annotated[
 Inflect = Annotated[
     bool, typer.Option("--inflect", help="Expect the case forms of Russian hotwords, too.")
 ]
+LM = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A language model: 'packaged' for the one that comes with gigaam, a file of "
+        "'gigaam lm', an ARPA or a KenLM file.",
+    ),
+]
+LMWeight = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="How much the language model counts. [default: 0.5]",
+        show_default=False,
+    ),
+]
+WordBonus = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="What each word gains beside the language model, which prefers few. [default: 0.5]",
+        show_default=False,
+    ),
+]
 BeamSize = Annotated[
     int | None,
     typer.Option(
         metavar="N",
         min=1,
-        help="Hypotheses kept in the search. [default: 1; with hotwords 8]",
+        help="Hypotheses kept in the search. [default: 16 with --lm, 8 with hotwords, else 1]",
         show_default=False,
     ),
 ]
@@ -51,29 +85,75 @@ def search_options(
     hotwords: Path | None,
     hotword_weight: float | None,
     inflect: bool,
+    lm: str | None,
+    lm_weight: float | None,
+    word_bonus: float | None,
     beam_size: int | None,
 ) -> DecodingOptions | None:
-    """How to search, or None for the model's own way."""
-    phrases = None
-    if not all(each.strip() for each in hotword or ()):
-        refuse("--hotword", "is blank")
-    if hotword or hotwords is not None:
-        try:
-            listed = () if hotwords is None else read_hotwords(hotwords)
-        except ArgumentError as error:
-            refuse("--hotwords", str(error))
-        try:
-            phrases = [*listed, *read_hotwords(hotword or ())]
-        except ArgumentError as error:
-            refuse("--hotword", str(error))
-    for option, given in (("--hotword-weight", hotword_weight is not None), ("--inflect", inflect)):
-        if given and phrases is None:
-            refuse(option, "means nothing without --hotword or --hotwords")
-    if phrases is None and beam_size is None:
+    """How to search, or None for the model's own way; what it needs is there."""
+    phrases = _phrases(hotword, hotwords)
+    for option, given, needed, there in (
+        ("--hotword-weight", hotword_weight is not None, "--hotword or --hotwords", phrases),
+        ("--inflect", inflect, "--hotword or --hotwords", phrases),
+        ("--lm-weight", lm_weight is not None, "--lm", lm),
+        ("--word-bonus", word_bonus is not None, "--lm", lm),
+    ):
+        if given and there is None:
+            refuse(option, f"means nothing without {needed}")
+    if inflect:
+        _check_dictionary()
+    if lm is not None:
+        _check_language_model(lm)
+    if phrases is None and lm is None and beam_size is None:
         return None
     try:
         return DecodingOptions(
-            beam_size=beam_size, hotwords=phrases, hotword_weight=hotword_weight, inflect=inflect
+            beam_size=beam_size,
+            lm=lm,
+            lm_weight=lm_weight,
+            word_bonus=word_bonus,
+            hotwords=phrases,
+            hotword_weight=hotword_weight,
+            inflect=inflect,
         )
+    except ArgumentError as error:  # its message begins with the name of what is wrong
+        raise typer.BadParameter(str(error)) from error
+
+
+def _phrases(hotword: list[str] | None, hotwords: Path | None) -> list[Phrase] | None:
+    """Those of both options, or None where neither is given."""
+    if not all(each.strip() for each in hotword or ()):
+        refuse("--hotword", "is blank")
+    if not hotword and hotwords is None:
+        return None
+    listed: tuple[Phrase, ...] = ()
+    if hotwords is not None:
+        try:
+            listed = read_hotwords(hotwords)
+        except ArgumentError as error:
+            refuse("--hotwords", str(error))
+        if not listed:
+            refuse("--hotwords", f"there are no phrases in {hotwords}")
+    try:
+        return [*listed, *read_hotwords(hotword or ())]
     except ArgumentError as error:
-        refuse("--hotword-weight", str(error))
+        refuse("--hotword", str(error))
+
+
+def _check_dictionary() -> None:
+    from gigaam.decoding.word_forms import Dictionary
+
+    try:
+        Dictionary()
+    except GigaAMError as error:
+        refuse("--inflect", str(error))
+
+
+def _check_language_model(lm: str) -> None:
+    """Opens it, which the search finds done."""
+    from gigaam.ngrams import shared
+
+    try:
+        shared(lm)
+    except (GigaAMError, OSError) as error:
+        refuse("--lm", str(error))

@@ -29,11 +29,14 @@ from gigaam.cli.output_options import (
 )
 from gigaam.cli.printing import complain, said
 from gigaam.cli.search_options import (
+    LM,
     BeamSize,
     Hotword,
     HotwordFile,
     HotwordWeight,
     Inflect,
+    LMWeight,
+    WordBonus,
     search_options,
 )
 from gigaam.cli.transcription_run import TranscriptionRun
@@ -85,6 +88,9 @@ def transcribe(
     hotwords: HotwordFile = None,
     hotword_weight: HotwordWeight = None,
     inflect: Inflect = False,
+    lm: LM = None,
+    lm_weight: LMWeight = None,
+    word_bonus: WordBonus = None,
     beam_size: BeamSize = None,
     batch_size: BatchSize = 8,
     device: Device = None,
@@ -98,7 +104,9 @@ def transcribe(
     failed and why is listed on stderr at the end.
     """
     listening = listening_arguments(vad, channels, track, segments, max_pause, decode_loud_gaps)
-    listening["decoding"] = search_options(hotword, hotwords, hotword_weight, inflect, beam_size)
+    listening["decoding"] = search_options(
+        hotword, hotwords, hotword_weight, inflect, lm, lm_weight, word_bonus, beam_size
+    )
     outputs = OutputOptions(formats, output, output_dir, as_json, word_timestamps, skip_existing)
     how_much = talk(context, quiet, verbose)
     if model is not None and onnx is not None:

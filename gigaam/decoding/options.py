@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gigaam.decoding.hotwords import HotwordSource, Phrase, read_hotwords
 from gigaam.decoding.pruning import Pruning
 from gigaam.errors import ArgumentError
+from gigaam.quoting import brief
 
 if TYPE_CHECKING:
     from gigaam.ngrams import NGramModel
 
-__all__ = ["DecodingOptions", "with_hotwords"]
+__all__ = ["DecodingOptions", "LanguageModelSource", "with_words"]
+
+LanguageModelSource: TypeAlias = "str | os.PathLike[str] | NGramModel"
+"""A language model: "packaged", its file, or what `gigaam.ngrams.load` gave."""
+
+_MOST_WEIGHT = 100.0
 
 
 @dataclass(frozen=True)
@@ -27,17 +34,18 @@ class DecodingOptions:
         search: Name of a search, see `gigaam.decoding.searches`; by default the one that the other
             options ask for.
         max_symbols_per_step: Most tokens that an RNN-T model emits at one frame.
-        beam_size: Token sequences kept after each frame; by default 1, and 8 with hotwords or
-            a language model.
+        beam_size: Token sequences kept after each frame; by default 16 with a language model, 8
+            with hotwords alone, and otherwise 1.
         n_best: Sequences returned, see `gigaam.TranscriptionResult.alternatives`.
-        lm: An n-gram language model, such as `gigaam lm` makes: its file, or what
-            `gigaam.ngrams.load` gave.
-        lm_weight: Of its log-probabilities beside those of the nets.
-        word_bonus: Added to the score for each word, in natural logarithms: makes up for what a
-            language model takes from long texts.
+        lm: An n-gram language model: "packaged", the file of one such as `gigaam lm` makes, or
+            what `gigaam.ngrams.load` gave.
+        lm_weight: Of its log-probabilities beside those of the nets, from 0 to 100, by default 0.5.
+        word_bonus: Added to the score for each word, in natural logarithms, from -100 to 100, by
+            default 0.5: makes up for what a language model takes from long texts.
         hotwords: Words and phrases to expect, in Russian spelling: an iterable of them, a mapping
-            to weights, or a file with a phrase per line and an optional ``:weight``.
-        hotword_weight: How much they are preferred.
+            to weights, or a file with a phrase per line and an optional ``:weight``. Without any
+            in it, it is as if it were not given.
+        hotword_weight: How much they are preferred, from 0 to 100, by default 1.
         inflect: Whether their case forms are expected, too (needs ``gigaam[inflect]``).
         pruning: What a beam search leaves untried.
     """
@@ -46,7 +54,7 @@ class DecodingOptions:
     max_symbols_per_step: int | None = None
     beam_size: int | None = None
     n_best: int = 1
-    lm: str | os.PathLike[str] | NGramModel | None = None
+    lm: LanguageModelSource | None = None
     lm_weight: float | None = None
     word_bonus: float | None = None
     hotwords: HotwordSource | None = None
@@ -57,14 +65,37 @@ class DecodingOptions:
     def __post_init__(self) -> None:
         for name in ("max_symbols_per_step", "beam_size", "n_best"):
             value = getattr(self, name)
-            if value is not None and (not _is_whole(value) or value < 1):
-                raise ArgumentError(f"{name} must be at least 1, not {value!r}")
-        weight = self.hotword_weight
-        if weight is not None and not 0 <= weight <= 100:  # NaN is refused, too
-            raise ArgumentError(f"hotword_weight must be from 0 to 100, not {weight!r}")
+            optional = value is None and name != "n_best"
+            if not optional and not (_is_whole(value) and value >= 1):
+                raise ArgumentError(f"{name} must be a whole number from 1, not {brief(value)}")
+        for name, least in (("lm_weight", 0), ("word_bonus", -_MOST_WEIGHT), ("hotword_weight", 0)):
+            value = getattr(self, name)
+            if value is not None and not _is_within(value, least, _MOST_WEIGHT):
+                raise ArgumentError(
+                    f"{name} must be a number from {least:g} to {_MOST_WEIGHT:g}, "
+                    f"not {brief(value)}"
+                )
+        self._check_types()
         self._check_together()
         if self.hotwords is not None:
             object.__setattr__(self, "hotwords", read_hotwords(self.hotwords))
+
+    def _check_types(self) -> None:
+        for name, kind, wanted in (
+            ("search", str | None, "the name of a search"),
+            ("inflect", bool, "True or False"),
+            ("pruning", Pruning | None, "a Pruning"),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                raise ArgumentError(f"{name} must be {wanted}, not {brief(getattr(self, name))}")
+        if not isinstance(self.lm, str | os.PathLike | None):
+            from gigaam.ngrams import NGramModel
+
+            if not isinstance(self.lm, NGramModel):
+                raise ArgumentError(
+                    f'lm must be "packaged", the path of a language model or an opened one, '
+                    f"not {brief(self.lm)}"
+                )
 
     def _check_together(self) -> None:
         """Refuses what would do nothing."""
@@ -81,7 +112,7 @@ class DecodingOptions:
                 f"{self.n_best} best sequences need a beam_size of {self.n_best} or more, "
                 f"not {self.kept}"
             )
-        if self.pruning is not None and self.is_greedy:
+        if self.pruning is not None and self.is_greedy and self.search in (None, "greedy"):
             raise ArgumentError("pruning is for a beam search: give a beam_size over 1")
 
     @property
@@ -92,31 +123,44 @@ class DecodingOptions:
     @property
     def is_greedy(self) -> bool:
         """Whether the nets alone decide, token by token."""
-        return self.kept == 1 and self.hotwords is None and self.lm is None
+        return self.kept == 1 and not self.phrases and self.lm is None
 
     @property
     def kept(self) -> int:
         """The beam's size."""
         if self.beam_size is not None:
             return self.beam_size
-        return 1 if self.hotwords is None and self.lm is None else 8
+        if self.lm is not None:
+            return 16
+        return 8 if self.phrases else 1
 
 
-def with_hotwords(
-    decoding: DecodingOptions | None, hotwords: HotwordSource | None
+def with_words(
+    decoding: DecodingOptions | None,
+    hotwords: HotwordSource | None,
+    lm: LanguageModelSource | None,
 ) -> DecodingOptions | None:
-    """Options with the hotwords that a call names beside them.
+    """Options with the hotwords and the language model that a call names beside them.
 
     Raises:
-        ArgumentError: The options name some already.
+        ArgumentError: The options name such already.
     """
-    if hotwords is None:
+    named = {"hotwords": hotwords, "lm": lm}
+    given: dict[str, Any] = {name: each for name, each in named.items() if each is not None}
+    if not given:
         return decoding
     decoding = decoding or DecodingOptions()
-    if decoding.hotwords is not None:
-        raise ArgumentError("hotwords are given twice: by themselves and in decoding")
-    return replace(decoding, hotwords=hotwords)
+    for name in given:
+        if getattr(decoding, name) is not None:
+            raise ArgumentError(f"{name} is given twice: by itself and in decoding")
+    return replace(decoding, **given)
 
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_within(value: Any, least: float, most: float) -> bool:
+    """Whether it is a number in a range, which NaN is not."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and least <= value <= most

@@ -99,8 +99,8 @@ def _scorers(
         yield language_model_scorer(
             decoding.tokenizer,
             lm,
-            _LM_WEIGHTS[decoding.head] if options.lm_weight is None else options.lm_weight,
-            _WORD_BONUSES[decoding.head] if options.word_bonus is None else options.word_bonus,
+            _LM_WEIGHT if options.lm_weight is None else options.lm_weight,
+            _WORD_BONUS if options.word_bonus is None else options.word_bonus,
         )
     if options.phrases:
         phrases = options.phrases
@@ -114,9 +114,8 @@ def _scorers(
         )
 
 
-# The hotwords' was chosen on dev recordings, see dev/LOG.md; the others are first guesses.
-_LM_WEIGHTS = {"ctc": 0.5, "rnnt": 0.3}
-_WORD_BONUSES = {"ctc": 1.0, "rnnt": 1.0}
+# Chosen on development recordings, see dev/LOG.md.
+_LM_WEIGHT, _WORD_BONUS = 0.5, 0.5
 _HOTWORD_WEIGHT = 1.0
 
 _BUILDERS: dict[str, SearchBuilder] = {"greedy": _greedy, "beam": _beam}

@@ -108,7 +108,8 @@ def evaluate(
 
     Raises:
         DatasetError: The manifest is not what it should be.
-        ArgumentError: It has no column `by`, or an emotion model is to search for tokens.
+        ArgumentError: It has no column `by`, an emotion model is to search for tokens, or a
+            recogniser for more than one text of an utterance.
         MissingDependencyError: The jiwer package is not installed (for recognisers).
     """
     column = "transcription" if isinstance(model, SpeechRecognition) else EMOTION_COLUMN
@@ -119,11 +120,15 @@ def evaluate(
         check_column(utterances, by)
     if isinstance(model, SpeechRecognition):
         require_jiwer()  # not after hours
+        if decoding is not None and decoding.n_best > 1:
+            raise ArgumentError("n_best means nothing here: one text of an utterance is compared")
         _tell_of_silence(manifest, utterances)
         heard = _recognize(model, utterances, batch_size, decoding, on_done)
         return report_recognition(str(manifest), heard, by, intervals)
     if decoding is not None:
-        raise ArgumentError("hotwords and a beam are for recognisers; this is an emotion model")
+        raise ArgumentError(
+            "hotwords, a language model and a beam are for recognisers; this is an emotion model"
+        )
     told = _classify(model, str(manifest), utterances, on_done)
     return report_emotions(str(manifest), told, by, intervals)
 

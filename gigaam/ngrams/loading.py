@@ -15,7 +15,12 @@ from gigaam.ngrams.packed import PackedModel
 from gigaam.ngrams.packing import pack
 from gigaam.regular_files import open_regular
 
-__all__ = ["load", "shared"]
+__all__ = ["PACKAGED", "load", "shared"]
+
+PACKAGED = "packaged"
+"""The name of the model that comes with this package."""
+
+_PACKAGED_FILE = Path(__file__).parents[1] / "assets" / "packaged.lm"
 
 _COMPRESSED = {b"\x1f\x8b", b"\xfd7", b"BZ"}
 
@@ -24,16 +29,16 @@ def load(path: str | os.PathLike[str]) -> NGramModel:
     """The n-gram model of a file.
 
     Args:
-        path: A file that `gigaam lm` wrote; an ARPA file, which may be compressed (.gz, .xz, .bz2);
-            or a binary file of KenLM, which needs the extra ``lm``. It must stay as it is while
-            the model is used: files are mapped.
+        path: "packaged" for the model in this package; a file that `gigaam lm` wrote; an ARPA file,
+            which may be compressed (.gz, .xz, .bz2); or a binary file of KenLM, which needs the
+            extra ``lm``. It must stay as it is while the model is used: files are mapped.
 
     Raises:
         UnknownModelError: There is no such file.
         CheckpointError: It is damaged or something else; the message says what is wrong.
         MissingDependencyError: It is KenLM's, and kenlm is not installed.
     """
-    path = Path(path)
+    path = _PACKAGED_FILE if path == PACKAGED else Path(path)
     try:
         with open_regular(path) as file:
             head = file.read(max(len(MAGIC), len(KENLM_MAGIC)))
@@ -56,13 +61,14 @@ def shared(model: NGramModel | str | os.PathLike[str]) -> NGramModel:
     """The model itself, or that of a file, opened once for as long as the file stays the same."""
     if isinstance(model, NGramModel):
         return model
+    path = _PACKAGED_FILE if model == PACKAGED else Path(model)
     try:
-        found = os.stat(model)
-    except OSError:
+        found = path.stat()
+    except (OSError, ValueError):
         return load(model)  # which says what is wrong
-    return _opened(os.fspath(model), found.st_mtime_ns, found.st_size)
+    return _opened(path, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(maxsize=4)
-def _opened(path: str, changed_ns: int, size: int) -> NGramModel:
+def _opened(path: Path, changed_ns: int, size: int) -> NGramModel:
     return load(path)

@@ -127,6 +127,7 @@ class BatchRunner:
             track=self.options.get("track"),
             decoding=self.options.get("decoding"),
             hotwords=self.options.get("hotwords"),
+            lm=self.options.get("lm"),
         )
         for recording, result in zip(window, results, strict=True):
             if isinstance(result, AudioTooLongError):  # the header was wrong

@@ -15,7 +15,7 @@ from gigaam.decoding import DecodingOptions, Hypothesis
 from gigaam.decoding.hotwords import HotwordSource
 from gigaam.decoding.log_probs import LogProbs
 from gigaam.decoding.nets import Transducer
-from gigaam.decoding.options import with_hotwords
+from gigaam.decoding.options import LanguageModelSource, with_words
 from gigaam.decoding.searches import ModelDecoding, build_search
 from gigaam.errors import ArgumentError, ModelError
 from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
@@ -65,6 +65,7 @@ class LongformArguments(TypedDict, total=False):
     progress: Progress | bool | None
     decoding: DecodingOptions | None
     hotwords: HotwordSource | None
+    lm: LanguageModelSource | None
 
 
 class SpeechRecognition(ABC):
@@ -122,6 +123,7 @@ class SpeechRecognition(ABC):
         progress: Progress | bool | None = ...,
         decoding: DecodingOptions | None = ...,
         hotwords: HotwordSource | None = ...,
+        lm: LanguageModelSource | None = ...,
     ) -> TranscriptionResult: ...
 
     @overload
@@ -136,6 +138,7 @@ class SpeechRecognition(ABC):
         progress: Progress | bool | None = ...,
         decoding: DecodingOptions | None = ...,
         hotwords: HotwordSource | None = ...,
+        lm: LanguageModelSource | None = ...,
     ) -> list[TranscriptionResult]: ...
 
     @overload
@@ -150,6 +153,7 @@ class SpeechRecognition(ABC):
         progress: Progress | bool | None = ...,
         decoding: DecodingOptions | None = ...,
         hotwords: HotwordSource | None = ...,
+        lm: LanguageModelSource | None = ...,
     ) -> list[TranscriptionResult | Exception]: ...
 
     def transcribe(
@@ -163,6 +167,7 @@ class SpeechRecognition(ABC):
         progress: Progress | bool | None = None,
         decoding: DecodingOptions | None = None,
         hotwords: HotwordSource | None = None,
+        lm: LanguageModelSource | None = None,
     ) -> Any:
         """The text of a recording of up to 30 seconds, or the texts of many.
 
@@ -179,8 +184,9 @@ class SpeechRecognition(ABC):
                 done and those in all, or None if unknown.
             decoding: How tokens are searched for.
             hotwords: Words and phrases to expect, such as names and terms: a list, a mapping to
-                weights, or a file with a phrase per line; short for
-                ``decoding=DecodingOptions(hotwords=…)``, and goes together with other options.
+                weights, or a file with a phrase per line.
+            lm: A language model: "packaged", the file of one such as ``gigaam lm`` makes, or an
+                opened one. It and hotwords go together with other options in ``decoding``.
 
         Returns:
             `TranscriptionResult`, a str with ``.words`` and ``.confidence``, or a list of them.
@@ -189,7 +195,7 @@ class SpeechRecognition(ABC):
             AudioTooLongError: A recording is over 30 seconds.
             AudioError: A recording cannot be decoded or used.
         """
-        return self.recognizer(with_hotwords(decoding, hotwords)).transcribe(
+        return self.recognizer(with_words(decoding, hotwords, lm)).transcribe(
             wav_file,
             word_timestamps=word_timestamps,
             batch_size=batch_size,
@@ -223,6 +229,7 @@ class SpeechRecognition(ABC):
         progress: Progress | bool | None = None,
         decoding: DecodingOptions | None = None,
         hotwords: HotwordSource | None = None,
+        lm: LanguageModelSource | None = None,
     ) -> LongformTranscriptionResult:
         """The segments of a recording of any length, in order; a sequence, with ``.text``.
 
@@ -252,6 +259,7 @@ class SpeechRecognition(ABC):
             decoding: How tokens are searched for.
             hotwords: Words and phrases to expect: a list, a mapping to weights, or a file with a
                 phrase per line.
+            lm: A language model: "packaged", its file, or an opened one.
 
         Raises:
             AudioError: The recording cannot be decoded or used.
@@ -259,7 +267,7 @@ class SpeechRecognition(ABC):
         """
         transcriber, call = self._longform(
             batch_size,
-            decoding=with_hotwords(decoding, hotwords),
+            decoding=with_words(decoding, hotwords, lm),
             channels=channels,
             segments=segments,
             max_pause=max_pause,
@@ -303,6 +311,7 @@ class SpeechRecognition(ABC):
         progress: Progress | bool | None = None,
         decoding: DecodingOptions | None = None,
         hotwords: HotwordSource | None = None,
+        lm: LanguageModelSource | None = None,
     ) -> Generator[Segment, None, None]:
         """The segments of `transcribe_longform`, each as soon as it is recognised.
 
@@ -311,7 +320,7 @@ class SpeechRecognition(ABC):
         """
         transcriber, call = self._longform(
             batch_size,
-            decoding=with_hotwords(decoding, hotwords),
+            decoding=with_words(decoding, hotwords, lm),
             channels=channels,
             segments=segments,
             max_pause=max_pause,

@@ -44,6 +44,9 @@ class HeldOutTexts:
     def __init__(self, transcriptions: Iterable[str]) -> None:
         self._texts = sorted(set(transcriptions))
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
     def find_in(self, transcription: str) -> str | None:
         """The first held-out text that occurs in a normalised text, None if none does."""
         words = f" {transcription} "

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
-KINDS = ("audio", "models", "graphs", "downloads")
+KINDS = ("audio", "models", "graphs", "downloads", "searches")
 
 LONGEST_S = 20.0
 MOST_GROWTH_BYTES = 1 << 30

@@ -99,6 +99,7 @@ def folder(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     random_emo().save(folder / STAND_INS["emo"])
     random_ssl("v3_ssl").save(folder / STAND_INS["v3_ssl"])
     (table,) = [block for block in BLOCKS if block.language == "tsv"]
+    (folder / "protocols.txt").write_text("Довольно хныкать.\nМне наплевать!\n" * 9, "utf-8")
     for name in ("train.tsv", "dev.tsv", "test.tsv"):
         (folder / name).write_text(table.code, encoding="utf-8")
     monkeypatch.chdir(folder)

@@ -90,6 +90,13 @@ def test_a_beam_without_hotwords_is_nearly_greedy(
     assert len(set(greedy.split()) ^ set(beam.split())) <= 4
 
 
+def test_no_hotwords_are_as_none(torch_model: Model, example: Path) -> None:
+    model = torch_model("rnnt")
+    options = gigaam.DecodingOptions(hotwords=[" "], hotword_weight=2.0)
+    assert options.is_greedy
+    assert model.transcribe(example, decoding=options) == model.transcribe(example)
+
+
 def test_hotwords_of_a_file(torch_model: Model, example: Path, tmp_path: Path) -> None:
     file = tmp_path / "names.txt"
     file.write_text(f"# from the shop\n{MISHEARD}:2\nкаско\n", encoding="utf-8")
@@ -105,12 +112,21 @@ def test_what_cannot_be_spelled_is_named(torch_model: Model, example: Path) -> N
     ("options", "reason"),
     [
         ({"n_best": 3}, "beam_size of 3 or more"),
-        ({"beam_size": 0}, "beam_size must be at least 1"),
+        ({"beam_size": 0}, "beam_size must be a whole number from 1, not 0"),
+        ({"beam_size": True}, "beam_size must be a whole number"),
+        ({"n_best": None}, "n_best must be a whole number"),
+        ({"search": 3}, "search must be the name of a search, not 3"),
+        ({"lm": b"x.lm"}, 'lm must be "packaged", the path'),
+        ({"lm": "x.lm", "lm_weight": float("nan")}, "lm_weight must be a number from 0 to 100"),
+        ({"lm": "x.lm", "lm_weight": -1}, "lm_weight must be a number from 0 to 100, not -1"),
+        ({"lm": "x.lm", "word_bonus": "1"}, "word_bonus must be a number from -100 to 100"),
         ({"hotword_weight": 2.0}, "nothing without hotwords"),
         ({"inflect": True}, "nothing without hotwords"),
+        ({"hotwords": ["а"], "inflect": "no"}, "inflect must be True or False, not 'no'"),
         ({"hotwords": ["а"], "hotword_weight": float("nan")}, "hotword_weight"),
         ({"hotwords": "каско"}, "list"),
         ({"pruning": gigaam.decoding.Pruning()}, "beam"),
+        ({"pruning": 3}, "pruning must be a Pruning, not 3"),
     ],
 )
 def test_options_that_make_no_sense(options: dict, reason: str) -> None:

@@ -41,8 +41,10 @@ def test_known_words_are_heard(
     assert packaged.transcribe(example) != SAID
     assert result == SAID
     assert exported.transcribe(example, decoding=options) == result
-    loaded = gigaam.DecodingOptions(lm=gigaam.ngrams.load(lm), hotwords=["хныкать"])
-    assert packaged.transcribe_longform(example, decoding=loaded).text == SAID
+    loaded = gigaam.ngrams.load(lm)
+    assert packaged.transcribe_longform(example, lm=loaded, hotwords=["хныкать"]).text == SAID
+    (segment,) = packaged.iter_longform(example, lm=lm)
+    assert segment.text == SAID
 
 
 def test_options_that_make_no_sense(
@@ -51,9 +53,8 @@ def test_options_that_make_no_sense(
     for name in ("lm_weight", "word_bonus"):
         with pytest.raises(ArgumentError, match="nothing without lm"):
             gigaam.DecodingOptions(**{name: 1.0})
-    with pytest.raises(ArgumentError, match="lm_weight"):
-        packaged_model.transcribe(
-            example, decoding=gigaam.DecodingOptions(lm=lm, lm_weight=float("nan"))
-        )
+    options = gigaam.DecodingOptions(lm=lm, lm_weight=0.5)
+    with pytest.raises(ArgumentError, match="lm is given twice"):
+        packaged_model.transcribe(example, lm=lm, decoding=options)
     with pytest.raises(UnknownModelError, match=r"nowhere\.lm"):
-        packaged_model.transcribe(example, decoding=gigaam.DecodingOptions(lm="nowhere.lm"))
+        packaged_model.transcribe(example, lm="nowhere.lm")
