@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from gigaam.cli.command_options import Quiet, refuse
+from gigaam.cli.completion import complete_models
 from gigaam.cli.printing import complain, print_lines, said
 from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.store import registry
 
 __all__ = ["train_language_model"]
 
@@ -60,9 +62,12 @@ def train_language_model(
         ),
     ] = None,
     tokenizer: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE", help="SentencePiece model whose pieces are counted instead of words."
+            metavar="MODEL",
+            help="Count the pieces that this model spells with instead of words: a name such as "
+            "v3_e2e_rnnt, a model's directory, or a SentencePiece file.",
+            autocompletion=complete_models,
         ),
     ] = None,
     quantize: Annotated[
@@ -76,6 +81,7 @@ def train_language_model(
     """Train a language model on texts: modified Kneser-Ney, in the file of a mapped model."""
     pruned = None if prune is None else _pruning(prune)
     limit = None if max_size is None else _bytes("--max-size", max_size)
+    pieces = _tokenizer(tokenizer)
     from gigaam.ngrams import train
 
     try:
@@ -87,7 +93,7 @@ def train_language_model(
             max_size=limit,
             vocabulary_size=vocabulary_size,
             held_out=held_out or (),
-            tokenizer=_tokenizer(tokenizer),
+            tokenizer=pieces,
             quantized=quantize,
             memory=_bytes("--memory", memory),
             report=None if quiet or not sys.stderr.isatty() else complain,
@@ -102,12 +108,30 @@ def train_language_model(
     print_lines([str(out)])
 
 
-def _tokenizer(path: Path | None) -> Any:
-    if path is None:
+def _tokenizer(model: str | None) -> Any:
+    """The tokenizer of a model with pieces; one that has none ends the command."""
+    if model is None:
         return None
     from gigaam.decoding.tokenizer import SentencePieceTokenizer
 
-    return SentencePieceTokenizer(path)
+    try:
+        path = _tokenizer_file(model)
+        if path is None:
+            refuse("--tokenizer", f"{model} has no pieces: a language model of words goes with it")
+        return SentencePieceTokenizer(path)
+    except GigaAMError as error:
+        refuse("--tokenizer", str(error))
+
+
+def _tokenizer_file(model: str) -> Path | None:
+    path = Path(model)
+    if path.is_dir():
+        return next(iter(sorted(path.glob("*tokenizer.model"))), None)
+    if path.exists() or not registry.is_known(model):
+        return path
+    from gigaam.store.download import fetch_tokenizer
+
+    return fetch_tokenizer(registry.resolve(model))
 
 
 def _pruning(text: str) -> float | Sequence[int]:

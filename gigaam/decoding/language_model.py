@@ -16,8 +16,8 @@ from gigaam.decoding.scoring import Scorer
 from gigaam.decoding.tokenizer import WORD_START, Tokenizer, is_mark
 from gigaam.errors import ArgumentError
 from gigaam.ngrams.model import NGramModel, State
-from gigaam.ngrams.prefixes import prefix_tree
-from gigaam.ngrams.spelling import Alphabet
+from gigaam.ngrams.prefix_tree import prefix_tree
+from gigaam.ngrams.spelling_model import Alphabet
 
 __all__ = ["PieceScorer", "WordScorer", "language_model_scorer"]
 

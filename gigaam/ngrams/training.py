@@ -18,13 +18,13 @@ from gigaam.dataset.text import normalize_text
 from gigaam.errors import ArgumentError, DatasetError
 from gigaam.ngrams.arpa import arpa_lines
 from gigaam.ngrams.counting import CountedLevel, Spool, count
+from gigaam.ngrams.entropy_pruning import Pruner
 from gigaam.ngrams.estimates import Estimates
 from gigaam.ngrams.kneser_ney import estimate
 from gigaam.ngrams.model import END_ID, SPECIAL, START_ID, Unit
 from gigaam.ngrams.model_file import serialized
 from gigaam.ngrams.packed import PackedModel
 from gigaam.ngrams.packing import pack
-from gigaam.ngrams.pruning import Pruner
 from gigaam.ngrams.texts import STDIN, read_lines
 from gigaam.output.whole_file import write_whole
 

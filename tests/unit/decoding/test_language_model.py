@@ -12,7 +12,7 @@ from gigaam.decoding.scoring import Scorer
 from gigaam.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer
 from gigaam.errors import ArgumentError
 from gigaam.ngrams import NGramModel
-from gigaam.ngrams.prefixes import PrefixTree, prefix_tree
+from gigaam.ngrams.prefix_tree import PrefixTree, prefix_tree
 from tests.small_arpa import write_arpa
 from tests.small_sentencepiece import sentencepiece_model
 

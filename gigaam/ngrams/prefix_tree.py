@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.ngrams.model import SPECIAL, NGramModel
-from gigaam.ngrams.spelling import Alphabet, SpellingModel, letters_of
+from gigaam.ngrams.spelling_model import Alphabet, SpellingModel, letters_of
 
 __all__ = ["PrefixTree", "prefix_tree"]
 
