@@ -101,14 +101,19 @@ def lists_of(
 
 
 def in_the_nominative(one: HotwordList, spoken: Sequence[Utterance]) -> HotwordList:
-    """The list with the nominatives of what is said, for ``inflect``."""
+    """The list with the nominatives of what is said, names capital, for ``inflect``."""
     from gigaam.decoding.hotwords import Phrase
     from gigaam.decoding.inflection import inflect
 
     named = [spoken[i].columns for i in one.spoken]
-    listed = tuple(dict.fromkeys(each["hotword"] for each in named))
+    listed = tuple(
+        dict.fromkeys(
+            each["hotword"].capitalize() if each["kind"] == "name" else each["hotword"]
+            for each in named
+        )
+    )
     forms = {normalize_text(phrase.text) for phrase in inflect(map(Phrase, listed))}
-    other = frozenset(each["said"] for each in named) - set(listed)
+    other = frozenset(each["said"] for each in named if each["said"] != each["hotword"])
     return replace(one, listed=listed, other_forms=other, expected=frozenset(forms | other))
 
 
