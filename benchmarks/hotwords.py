@@ -1,15 +1,15 @@
 """What hotwords mend and what they spoil: rare words given to the search, fifty at a time.
 
 The words are chosen before anything is decoded. Manifests of `benchmarks.hotword_voices` name
-theirs; of other manifests, all words that no training text has are taken. Each utterance is encoded
-once; every list of words is given to each utterance of its own (of other manifests: to all), so
-that words that are not said in it show what is heard falsely.
+theirs; of other manifests, all words that no training text has are taken, and every list of them
+is given to all utterances. Each utterance is encoded once. In those *with*, a word of the list is
+said, or a form of it; in those *without* none is.
 
     python -m benchmarks.hotwords tiny_ctc dev_with.tsv --without dev_without.tsv [--inflect]
     python -m benchmarks.hotwords tiny_ctc dev.tsv --train train.tsv [--weights 0.5 1 2]
 
 Columns: *said*, *missed*: how often hotwords were, and of them *other forms* than the listed one;
-*false*: heard where not said, in utterances with and without hotwords; *errors*: wrong words.
+*false*: heard where not said, in utterances with and without hotwords; *wer*: of all their words.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from typing import Any
 import jiwer
 
 import gigaam
+from benchmarks.hotword_texts import forms
 from benchmarks.machine import report
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import Utterance, read_manifest
@@ -87,17 +88,28 @@ def lists_of(
     Args:
         spoken: Utterances with hotwords.
         plain: Utterances without; shared out among the lists.
-        rare: Lists of hotwords, for utterances that do not name theirs.
+        rare: Lists of hotwords, each for all utterances, which then do not name theirs.
     """
-    count = len(rare) or 1 + max(int(each.columns["list"]) for each in spoken)
+    if rare:
+        return [_anywhere(each, spoken, plain) for each in rare]
+    count = 1 + max(int(each.columns["list"]) for each in spoken)
     lists = []
     for number in range(count):
-        own = [i for i, each in enumerate(spoken) if rare or int(each.columns["list"]) == number]
-        listed = rare[number] if rare else [spoken[i].columns["said"] for i in own]
-        words = tuple(dict.fromkeys(listed))
-        others = [len(spoken) + i for i in range(len(plain)) if i % count == number]
+        own = [i for i, each in enumerate(spoken) if int(each.columns["list"]) == number]
+        words = tuple(dict.fromkeys(spoken[i].columns["said"] for i in own))
+        others = range(len(spoken) + number, len(spoken) + len(plain), count)
         lists.append(HotwordList(words, frozenset(), frozenset(words), tuple(own), tuple(others)))
     return lists
+
+
+def _anywhere(
+    words: tuple[str, ...], spoken: Sequence[Utterance], plain: Sequence[Utterance]
+) -> HotwordList:
+    """A list for all utterances: which of them have a form of its words is found out."""
+    every, wanted = [*spoken, *plain], forms(words)
+    own = [i for i, said in enumerate(words_of(every)) if not wanted.isdisjoint(said)]
+    others = sorted(set(range(len(every))) - set(own))
+    return HotwordList(words, frozenset(), frozenset(words), tuple(own), tuple(others))
 
 
 def in_the_nominative(one: HotwordList, spoken: Sequence[Utterance]) -> HotwordList:
@@ -112,9 +124,9 @@ def in_the_nominative(one: HotwordList, spoken: Sequence[Utterance]) -> HotwordL
             for each in named
         )
     )
-    forms = {normalize_text(phrase.text) for phrase in inflect(map(Phrase, listed))}
+    inflected = {normalize_text(phrase.text) for phrase in inflect(map(Phrase, listed))}
     other = frozenset(each["said"] for each in named if each["said"] != each["hotword"])
-    return replace(one, listed=listed, other_forms=other, expected=frozenset(forms | other))
+    return replace(one, listed=listed, other_forms=other, expected=frozenset(inflected | other))
 
 
 def counts(
@@ -144,8 +156,7 @@ class Trial:
         encoded: dict[tuple[int, ...], Batch] = {}
         self._batches: list[list[Batch]] = []
         for each in lists:
-            places = sorted(each.spoken, key=lambda i: len(sounds[i]))
-            places += sorted(each.plain, key=lambda i: len(sounds[i]))
+            places = sorted([*each.spoken, *each.plain], key=lambda i: (len(sounds[i]), i))
             self._batches.append([])
             for first in range(0, len(places), _BATCH):
                 own = tuple(places[first : first + _BATCH])

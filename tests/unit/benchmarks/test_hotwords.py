@@ -94,8 +94,13 @@ def test_rare_words_in_lists_of_one_size():
     lists = rare_words(said, {"котомка"}, letters=5, size=2)
     assert [len(each) for each in lists] == [2, 2]
     assert {word for each in lists for word in each} == {"жаровня", "бекеша", "стреха", "охапка"}
-    everywhere = lists_of([utterance("да"), utterance("нет")], [], lists)
-    assert [each.spoken for each in everywhere] == [(0, 1), (0, 1)]
+
+
+def test_lists_for_all_utterances():
+    texts = ["взял жаровню", "вот стреха", "да"]
+    first, second = lists_of(list(map(utterance, texts)), [], [("жаровня",), ("стреха", "бекеша")])
+    assert (first.listed, first.spoken, first.plain) == (("жаровня",), (0,), (1, 2))
+    assert (second.spoken, second.plain) == ((1,), (0, 2))
 
 
 def test_counts():
