@@ -233,7 +233,7 @@ def _row(totals: Counter[str]) -> dict[str, Any]:
 def settings(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """What is to be compared, each as a row's first columns."""
     rows = [{"beam": 1, "weight": 0.0}]
-    rows += [{"beam": beam, "weight": 0.0} for beam in arguments.beams if beam > 1]
+    rows += [{"beam": beam, "weight": 0.0} for beam in arguments.plain_beams]
     names = ("beam", "rewards", "weight", "threshold")
     choices = (arguments.beams, arguments.rewards, arguments.weights, arguments.token_thresholds)
     for values in product(*choices):
@@ -267,11 +267,13 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--inflect", action="store_true", help="give nominatives and `inflect`")
     parser.add_argument("--weights", nargs="+", type=float, default=[1.0])
     parser.add_argument("--beams", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--plain-beams", nargs="+", type=int, default=[], help="without hotwords")
     parser.add_argument("--token-thresholds", nargs="+", type=float, default=[None])
     parser.add_argument(
         "--rewards", nargs="+", default=[None], help="REWARD:PER_CHARACTER:LENDING_EXPONENT"
     )
     parser.add_argument("--count", type=int, default=50, help="hotwords in a list")
+    parser.add_argument("--lists", type=int, default=4, help="at most, without columns")
     parser.add_argument("--letters", type=int, default=5, help="of the shortest, without columns")
     return parser.parse_args()
 
@@ -290,6 +292,7 @@ def main() -> None:
             for word in text
         }
         rare = rare_words(words_of(spoken), known, arguments.letters, arguments.count)
+        rare = rare[: arguments.lists]
     lists = lists_of(spoken, plain, rare)
     if arguments.inflect:
         lists = [in_the_nominative(each, spoken) for each in lists]
