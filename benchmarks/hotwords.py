@@ -223,6 +223,7 @@ def _row(totals: Counter[str]) -> dict[str, Any]:
         }
     row |= {"false_with": totals["false_with"], "false_without": totals["false_without"]}
     if totals["sentences_without"]:
+        row["sentences_without"] = totals["sentences_without"]
         row["without_per_100"] = 100 * totals["false_without"] / totals["sentences_without"]
     for name in ("with", "without"):
         if totals[f"words_{name}"]:
