@@ -176,7 +176,9 @@ def choose(
     chance.shuffle(pool)
     wanted = {(kind, other): count for kind, count in counts.items() for other in (False, True)}
     wanted = {(kind, other): count // 2 for (kind, other), count in wanted.items()}
-    halves, taken, used = (Half(), Half()), set(), set()
+    halves = (Half(), Half())
+    taken: set[str] = set()
+    used: set[str] = set()
     room = [dict(wanted), dict(wanted)]
     for each in pool:
         half = next((i for i in (0, 1) if room[i].get(each.group, 0)), None)
@@ -188,7 +190,7 @@ def choose(
         halves[half].spoken.append(each)
     plain = [s for s in sentences if taken.isdisjoint(normalize_text(s).split()) and s not in used]
     chosen = chance.sample(plain, 2 * n_plain)
-    for half, part in zip(halves, (chosen[:n_plain], chosen[n_plain:]), strict=True):
-        chance.shuffle(half.spoken)
-        half.plain = part
+    for one, part in zip(halves, (chosen[:n_plain], chosen[n_plain:]), strict=True):
+        chance.shuffle(one.spoken)
+        one.plain = part
     return halves

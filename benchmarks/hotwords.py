@@ -152,7 +152,7 @@ class Trial:
         self._model = model
         self._lists = lists
         self._said = words_of(utterances)
-        sounds = dict(iter_excerpts(utterances))
+        sounds: dict[int, Any] = dict(iter_excerpts(utterances))
         encoded: dict[tuple[int, ...], Batch] = {}
         self._batches: list[list[Batch]] = []
         for each in lists:
