@@ -25,7 +25,9 @@ from gigaam.quoting import brief, some
 
 __all__ = ["ContextGraph", "phrase_reward"]
 
-_REWARD, _REWARD_PER_CHARACTER = 2.0, 0.5  # natural logarithms, at weight 1
+# Natural logarithms at weight 1, chosen on dev recordings, see dev/LOG.md: short words get little,
+# as much else sounds like them.
+_REWARD, _REWARD_PER_CHARACTER = -1.0, 1.6
 # A word's first letters are those of many others: lending much for them leads astray.
 _LENDING_EXPONENT = 1.5
 

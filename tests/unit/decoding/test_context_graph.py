@@ -182,6 +182,12 @@ def test_weights_multiply():
 def test_longer_phrases_are_worth_more():
     rewards = [phrase_reward(n) for n in range(1, 30)]
     assert rewards == sorted(set(rewards))
+    assert rewards[0] > 0
+
+
+def test_short_words_get_less_than_their_share():
+    shares = [phrase_reward(n) / n for n in range(1, 30)]
+    assert shares == sorted(shares)
 
 
 @pytest.mark.parametrize(
