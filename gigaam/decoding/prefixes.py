@@ -1,16 +1,88 @@
-"""Token sequences of a beam: told apart by 64-bit keys, spelled by walking back.
-
-Shapes: H hypotheses.
-"""
+"""Token sequences of a beam as a tree: each sequence is there once, whatever leads to it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["History", "extended_keys", "first_keys"]
+from gigaam.decoding.scoring import Scorer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Prefix", "score_new", "states_of"]
+
+
+class Prefix:
+    """A sequence of tokens; searches add what they know of it.
+
+    Attributes:
+        parent: The sequence without its last token; None of the empty one.
+        token: The last token, -1 of the empty one.
+        children: The sequences with one more token that were tried, by that token.
+        state: The scorer's after it; None until it was asked.
+        added: What the scorer added up to here.
+    """
+
+    __slots__ = ("added", "children", "parent", "state", "token")
+
+    def __init__(self, parent: Self | None, token: int) -> None:
+        self.parent = parent
+        self.token = token
+        self.children: dict[int, Self] = {}
+        self.state: list[int] | None = None
+        self.added = 0.0
+
+    @classmethod
+    def first(cls, scorer: Scorer) -> Self:
+        """The empty sequence."""
+        root = cls(None, -1)
+        root.state = scorer.start().tolist()
+        return root
+
+    def child(self, token: int) -> Self:
+        """The sequence with one more token."""
+        found = self.children.get(token)
+        if found is None:
+            found = self.children[token] = type(self)(self, token)
+        return found
+
+    def tokens(self) -> NDArray[np.int64]:
+        """All tokens, first to last, [U]."""
+        found = []
+        node = self
+        while node.parent is not None:
+            found.append(node.token)
+            node = node.parent
+        return np.array(found[::-1], np.int64)
+
+
+def score_new(scorer: Scorer, prefixes: Sequence[Prefix]) -> None:
+    """Sets ``state`` and ``added`` of those that have none; their parents have."""
+    new = [each for each in prefixes if each.state is None]
+    if not new:
+        return
+    parents: list[Any] = [each.parent for each in new]
+    states, gains = scorer.advance(
+        states_of(scorer, parents),
+        np.array([each.token for each in new], np.int64),
+    )
+    for each, parent, state, gain in zip(
+        new, parents, states.tolist(), gains.tolist(), strict=True
+    ):
+        each.state = state
+        each.added = parent.added + gain
+
+
+def states_of(scorer: Scorer, prefixes: Sequence[Prefix]) -> NDArray[np.int64]:
+    """The scorer's states [H, S]."""
+    if not scorer.size:
+        return np.zeros((len(prefixes), 0), np.int64)
+    return np.array([each.state for each in prefixes], np.int64)
+
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying loses nothing
 _SHIFT = np.uint64(29)

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["JointScorer", "Scorer"]
+__all__ = ["JointScorer", "Scorer", "adds_nothing"]
 
 
 class Scorer(Protocol):
@@ -68,6 +68,11 @@ class JointScorer:
         self.size: int = bounds[-1]
         self.lm_weight = float(sum(part.lm_weight for part in parts))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no parts."""
+        return not self._parts
+
     def start(self) -> NDArray[np.int64]:
         """The state before the first token, [S]."""
         return np.concatenate([np.zeros(0, np.int64), *(part.start() for part in self._parts)])
@@ -96,3 +101,8 @@ class JointScorer:
         for part, columns in zip(self._parts, self._columns, strict=True):
             expected |= part.expects(states[:, columns])
         return expected
+
+
+def adds_nothing(scorer: Scorer) -> bool:
+    """Whether it need not be asked."""
+    return isinstance(scorer, JointScorer) and scorer.is_empty
