@@ -20,9 +20,9 @@ from gigaam.decoding.alignment import align
 from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
 from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs, check_classes
 from gigaam.decoding.nets import Emitting, EncodedT
-from gigaam.decoding.prefixes import Prefix, score_new, states_of
+from gigaam.decoding.prefixes import Prefixes
 from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
-from gigaam.decoding.scoring import Scorer, adds_nothing
+from gigaam.decoding.scoring import Scorer
 from gigaam.errors import ModelError
 
 __all__ = ["CTCBeamDecoding"]
@@ -90,7 +90,7 @@ class CTCBeamDecoding:
         found = align(
             np.maximum(log_probs, _IMPOSSIBLE),
             np.array(heard, np.int64),
-            [each.tokens() for each in sequences],
+            [beam.prefixes.spelled(each) for each in sequences],
             scores,
         )
         return best_with_alternatives(found, [0, len(found)])[0]
@@ -102,6 +102,7 @@ class _Frames:
     Attributes:
         pruning: What is not tried.
         count: T.
+        classes: V.
         likeliest: Log-probability of each frame's best class, to which all others are relative,
             [T].
         blanks: Log-probabilities of blank summed up to each frame, [T + 1].
@@ -111,7 +112,7 @@ class _Frames:
 
     def __init__(self, log_probs: NDArray[np.floating], pruning: Pruning) -> None:
         self.pruning = pruning
-        self.count = len(log_probs)
+        self.count, self.classes = log_probs.shape
         blank = log_probs[:, -1].astype(np.float64)
         best = log_probs.max(-1, initial=_IMPOSSIBLE).astype(np.float64)
         self.likeliest: list[float] = best.tolist()
@@ -145,44 +146,28 @@ def _next_heard(blank: Float, limit: float) -> list[int]:
     return following
 
 
-class _Sequence(Prefix):
-    """A token sequence, and how probable it is after the frames so far.
-
-    Attributes:
-        mass: Log-probability of all its alignments.
-        in_blank: Which share of it is of alignments that end in blank.
-        in_token: The others' share, of those that end in the last token.
-        step: Number of the step for which it is in the beam.
-    """
-
-    __slots__ = ("in_blank", "in_token", "mass", "step")
-
-    parent: _Sequence | None
-    children: dict[int, _Sequence]
-
-    def __init__(self, parent: _Sequence | None, token: int) -> None:
-        super().__init__(parent, token)
-        self.mass, self.in_blank, self.in_token = 0.0, 1.0, 0.0
-        self.step = -1
-
-
-_Candidate = tuple[float, _Sequence, int, float, float, float]
-"""A sequence's score; it itself, and -1, or another one and the token it goes on with; its mass, and
-the shares of it."""
+_Candidate = tuple[float, int, int, float, float, float]
+"""A score; a sequence and -1, or one and the token that it goes on with; its log-probability, and
+which shares of it are of alignments that end in blank and in the last token."""
 
 
 class _Beam:
-    """The best sequences of a recording, frame by frame."""
+    """The best sequences of a recording, frame by frame.
+
+    Attributes:
+        prefixes: All sequences that were ever in the beam, or scored.
+    """
 
     def __init__(self, frames: _Frames, scorer: Scorer, size: int) -> None:
-        self._frames, self._scorer, self._size = frames, scorer, size
+        self._frames, self._size = frames, size
         self._threshold = frames.pruning.beam_threshold
-        self._plain = adds_nothing(scorer)
-        root = _Sequence.first(scorer)
-        root.step = 0
-        self._step = 0
-        self._alive = [root]
+        self.prefixes = Prefixes(scorer, frames.classes)
+        self._alive = [0]
         self._passed = 0.0  # what all sequences have in common
+        self._step = 0
+        # Of each prefix: its log-probability, the shares of it, the last step that it was in the
+        # beam before.
+        self._mass, self._in_blank, self._in_token, self._last = [0.0], [1.0], [0.0], [0]
 
     def run(self) -> Iterator[int]:
         """Searches; gives the frames that were not passed over."""
@@ -192,18 +177,19 @@ class _Beam:
             if frame > at:
                 self._passed += blanks[frame] - blanks[at]
                 for each in self._alive:
-                    each.in_blank, each.in_token = 1.0, 0.0
+                    self._in_blank[each], self._in_token[each] = 1.0, 0.0
             if frame == self._frames.count:
                 return
             self._hear(frame)
             yield frame
             at = frame + 1
 
-    def best(self, n: int) -> tuple[list[_Sequence], list[float]]:
+    def best(self, n: int) -> tuple[list[int], list[float]]:
         """The ``n`` best sequences and their scores, in order."""
-        ends = self._scorer.finish(states_of(self._scorer, self._alive)).tolist()
+        prefixes = self.prefixes
+        ends = prefixes.scorer.finish(prefixes.states(self._alive)).tolist()
         scored = [
-            (each.mass + each.added + end + self._passed, each)
+            (self._mass[each] + prefixes.added[each] + end + self._passed, each)
             for each, end in zip(self._alive, ends, strict=True)
         ]
         scored.sort(key=itemgetter(0), reverse=True)
@@ -212,54 +198,63 @@ class _Beam:
     def _next(self, at: int) -> int:
         """The first frame from this one on that is to be heard."""
         plain, expecting = (frames[at] for frames in self._frames.heard)
-        if plain != expecting and not self._plain:
-            if self._scorer.expects(states_of(self._scorer, self._alive)).any():
-                return expecting
-        return plain
+        prefixes = self.prefixes
+        if plain == expecting or not prefixes.is_scored:
+            return plain
+        return expecting if prefixes.scorer.expects(prefixes.states(self._alive)).any() else plain
 
     def _hear(self, frame: int) -> None:
         """Takes the beam on by one frame."""
         log_probs, tried = self._frames.at(frame)
         self._passed += self._frames.likeliest[frame]
         candidates = self._kept(log_probs)
-        candidates += self._longer(tried, max(score for score, *_ in candidates))
+        candidates += self._longer(tried, max(map(itemgetter(0), candidates)))
         candidates.sort(key=itemgetter(0), reverse=True)
         limit = candidates[0][0] - self._threshold
         self._step += 1
         alive = []
-        for score, sequence, token, mass, in_blank, in_token in candidates[: self._size]:
+        for score, prefix, token, mass, in_blank, in_token in candidates[: self._size]:
             if score < limit:
                 break
-            if token >= 0:
-                sequence = sequence.child(token)
-            sequence.mass, sequence.in_blank, sequence.in_token = mass, in_blank, in_token
-            sequence.step = self._step
+            sequence = prefix if token < 0 else self.prefixes.child(prefix, token)
+            self._make_room(sequence)
+            self._mass[sequence], self._last[sequence] = mass, self._step
+            self._in_blank[sequence], self._in_token[sequence] = in_blank, in_token
             alive.append(sequence)
         self._alive = alive
+
+    def _make_room(self, sequence: int) -> None:
+        more = sequence + 1 - len(self._mass)
+        if more > 0:
+            for each in (self._mass, self._in_blank, self._in_token):
+                each += [0.0] * more
+            self._last += [-1] * more
 
     def _kept(self, log_probs: list[float]) -> list[_Candidate]:
         """The sequences as they are, after a frame with these log-probabilities [V].
 
         Among their alignments are those that make them out of another sequence of the beam.
         """
+        masses, in_blanks, in_tokens = self._mass, self._in_blank, self._in_token
+        parents, tokens, added = self.prefixes.parents, self.prefixes.tokens, self.prefixes.added
         candidates = []
-        step, of_blank = self._step, exp(log_probs[-1])
+        of_blank = exp(log_probs[-1])
         for each in self._alive:
-            mass, in_blank, in_token = each.mass, of_blank, each.in_token
-            parent = each.parent
+            mass, in_blank, in_token = masses[each], of_blank, in_tokens[each]
+            token, parent = tokens[each], parents[each]
             if in_token:
-                in_token *= exp(log_probs[each.token])
-            if parent is not None and parent.step == step:
-                arriving = parent.mass + log_probs[each.token] - mass
-                if parent.token == each.token:
-                    arriving += log(parent.in_blank) if parent.in_blank else -inf
+                in_token *= exp(log_probs[token])
+            if parent >= 0 and self._last[parent] == self._step:
+                arriving = masses[parent] + log_probs[token] - mass
+                if tokens[parent] == token:
+                    arriving += log(in_blanks[parent]) if in_blanks[parent] else -inf
                 if arriving < _MOST:
                     in_token += exp(arriving)
                 else:
                     mass, in_blank, in_token = mass + arriving, 0.0, 1.0
             total = in_blank + in_token
             mass += log(total)
-            score = mass + each.added
+            score = mass + added[each]
             candidates.append((score, each, -1, mass, in_blank / total, in_token / total))
         return candidates
 
@@ -270,37 +265,38 @@ class _Beam:
             tried: Tokens and their log-probabilities, the most probable first.
             best: The highest score of the sequences as they are.
         """
-        found = []
-        step = self._step
+        prefixes = self.prefixes
+        limit, found = best - self._threshold, []
         for each in self._alive:
-            children, added = each.children, each.added
+            last, mass, added = prefixes.tokens[each], self._mass[each], prefixes.added[each]
             for token, log_prob in tried:
-                mass = each.mass + log_prob
-                if token == each.token:
-                    if not each.in_blank:
-                        continue
-                    mass += log(each.in_blank)
-                score = mass + added
-                if score <= best - self._threshold:
-                    if token == each.token:
-                        continue
+                reached = mass + log_prob
+                score = reached + added
+                if score <= limit:
                     break
-                child = children.get(token)
-                if child is not None and child.step == step:
-                    continue
-                best = max(best, score)
-                found.append((score, each, token, mass, 0.0, 1.0))
-        limit = best - self._threshold
+                if token == last:
+                    in_blank = self._in_blank[each]
+                    reached += log(in_blank) if in_blank else -inf
+                    score = reached + added
+                    if score <= limit:
+                        continue
+                child = prefixes.find(each, token)
+                if 0 <= child < len(self._last) and self._last[child] == self._step:
+                    continue  # one of those that are kept
+                if score > best:
+                    best, limit = score, score - self._threshold
+                found.append((score, each, token, reached, 0.0, 1.0))
         found = [each for each in found if each[0] > limit]
-        return found if self._plain else self._scored(found)
+        return self._scored(found) if prefixes.is_scored else found
 
     def _scored(self, candidates: list[_Candidate]) -> list[_Candidate]:
         """The same longer sequences with what the scorer gives for their last tokens."""
-        children = [sequence.child(token) for _, sequence, token, *_ in candidates]
-        score_new(self._scorer, children)
+        if not candidates:
+            return []
+        _, parents, tokens, masses, _, _ = zip(*candidates, strict=True)
+        children = self.prefixes.children(parents, tokens)
+        added = self.prefixes.added
         return [
-            (mass + child.added, child, -1, mass, in_blank, in_token)
-            for child, (_, _, _, mass, in_blank, in_token) in zip(
-                children, candidates, strict=True
-            )
+            (mass + added[child], child, -1, mass, 0.0, 1.0)
+            for child, mass in zip(children, masses, strict=True)
         ]

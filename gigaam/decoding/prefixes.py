@@ -1,87 +1,101 @@
-"""Token sequences of a beam as a tree: each sequence is there once, whatever leads to it."""
+"""Token sequences of a beam as a tree: each sequence is there once, whatever leads to it.
+
+Shapes: H sequences, S numbers of a scorer's state, U tokens.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.decoding.scoring import Scorer
+from gigaam.decoding.scoring import Scorer, adds_nothing
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+__all__ = ["Prefixes"]
 
-__all__ = ["Prefix", "score_new", "states_of"]
+_ROOM = 256
 
 
-class Prefix:
-    """A sequence of tokens; searches add what they know of it.
+class Prefixes:
+    """Sequences by number, and what a scorer thinks of them; the empty one is number 0.
+
+    They lie in lists of numbers, not in objects: thousands of these would keep the garbage
+    collector busy for as long as the search takes.
 
     Attributes:
-        parent: The sequence without its last token; None of the empty one.
-        token: The last token, -1 of the empty one.
-        children: The sequences with one more token that were tried, by that token.
-        state: The scorer's after it; None until it was asked.
-        added: What the scorer added up to here.
+        parents: The sequence without its last token, of each; -1 of the empty one.
+        tokens: The last token of each; -1 of the empty one.
+        added: What the scorer added to each up to its last token.
+        scorer: Who scores them.
+        is_scored: Whether the scorer need be asked.
     """
 
-    __slots__ = ("added", "children", "parent", "state", "token")
+    def __init__(self, scorer: Scorer, classes: int) -> None:
+        """The empty sequence alone.
 
-    def __init__(self, parent: Self | None, token: int) -> None:
-        self.parent = parent
-        self.token = token
-        self.children: dict[int, Self] = {}
-        self.state: list[int] | None = None
-        self.added = 0.0
+        Args:
+            scorer: Who scores them.
+            classes: Above every token.
+        """
+        self.scorer = scorer
+        self.is_scored = not adds_nothing(scorer)
+        self.parents, self.tokens, self.added = [-1], [-1], [0.0]
+        self._classes = classes
+        self._children: dict[int, int] = {}
+        self._states = np.zeros((_ROOM, scorer.size), np.int64)
+        self._states[0] = scorer.start()
 
-    @classmethod
-    def first(cls, scorer: Scorer) -> Self:
-        """The empty sequence."""
-        root = cls(None, -1)
-        root.state = scorer.start().tolist()
-        return root
+    def find(self, parent: int, token: int) -> int:
+        """The sequence with one more token; -1 if there is none yet."""
+        return self._children.get(parent * self._classes + token, -1)
 
-    def child(self, token: int) -> Self:
-        """The sequence with one more token."""
-        found = self.children.get(token)
+    def child(self, parent: int, token: int) -> int:
+        """The sequence with one more token, which the scorer is not asked about."""
+        key = parent * self._classes + token
+        found = self._children.get(key)
         if found is None:
-            found = self.children[token] = type(self)(self, token)
+            found = self._children[key] = len(self.parents)
+            self.parents.append(parent)
+            self.tokens.append(token)
+            self.added.append(0.0)
         return found
 
-    def tokens(self) -> NDArray[np.int64]:
+    def children(self, parents: Sequence[int], tokens: Sequence[int]) -> list[int]:
+        """Sequences with one more token each, scored."""
+        known = len(self.parents)
+        found = [self.child(*each) for each in zip(parents, tokens, strict=True)]
+        if self.is_scored and len(self.parents) > known:
+            self._score(known)
+        return found
+
+    def states(self, sequences: Sequence[int]) -> NDArray[np.int64]:
+        """The scorer's states [H, S]."""
+        if not self.is_scored:
+            return np.zeros((len(sequences), self.scorer.size), np.int64)
+        return self._states.take(sequences, axis=0)
+
+    def spelled(self, sequence: int) -> NDArray[np.int64]:
         """All tokens, first to last, [U]."""
         found = []
-        node = self
-        while node.parent is not None:
-            found.append(node.token)
-            node = node.parent
+        while sequence:
+            found.append(self.tokens[sequence])
+            sequence = self.parents[sequence]
         return np.array(found[::-1], np.int64)
 
-
-def score_new(scorer: Scorer, prefixes: Sequence[Prefix]) -> None:
-    """Sets ``state`` and ``added`` of those that have none; their parents have."""
-    new = [each for each in prefixes if each.state is None]
-    if not new:
-        return
-    parents: list[Any] = [each.parent for each in new]
-    states, gains = scorer.advance(
-        states_of(scorer, parents),
-        np.array([each.token for each in new], np.int64),
-    )
-    for each, parent, state, gain in zip(
-        new, parents, states.tolist(), gains.tolist(), strict=True
-    ):
-        each.state = state
-        each.added = parent.added + gain
-
-
-def states_of(scorer: Scorer, prefixes: Sequence[Prefix]) -> NDArray[np.int64]:
-    """The scorer's states [H, S]."""
-    if not scorer.size:
-        return np.zeros((len(prefixes), 0), np.int64)
-    return np.array([each.state for each in prefixes], np.int64)
+    def _score(self, first: int) -> None:
+        """Asks about all sequences from this one on."""
+        parents = self.parents[first:]
+        states, gains = self.scorer.advance(
+            self.states(parents), np.array(self.tokens[first:], np.int64)
+        )
+        count = len(self.parents)
+        if count > len(self._states):
+            room = np.zeros((count, self.scorer.size), np.int64)
+            self._states = np.concatenate([self._states, room])
+        self._states[first:count] = states
+        added = self.added
+        added[first:] = [added[p] + gain for p, gain in zip(parents, gains.tolist(), strict=True)]
 
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying loses nothing
