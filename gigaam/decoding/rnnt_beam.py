@@ -1,34 +1,37 @@
-"""RNN-T beam search over batches: frame by frame, with few expansions at each (arXiv 2104.02219).
+"""RNN-T beam search: frame by frame, with few expansions at each (arXiv 2104.02219).
 
 Hypotheses that spell the same are one, so a score sums up alignments. Frames of nothing but blank
 are passed over in blocks; a language model does not judge where a token is due, only which (the
 fusion "full" of arXiv 2406.07161, section 3).
 
-Shapes: B recordings, H hypotheses of all of them, C continuations, W frames of a block, M tokens
-tried at a frame, V classes (the last is blank).
+Each recording has a beam of its own, in plain Python; only the nets' calls are made for all of them
+together. What the nets said of a sequence is kept while it may be asked for again.
+
+Shapes: B recordings, H sequences, W frames of a block, M tokens tried at a frame, V classes (the
+last is blank).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Generic
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import exp, inf, log, log1p
+from operator import itemgetter
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
+from gigaam.decoding.log_probs import LogProbs, check_classes
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
-from gigaam.decoding.prefixes import History, extended_keys, first_keys
+from gigaam.decoding.prefixes import Prefixes
 from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
-from gigaam.decoding.ranking import best_of_each, highest_of_each
 from gigaam.decoding.scoring import Scorer
 from gigaam.errors import ModelError
 
 __all__ = ["RNNTBeamDecoding"]
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 _BLOCK_FRAMES = 4
 
@@ -66,278 +69,371 @@ class RNNTBeamDecoding:
             transducer: The encoded recordings.
             lengths: Frames of each recording, int [B].
         """
-        ends = np.asarray(lengths, np.int64).reshape(-1)
-        beam = _Beam(self, transducer, ends)
-        while beam.step():
-            pass
-        return beam.hypotheses()
+        ends = np.asarray(lengths, np.int64).reshape(-1).tolist()
+        beams: list[_Beam[StatesT]] = [_Beam(self, *each) for each in enumerate(ends)]
+        asking = [(beam, beam.run()) for beam, end in zip(beams, ends, strict=True) if end > 0]
+        if asking:
+            nets = _Nets(transducer, self.blank_id, self.pruning.tokens)
+            nets.start([beam for beam, _ in asking], len(ends))
+        while asking:
+            asked = [(beam, wanted, next(wanted, None)) for beam, wanted in asking]
+            asking = [(beam, wanted) for beam, wanted, sequences in asked if sequences]
+            if asking:
+                nets.hear([(beam, each) for beam, _, found in asked if found for each in found])
+        return [beam.hypothesis() for beam in beams]
 
 
-@dataclass
-class _Hypotheses(Generic[StatesT]):
-    """Sequences of all recordings, one after the other."""
+class _Batch(NamedTuple, Generic[StatesT]):
+    """States of some sequences, as the nets gave them."""
 
-    recording: Int
-    """[H]."""
-    score: Float
-    """[H], with what language models and hotwords add."""
-    node: Int
-    """In the history, [H]."""
-    key: NDArray[np.uint64]
-    """[H]; equal for equal sequences of a recording alone."""
-    scored: Int
-    """The scorer's states, [H, S]."""
-    first: Int
-    """The first frame of each one's block, [H]."""
-    blank: Float
-    """Log-probability of blank in the block, [H, W]."""
-    tokens: Int
-    """The tokens tried in the block, the most probable first, [H, W, M]."""
-    log_probs: Float
-    """Theirs, [H, W, M]."""
-    nets: StatesT
-
-    def select(self, index: Int) -> _Hypotheses[StatesT]:
-        """Those of these places [H'], which may repeat."""
-        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
-        return _Hypotheses(**arrays, nets=self.nets.select(index))
-
-    def joined(self, others: _Hypotheses[StatesT]) -> _Hypotheses[StatesT]:
-        """These and then others."""
-        arrays = {
-            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _ARRAYS
-        }
-        return _Hypotheses(**arrays, nets=self.nets.joined(others.nets))
+    states: StatesT
+    size: int
 
 
-_ARRAYS = [each.name for each in fields(_Hypotheses) if each.name != "nets"]
+class _Heard:
+    """What the nets said in one call.
+
+    Attributes:
+        blank: Log-probabilities of blank, [H][W].
+    """
+
+    def __init__(self, log_probs: LogProbs, blank_id: int, tokens: int) -> None:
+        blank = log_probs.of(blank_id)
+        if np.isnan(blank).any():
+            raise ModelError(NOT_NUMBERS)
+        self.blank: list[list[float]] = blank.tolist()
+        self._log_probs: LogProbs | None = log_probs
+        self._count = min(tokens, blank_id) + 1
+
+    @cached_property
+    def top(self) -> tuple[list[list[list[int]]], list[list[list[float]]]]:
+        """The likeliest classes, the most probable first, and their log-probabilities, [H][W][M].
+
+        Where nothing but blank is heard, nobody asks for them.
+        """
+        assert self._log_probs is not None
+        labels, log_probs = self._log_probs.top(self._count)
+        self._log_probs = None
+        return labels.tolist(), log_probs.tolist()
+
+
+class _Block(NamedTuple):
+    """What the nets said of one sequence."""
+
+    heard: _Heard
+    row: int
+    first: int
+    """Its first frame."""
+
+
+class _Nets(Generic[StatesT]):
+    """The nets, asked about sequences of many recordings at once."""
+
+    def __init__(self, transducer: Transducer[StatesT], blank_id: int, tokens: int) -> None:
+        self._transducer = transducer
+        self._blank_id, self._tokens = blank_id, tokens
+
+    def start(self, beams: Sequence[_Beam[StatesT]], count: int) -> None:
+        """Gives each recording of ``count`` its first state."""
+        batch = _Batch(self._transducer.start(), count)
+        for beam in beams:
+            beam.places[0] = batch, beam.recording
+
+    def hear(self, asked: Sequence[tuple[_Beam[StatesT], int]]) -> None:
+        """Notes what the nets say of these sequences from their recordings' frames on."""
+        known = [each for each in asked if each[1] in each[0].places]
+        new = [each for each in asked if each[1] not in each[0].places]
+        parts = []
+        if known:
+            order, states = _gathered([beam.places[each] for beam, each in known])
+            known = [known[i] for i in order]
+            parts.append(states)
+        if new:
+            order, states = _gathered(
+                [beam.places[beam.prefixes.parents[each]] for beam, each in new]
+            )
+            new = [new[i] for i in order]
+            labels = np.array([beam.prefixes.tokens[each] for beam, each in new], np.int64)
+            states = self._transducer.advance(states, labels)
+            batch = _Batch(states, len(new))
+            for row, (beam, each) in enumerate(new):
+                beam.places[each] = batch, row
+            parts.append(states)
+        states = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
+        self._join(states, [*known, *new])
+
+    def _join(self, states: StatesT, asked: Sequence[tuple[_Beam[StatesT], int]]) -> None:
+        log_probs = self._transducer.join(
+            states,
+            np.array([beam.recording for beam, _ in asked], np.int64),
+            np.array([beam.at for beam, _ in asked], np.int64),
+            _BLOCK_FRAMES,
+        )
+        check_classes(log_probs.classes, self._blank_id)
+        heard = _Heard(log_probs, self._blank_id, self._tokens)
+        for row, (beam, each) in enumerate(asked):
+            beam.blocks[each] = _Block(heard, row, beam.at)
+
+
+def _gathered(places: Sequence[tuple[_Batch[StatesT], int]]) -> tuple[list[int], StatesT]:
+    """States from several batches as one, and which place each is of."""
+    groups: dict[int, list[int]] = {}
+    for i, (batch, _) in enumerate(places):
+        groups.setdefault(id(batch), []).append(i)
+    found: StatesT | None = None
+    for members in groups.values():
+        batch = places[members[0]][0]
+        rows = [places[i][1] for i in members]
+        whole = rows == list(range(batch.size))
+        states = batch.states if whole else batch.states.select(np.array(rows, np.int64))
+        found = states if found is None else found.joined(states)
+    assert found is not None
+    return [i for members in groups.values() for i in members], found
+
+
+_Path = tuple[Any, int, int, float] | None
+"""The path before; a token, its frame, and the log-probability it was emitted with."""
+
+_Hypothesis = tuple[float, int, _Path]
+"""A score, with what language models and hotwords add; the sequence; how it came about."""
 
 
 class _Beam(Generic[StatesT]):
-    """The best sequences of each recording, frame by frame."""
+    """The best sequences of a recording, frame by frame.
 
-    def __init__(
-        self, search: RNNTBeamDecoding, transducer: Transducer[StatesT], ends: Int
-    ) -> None:
-        self._search, self._transducer = search, transducer
-        self._ends = ends
-        self._at = np.zeros(len(ends), np.int64)
-        self._history = History(np.int64, np.float32)
-        recordings = np.flatnonzero(ends > 0)
-        self._alive: _Hypotheses[StatesT] | None = None
-        self._finished: dict[int, tuple[Int, Float]] = {}
-        if len(recordings):
-            self._alive = self._started(recordings)
+    Attributes:
+        recording: Its number.
+        at: The frame whose turn it is.
+        prefixes: All sequences that were ever tried.
+        places: Where the nets' states of some of them are.
+        blocks: What the nets said of some of them.
+    """
 
-    def _started(self, recordings: Int) -> _Hypotheses[StatesT]:
-        """An empty sequence for each of these recordings."""
-        count = len(recordings)
-        nets = self._transducer.start().select(recordings)
-        unheard = np.zeros((count, 0))
-        return self._heard(
-            _Hypotheses(
-                recording=recordings,
-                score=np.zeros(count),
-                node=np.full(count, -1),
-                key=first_keys(len(self._ends))[recordings],
-                scored=np.tile(self._search.scorer.start(), (count, 1)),
-                first=recordings,
-                blank=unheard,
-                tokens=recordings,
-                log_probs=unheard,
-                nets=nets,
-            )
-        )
-
-    def _heard(self, hypotheses: _Hypotheses[StatesT]) -> _Hypotheses[StatesT]:
-        """The same with blocks from their recordings' frames on."""
-        first = self._at[hypotheses.recording]
-        block = self._transducer.join(hypotheses.nets, hypotheses.recording, first, _BLOCK_FRAMES)
-        blank = self._search.blank_id
-        of_blank = block.of(blank).astype(np.float64)
-        if np.isnan(of_blank).any():
-            raise ModelError(NOT_NUMBERS)
-        tokens, log_probs = block.top(min(self._search.pruning.tokens, blank) + 1)
-        return replace(
-            hypotheses,
-            first=first,
-            blank=of_blank,
-            tokens=tokens,
-            log_probs=np.where(tokens == blank, -np.inf, log_probs),
-        )
-
-    def step(self) -> bool:
-        """Takes recordings on by a frame or more; False when all are at their ends."""
-        if self._alive is None:
-            return False
-        self._pass_over()
-        self._expand()
-        return self._alive is not None
-
-    def hypotheses(self) -> list[Hypothesis]:
-        """The best of each recording, once all are at their ends."""
-        count = len(self._ends)
-        kept = [self._finished.get(recording, _NOTHING) for recording in range(count)]
-        nodes = np.concatenate([np.zeros(0, np.int64), *(nodes for nodes, _ in kept)])
-        scores = np.concatenate([np.zeros(0), *(scores for _, scores in kept)]).tolist()
-        found = [
-            Hypothesis(ids, frames, log_probs, score)
-            for (ids, frames, log_probs), score in zip(
-                self._history.trace(nodes), scores, strict=True
-            )
+    def __init__(self, search: RNNTBeamDecoding, recording: int, end: int) -> None:
+        self.recording, self.at = recording, 0
+        self.prefixes = Prefixes(search.scorer, search.blank_id)
+        self.places: dict[int, tuple[_Batch[StatesT], int]] = {}
+        self.blocks: dict[int, _Block] = {}
+        self._search, self._end = search, end
+        self._threshold = search.pruning.beam_threshold
+        self._lm_weight = search.scorer.lm_weight
+        self._limits = [
+            log(limit) for limit in (search.pruning.blank, search.pruning.blank_expecting)
         ]
-        bounds = np.cumsum([0, *(len(nodes) for nodes, _ in kept)]).tolist()
-        return best_with_alternatives(found, bounds)
+        self._alive: list[_Hypothesis] = [(0.0, 0, None)] if end > 0 else []
 
-    def _pass_over(self) -> None:
-        """Goes on to the next frame of each recording where a token may be due."""
-        pruning, weight = self._search.pruning, 1 + self._search.scorer.lm_weight
-        while self._alive is not None:
-            alive = self._alive
-            offset = self._refreshed(alive)
-            if pruning.blank >= 1:
+    def run(self) -> Iterator[list[int]]:
+        """Searches; gives the sequences that are to be heard from frame ``at`` on, each time."""
+        while self._alive and self.at < self._end:
+            yield from self._pass_over()
+            if self.at < self._end:
+                yield from self._expand()
+                self.at += 1
+                self._forget()
+
+    def hypothesis(self) -> Hypothesis:
+        """The best sequence, with the next best ones."""
+        if not self._alive:
+            nothing = np.zeros(0, np.int64)
+            return Hypothesis(nothing, nothing, nothing.astype(np.float32))
+        prefixes = self.prefixes
+        ends = prefixes.scorer.finish(prefixes.states([each for _, each, _ in self._alive]))
+        scored = [
+            (score + end, sequence, path)
+            for (score, sequence, path), end in zip(self._alive, ends.tolist(), strict=True)
+        ]
+        scored.sort(key=itemgetter(0), reverse=True)
+        found = [_traced(score, path) for score, _, path in scored[: self._search.n_best]]
+        return best_with_alternatives(found, [0, len(found)])[0]
+
+    def _pass_over(self) -> Iterator[list[int]]:
+        """Goes on to the next frame where a token may be due."""
+        weight = 1 + self._lm_weight
+        while True:
+            yield from self._unheard([each for _, each, _ in self._alive])
+            if self._search.pruning.blank >= 1:
                 return
-            certain = np.where(
-                self._search.scorer.expects(alive.scored), pruning.blank_expecting, pruning.blank
-            )
-            behind = np.arange(_BLOCK_FRAMES) < offset[:, None]
-            passed = behind | (alive.blank >= np.log(certain)[:, None])
-            run = np.where(passed.all(1), _BLOCK_FRAMES, passed.argmin(1)) - offset
-            starts = np.flatnonzero(np.diff(alive.recording, prepend=-1))
-            recordings = alive.recording[starts]
-            run = np.minimum.reduceat(run, starts)
-            run = np.minimum(run, self._ends[recordings] - self._at[recordings])
-            self._at[recordings] += run
-            own = np.repeat(run, np.diff(starts, append=len(offset)))
-            within = ~behind & (np.arange(_BLOCK_FRAMES) < (offset + own)[:, None])
-            alive.score += weight * np.where(within, alive.blank, 0.0).sum(1)
-            at_end = np.maximum.reduceat(offset, starts) + run >= _BLOCK_FRAMES
-            self._finish()
-            if not at_end.any():
+            blanks = [self._blanks(each) for _, each, _ in self._alive]
+            run = min(min(map(len, blanks)), self._run(blanks), self._end - self.at)
+            if run:
+                self._alive = [
+                    (score + weight * sum(blank[:run]), sequence, path)
+                    for (score, sequence, path), blank in zip(self._alive, blanks, strict=True)
+                ]
+                self.at += run
+            if self.at == self._end or run < min(map(len, blanks)):
                 return
 
-    def _refreshed(self, alive: _Hypotheses[StatesT]) -> Int:
-        """Where each hypothesis's frame is in its block [H]; joins those past theirs."""
-        offset = self._at[alive.recording] - alive.first
-        stale = np.flatnonzero(offset >= _BLOCK_FRAMES)
-        if len(stale):
-            fresh = self._heard(alive.select(stale))
-            for name in ("first", "blank", "tokens", "log_probs"):
-                getattr(alive, name)[stale] = getattr(fresh, name)
-            offset[stale] = 0
-        return offset
+    def _unheard(self, sequences: list[int]) -> Iterator[list[int]]:
+        """Asks for those of which nothing is known at this frame."""
+        first = self.at - _BLOCK_FRAMES
+        asked = [
+            each for each in sequences if each not in self.blocks or self.blocks[each].first <= first
+        ]
+        if asked:
+            yield asked
 
-    def _finish(self) -> None:
-        """Puts the sequences of recordings aside that are at their ends."""
-        alive = self._alive
-        assert alive is not None
-        done = self._at[alive.recording] >= self._ends[alive.recording]
-        if not done.any():
-            return
-        ended = np.flatnonzero(done)
-        scores = alive.score[ended] + self._search.scorer.finish(alive.scored[ended])
-        best = best_of_each(alive.recording[ended], scores, self._search.n_best)
-        for recording in np.unique(alive.recording[ended]).tolist():
-            own = best[alive.recording[ended[best]] == recording]
-            self._finished[recording] = (alive.node[ended[own]], scores[own])
-        left = np.flatnonzero(~done)
-        self._alive = alive.select(left) if len(left) else None
+    def _blanks(self, sequence: int) -> list[float]:
+        """Log-probabilities of blank from this frame to the end of the sequence's block."""
+        heard, row, first = self.blocks[sequence]
+        return heard.blank[row][self.at - first :]
 
-    def _expand(self) -> None:
-        """One frame of each recording: the sequences as they are, and with some more tokens."""
-        if self._alive is None:
-            return
-        pool, weight = self._alive, 1 + self._search.scorer.lm_weight
-        opened = np.arange(len(pool.score))
-        at = self._refreshed(pool)
-        closed = opened
-        scores = pool.score + weight * pool.blank[opened, at]
-        for symbols in range(1, self._search.max_symbols_per_step + 1):
-            new = self._continued(pool, opened, at, closed, scores)
-            if new is None:
+    def _run(self, blanks: list[list[float]]) -> int:
+        """How many frames no sequence has a token at."""
+        plain, expecting = (
+            min(_leading(blank, limit) for blank in blanks) for limit in self._limits
+        )
+        prefixes = self.prefixes
+        if plain == expecting or not prefixes.is_scored:
+            return plain
+        expected = prefixes.scorer.expects(prefixes.states([each for _, each, _ in self._alive]))
+        return min(
+            _leading(blank, self._limits[each])
+            for blank, each in zip(blanks, expected.tolist(), strict=True)
+        )
+
+    def _expand(self) -> Iterator[list[int]]:
+        """One frame: the sequences as they are, and with some more tokens."""
+        weight, most = 1 + self._lm_weight, self._search.max_symbols_per_step
+        opened = self._alive
+        closed = [
+            (score + weight * self._blanks(each)[0], each, path) for score, each, path in opened
+        ]
+        for symbols in range(1, most + 1):
+            opened = self._continued(opened, closed)
+            if not opened:
                 break
-            first = len(pool.score)
-            pool = pool.joined(new)
-            opened = np.arange(first, len(pool.score))
-            at = np.zeros(len(opened), np.int64)
-            ended = new.score
-            if symbols < self._search.max_symbols_per_step:
-                ended = ended + weight * new.blank[:, 0]
-            closed = np.concatenate([closed, opened])
-            scores = np.concatenate([scores, ended])
-        closed, scores = _merged(pool.key, closed, scores)
-        kept = best_of_each(pool.recording[closed], scores, self._search.beam_size)
-        best = highest_of_each(pool.recording[closed], scores, len(self._ends))
-        limits = best[pool.recording[closed[kept]]] - self._search.pruning.beam_threshold
-        kept = kept[scores[kept] >= limits]
-        self._alive = replace(pool.select(closed[kept]), score=scores[kept])
-        self._at[np.unique(self._alive.recording)] += 1
-        self._finish()
+            yield from self._unheard([each for _, each, _ in opened])
+            closed += [
+                (score + weight * self._blanks(each)[0] if symbols < most else score, each, path)
+                for score, each, path in opened
+            ]
+        merged = _merged(closed)
+        merged.sort(key=itemgetter(0), reverse=True)
+        limit = max(merged[0][0] - self._threshold, -_MOST)
+        self._alive = [each for each in merged[: self._search.beam_size] if each[0] >= limit]
 
     def _continued(
-        self, pool: _Hypotheses[StatesT], opened: Int, at: Int, closed: Int, scores: Float
-    ) -> _Hypotheses[StatesT] | None:
-        """The opened sequences with one more token each, as far as they are among the best.
+        self, opened: list[_Hypothesis], closed: list[_Hypothesis]
+    ) -> list[_Hypothesis]:
+        """Sequences with one more token each, as far as they are among the best.
 
         Args:
-            pool: All sequences of this frame.
-            opened: Those that may go on, [H'].
-            at: Where in their blocks the frame is, [H'].
-            closed: Those that have gone on to the next frame, [H''].
-            scores: Of these, [H''].
+            opened: Those that may go on.
+            closed: Those that have gone on to the next frame.
         """
-        pruning, scorer = self._search.pruning, self._search.scorer
-        log_probs, blank = pool.log_probs[opened, at], pool.blank[opened, at]
-        continued = pool.score[opened][:, None] + log_probs
-        if scorer.lm_weight:
-            with np.errstate(divide="ignore"):
-                continued += scorer.lm_weight * np.log1p(-np.exp(np.minimum(blank, 0.0)))[:, None]
-        recordings = pool.recording[opened]
-        best = highest_of_each(
-            np.concatenate([pool.recording[closed], recordings]),
-            np.concatenate([scores, continued.max(1)]),
-            len(self._ends),
-        )
-        tried = continued > (best[recordings] - pruning.beam_threshold)[:, None]
-        tried &= log_probs > np.maximum(log_probs.max(1), blank)[:, None] - pruning.token_threshold
-        places, column = np.nonzero(tried)
-        if not len(places):
-            return None
-        parents = opened[places]
-        tokens = pool.tokens[parents, at[places], column]
-        scored, gains = scorer.advance(pool.scored[parents], tokens)
-        reached = continued[places, column] + gains
-        both = best_of_each(
-            np.concatenate([pool.recording[closed], pool.recording[parents]]),
-            np.concatenate([scores, reached]),
-            self._search.beam_size,
-        )
-        kept = np.sort(both[both >= len(closed)] - len(closed))
-        if not len(kept):
-            return None
-        parents, tokens = parents[kept], tokens[kept]
-        frames = self._at[pool.recording[parents]]
-        heard = log_probs[places[kept], column[kept]].astype(np.float32)
-        grown = replace(
-            pool.select(parents),
-            score=reached[kept],
-            node=self._history.add(pool.node[parents], tokens, frames, heard),
-            key=extended_keys(pool.key[parents], tokens),
-            scored=scored[kept],
-        )
-        return self._heard(replace(grown, nets=self._transducer.advance(grown.nets, tokens)))
+        blank_id, pruning = self._search.blank_id, self._search.pruning
+        best = max(closed, key=itemgetter(0))[0]
+        tried = []
+        for score, sequence, path in opened:
+            heard, row, first = self.blocks[sequence]
+            labels, log_probs = (each[row][self.at - first] for each in heard.top)
+            if self._lm_weight:
+                score += self._lm_weight * _log_rest(heard.blank[row][self.at - first])
+            least = log_probs[0] - pruning.token_threshold
+            for label, log_prob in zip(labels, log_probs, strict=True):
+                reached = score + log_prob
+                if log_prob <= least or reached <= best - self._threshold:
+                    break
+                if label != blank_id:
+                    best = max(best, reached)
+                    tried.append((reached, sequence, label, log_prob, path))
+        limit = best - self._threshold
+        return self._chosen([each for each in tried if each[0] > limit], closed)
+
+    def _chosen(
+        self, tried: list[tuple[float, int, int, float, _Path]], closed: list[_Hypothesis]
+    ) -> list[_Hypothesis]:
+        """What is among the best: score, sequence, next token, its log-probability, path."""
+        if not tried:
+            return []
+        prefixes = self.prefixes
+        if prefixes.is_scored:
+            _, parents, tokens, _, _ = zip(*tried, strict=True)
+            children = prefixes.children(parents, tokens)
+            added = prefixes.added
+            scores = [
+                each[0] + added[child] - added[each[1]]
+                for each, child in zip(tried, children, strict=True)
+            ]
+        else:
+            scores = [each[0] for each in tried]
+        size = self._search.beam_size
+        limit = sorted((score for score, _, _ in closed), reverse=True)
+        others = sum(1 for _ in limit)
+        rivals = limit[: min(size, others)]
+        ranked = sorted(range(len(tried)), key=scores.__getitem__, reverse=True)
+        kept = []
+        for rank, i in enumerate(ranked):
+            before = size - rank  # places that are left, if no more of the others are better
+            if before <= 0 or scores[i] == -inf:
+                break
+            if len(rivals) >= before and rivals[before - 1] >= scores[i]:
+                break
+            kept.append(i)
+        kept.sort()
+        found: list[_Hypothesis] = []
+        for i in kept:
+            _, parent, token, log_prob, path = tried[i]
+            found.append(
+                (scores[i], prefixes.child(parent, token), (path, token, self.at, log_prob))
+            )
+        return found
+
+    def _forget(self) -> None:
+        """Lets go of what the nets said of sequences that are out of reach."""
+        if len(self.places) < 4 * self._search.beam_size + 16:
+            return
+        first = self.at - _BLOCK_FRAMES
+        kept = {each for _, each, _ in self._alive}
+        kept.update(each for each, block in self.blocks.items() if block.first > first)
+        self.places = {each: place for each, place in self.places.items() if each in kept}
+        self.blocks = {each: block for each, block in self.blocks.items() if each in kept}
 
 
-_NOTHING = (np.full(1, -1), np.zeros(1))
+_MOST = 1e300
 
 
-def _merged(keys: NDArray[np.uint64], places: Int, scores: Float) -> tuple[Int, Float]:
-    """Places and scores with those of equal sequences summed up."""
-    order = np.lexsort((-scores, keys[places]))
-    own = keys[places][order]
-    first = np.ones(len(own), bool)
-    first[1:] = own[1:] != own[:-1]
-    if first.all():
-        return places, scores
-    starts = np.flatnonzero(first)
-    return places[order[starts]], np.logaddexp.reduceat(scores[order], starts)
+def _leading(blank: list[float], limit: float) -> int:
+    """How many of these log-probabilities, from the first on, are not below the limit."""
+    for count, each in enumerate(blank):
+        if each < limit:
+            return count
+    return len(blank)
+
+
+def _log_rest(log_prob: float) -> float:
+    """Log-probability of all but this."""
+    return log1p(-exp(log_prob)) if log_prob < 0 else -inf
+
+
+def _merged(hypotheses: list[_Hypothesis]) -> list[_Hypothesis]:
+    """The same with the scores of equal sequences summed up, each as its best one came about."""
+    found: dict[int, _Hypothesis] = {}
+    for each in hypotheses:
+        score, sequence, path = each
+        other = found.get(sequence)
+        if other is not None:
+            if score <= other[0]:
+                score, path, each = other[0], other[2], (score, sequence, path)
+            else:
+                each = other
+            if each[0] > -inf:
+                score += log1p(exp(each[0] - score))
+        found[sequence] = score, sequence, path
+    return list(found.values())
+
+
+def _traced(score: float, path: _Path) -> Hypothesis:
+    """A path as it is told to callers."""
+    steps = []
+    while path is not None:
+        path, *step = path
+        steps.append(step)
+    ids, frames, log_probs = zip(*steps[::-1], strict=True) if steps else ((), (), ())
+    return Hypothesis(
+        np.array(ids, np.int64),
+        np.array(frames, np.int64),
+        np.array(log_probs, np.float32),
+        score,
+    )
