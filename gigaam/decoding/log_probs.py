@@ -14,6 +14,8 @@ from gigaam.errors import ModelError
 
 __all__ = ["ArrayLogProbs", "LogProbs", "check_classes"]
 
+_FEW_CLASSES = 64  # to sort all takes less than to find the best
+
 
 def check_classes(classes: int, blank_id: int) -> None:
     """That a head has a class for each token and one more, blank.
@@ -74,10 +76,13 @@ class ArrayLogProbs:
         """The ``k`` most probable classes and their log-probabilities, [..., k], best first."""
         k = min(k, self.classes)
         rows = self._values.reshape(-1, self.classes)
-        found = rows.argpartition(self.classes - k, axis=-1)[:, self.classes - k :]
         starts = np.arange(len(rows))[:, None]
-        order = (-rows[starts, found]).argsort(axis=-1, kind="stable")
-        labels = found[starts, order]
+        if self.classes <= _FEW_CLASSES:
+            labels = (-rows).argsort(axis=-1, kind="stable")[:, :k]
+        else:
+            found = rows.argpartition(self.classes - k, axis=-1)[:, self.classes - k :]
+            order = (-rows[starts, found]).argsort(axis=-1, kind="stable")
+            labels = found[starts, order]
         shape = (*self._values.shape[:-1], k)
         return labels.reshape(shape), rows[starts, labels].reshape(shape)
 

@@ -12,7 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["JointScorer", "Scorer", "adds_nothing"]
+__all__ = ["JointScorer", "RememberingScorer", "Scorer", "adds_nothing"]
+
+_MOST_REMEMBERED = 1 << 16
 
 
 class Scorer(Protocol):
@@ -81,6 +83,8 @@ class JointScorer:
         self, states: NDArray[np.int64], tokens: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """What one more token each does."""
+        if len(self._parts) == 1:
+            return self._parts[0].advance(states, tokens)
         gains = np.zeros(len(tokens))
         after = np.empty_like(states)
         for part, columns in zip(self._parts, self._columns, strict=True):
@@ -101,6 +105,60 @@ class JointScorer:
         for part, columns in zip(self._parts, self._columns, strict=True):
             expected |= part.expects(states[:, columns])
         return expected
+
+
+class RememberingScorer:
+    """Another scorer's answers, each of which is asked for once: a search asks the same again.
+
+    Args:
+        scorer: Whose answers depend on the state and the token alone.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._known: dict[tuple[int, ...], tuple[list[int], float]] = {}
+
+    @property
+    def size(self) -> int:
+        """S, numbers in a state."""
+        return self._scorer.size
+
+    @property
+    def lm_weight(self) -> float:
+        """Weight of a language model's log-probabilities in the gains; 0 if it is none."""
+        return self._scorer.lm_weight
+
+    def start(self) -> NDArray[np.int64]:
+        """The state before the first token, [S]."""
+        return self._scorer.start()
+
+    def advance(
+        self, states: NDArray[np.int64], tokens: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What one more token each does."""
+        pairs = zip(states.tolist(), tokens.tolist(), strict=True)
+        keys = [(token, *state) for state, token in pairs]
+        known = self._known
+        found = [known.get(key) for key in keys]
+        if None in found:
+            after, gains = self._scorer.advance(states, tokens)
+            if len(known) > _MOST_REMEMBERED:
+                known.clear()
+            known.update(
+                zip(keys, zip(after.tolist(), gains.tolist(), strict=True), strict=True)
+            )
+            return after, gains
+        states_after, gained = zip(*found, strict=True) if found else ((), ())
+        after = np.array(states_after, np.int64).reshape(states.shape)
+        return after, np.array(gained, np.float64)
+
+    def finish(self, states: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What is added to the scores where the recording ends, [H]."""
+        return self._scorer.finish(states)
+
+    def expects(self, states: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether some next token has a bonus that may outweigh the nets, [H]."""
+        return self._scorer.expects(states)
 
 
 def adds_nothing(scorer: Scorer) -> bool:

@@ -14,7 +14,7 @@ from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.options import DecodingOptions
 from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
-from gigaam.decoding.scoring import JointScorer, Scorer
+from gigaam.decoding.scoring import JointScorer, RememberingScorer, Scorer
 from gigaam.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -69,10 +69,12 @@ def _beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
 def _shared_beam(
     decoding: ModelDecoding, options: DecodingOptions, lm: NGramModel | None
 ) -> Search:
-    scorer = JointScorer(list(_scorers(decoding, options, lm)))
+    scorer = JointScorer([RememberingScorer(each) for each in _scorers(decoding, options, lm)])
     pruning = options.pruning or Pruning()
     if isinstance(decoding, CTCGreedyDecoding):
-        return CTCBeamDecoding(scorer, options.kept, options.n_best, pruning)
+        return CTCBeamDecoding(
+            scorer, options.kept, options.n_best, pruning, decoding.blank_id
+        )
     return RNNTBeamDecoding(
         decoding.blank_id,
         scorer,
