@@ -33,7 +33,7 @@ from gigaam.errors import ModelError
 
 __all__ = ["RNNTBeamDecoding"]
 
-_BLOCK_FRAMES = 4
+_BLOCK_FRAMES = 6
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ class _Beam(Generic[StatesT]):
         weight = 1 + self._lm_weight
         while True:
             yield from self._unheard([each for _, each, _ in self._alive])
-            if self._search.pruning.blank >= 1:
+            if self._is_due():
                 return
             blanks = [self._blanks(each) for _, each, _ in self._alive]
             run = min(min(map(len, blanks)), self._run(blanks), self._end - self.at)
@@ -263,6 +263,17 @@ class _Beam(Generic[StatesT]):
                 self.at += run
             if self.at == self._end or run < min(map(len, blanks)):
                 return
+
+    def _is_due(self) -> bool:
+        """Whether a token may be due at this frame, whatever the scorer expects."""
+        if self._search.pruning.blank >= 1:
+            return True
+        at, limit = self.at, self._limits[0]
+        for _, each, _ in self._alive:
+            heard, row, first = self.blocks[each]
+            if heard.blank[row][at - first] < limit:
+                return True
+        return False
 
     def _unheard(self, sequences: list[int]) -> Iterator[list[int]]:
         """Asks for those of which nothing is known at this frame."""
@@ -277,6 +288,11 @@ class _Beam(Generic[StatesT]):
         """Log-probabilities of blank from this frame to the end of the sequence's block."""
         heard, row, first = self.blocks[sequence]
         return heard.blank[row][self.at - first :]
+
+    def _blank(self, sequence: int) -> float:
+        """Log-probability of blank at this frame."""
+        heard, row, first = self.blocks[sequence]
+        return heard.blank[row][self.at - first]
 
     def _run(self, blanks: list[list[float]]) -> int:
         """How many frames no sequence has a token at."""
@@ -297,7 +313,7 @@ class _Beam(Generic[StatesT]):
         weight, most = 1 + self._lm_weight, self._search.max_symbols_per_step
         opened = self._alive
         closed = [
-            (score + weight * self._blanks(each)[0], each, path) for score, each, path in opened
+            (score + weight * self._blank(each), each, path) for score, each, path in opened
         ]
         for symbols in range(1, most + 1):
             opened = self._continued(opened, closed)
@@ -305,7 +321,7 @@ class _Beam(Generic[StatesT]):
                 break
             yield from self._unheard([each for _, each, _ in opened])
             closed += [
-                (score + weight * self._blanks(each)[0] if symbols < most else score, each, path)
+                (score + weight * self._blank(each) if symbols < most else score, each, path)
                 for score, each, path in opened
             ]
         merged = _merged(closed)
@@ -358,26 +374,13 @@ class _Beam(Generic[StatesT]):
             ]
         else:
             scores = [each[0] for each in tried]
-        size = self._search.beam_size
-        limit = sorted((score for score, _, _ in closed), reverse=True)
-        others = sum(1 for _ in limit)
-        rivals = limit[: min(size, others)]
-        ranked = sorted(range(len(tried)), key=scores.__getitem__, reverse=True)
-        kept = []
-        for rank, i in enumerate(ranked):
-            before = size - rank  # places that are left, if no more of the others are better
-            if before <= 0 or scores[i] == -inf:
-                break
-            if len(rivals) >= before and rivals[before - 1] >= scores[i]:
-                break
-            kept.append(i)
-        kept.sort()
+        rivals = sorted((each[0] for each in closed), reverse=True)
+        kept = _best_beside(rivals, scores, self._search.beam_size)
         found: list[_Hypothesis] = []
         for i in kept:
             _, parent, token, log_prob, path = tried[i]
-            found.append(
-                (scores[i], prefixes.child(parent, token), (path, token, self.at, log_prob))
-            )
+            sequence = prefixes.child(parent, token)
+            found.append((scores[i], sequence, (path, token, self.at, log_prob)))
         return found
 
     def _forget(self) -> None:
@@ -400,6 +403,25 @@ def _leading(blank: list[float], limit: float) -> int:
         if each < limit:
             return count
     return len(blank)
+
+
+def _best_beside(rivals: list[float], scores: list[float], count: int) -> list[int]:
+    """Places of those scores that are among the ``count`` best of them and these rivals.
+
+    Args:
+        rivals: In order, the best first; of equals they are the better ones.
+        scores: In any order.
+        count: Of scores and rivals.
+    """
+    kept = []
+    for rank, i in enumerate(sorted(range(len(scores)), key=scores.__getitem__, reverse=True)):
+        left = count - rank
+        if left <= 0 or scores[i] == -inf:
+            break
+        if len(rivals) >= left and rivals[left - 1] >= scores[i]:
+            break
+        kept.append(i)
+    return sorted(kept)
 
 
 def _log_rest(log_prob: float) -> float:

@@ -117,6 +117,7 @@ class RememberingScorer:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
         self._known: dict[tuple[int, ...], tuple[list[int], float]] = {}
+        self._steps: dict[tuple[int, ...], tuple[tuple[int, ...], float, bool]] = {}
 
     @property
     def size(self) -> int:
@@ -151,6 +152,18 @@ class RememberingScorer:
         states_after, gained = zip(*found, strict=True) if found else ((), ())
         after = np.array(states_after, np.int64).reshape(states.shape)
         return after, np.array(gained, np.float64)
+
+    def step(self, state: tuple[int, ...], token: int) -> tuple[tuple[int, ...], float, bool]:
+        """What a token does after a state: the state then, the gain, and whether that expects."""
+        key = (token, *state)
+        found = self._steps.get(key)
+        if found is None:
+            after, gains = self.advance(np.array([state], np.int64), np.array([token]))
+            expects = bool(self._scorer.expects(after)[0])
+            if len(self._steps) > _MOST_REMEMBERED:
+                self._steps.clear()
+            found = self._steps[key] = tuple(after[0].tolist()), float(gains[0]), expects
+        return found
 
     def finish(self, states: NDArray[np.int64]) -> NDArray[np.float64]:
         """What is added to the scores where the recording ends, [H]."""
