@@ -125,9 +125,7 @@ class _Frames:
         most = min(pruning.tokens, log_probs.shape[-1] - 1)
         tokens, log_probs = ArrayLogProbs(self._relative[:, :-1]).top(most)
         counts = (log_probs > -pruning.token_threshold).sum(-1)
-        self._tried = list(
-            zip(tokens.tolist(), log_probs.tolist(), counts.tolist(), strict=True)
-        )
+        self._tried = list(zip(tokens.tolist(), log_probs.tolist(), counts.tolist(), strict=True))
 
     def at(self, frame: int) -> tuple[list[float], list[tuple[int, float]]]:
         """Relative log-probabilities of all classes, and the tokens tried with theirs."""

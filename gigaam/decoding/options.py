@@ -81,7 +81,7 @@ class DecodingOptions:
                 f"{self.n_best} best sequences need a beam_size of {self.n_best} or more, "
                 f"not {self.kept}"
             )
-        if self.pruning is not None and self.is_greedy:
+        if self.pruning is not None and self.is_greedy and self.search in (None, "greedy"):
             raise ArgumentError("pruning is for a beam search: give a beam_size over 1")
 
     @property

@@ -197,6 +197,10 @@ _Path = tuple[Any, int, int, float] | None
 _Hypothesis = tuple[float, int, _Path]
 """A score, with what language models and hotwords add; the sequence; how it came about."""
 
+_Tried = tuple[float, int, int, float, _Path]
+"""A score without the scorer's opinion; a sequence, the next token and its log-probability; how the
+sequence came about."""
+
 
 class _Beam(Generic[StatesT]):
     """The best sequences of a recording, frame by frame.
@@ -279,7 +283,9 @@ class _Beam(Generic[StatesT]):
         """Asks for those of which nothing is known at this frame."""
         first = self.at - _BLOCK_FRAMES
         asked = [
-            each for each in sequences if each not in self.blocks or self.blocks[each].first <= first
+            each
+            for each in sequences
+            if each not in self.blocks or self.blocks[each].first <= first
         ]
         if asked:
             yield asked
@@ -312,9 +318,7 @@ class _Beam(Generic[StatesT]):
         """One frame: the sequences as they are, and with some more tokens."""
         weight, most = 1 + self._lm_weight, self._search.max_symbols_per_step
         opened = self._alive
-        closed = [
-            (score + weight * self._blank(each), each, path) for score, each, path in opened
-        ]
+        closed = [(score + weight * self._blank(each), each, path) for score, each, path in opened]
         for symbols in range(1, most + 1):
             opened = self._continued(opened, closed)
             if not opened:
@@ -329,9 +333,7 @@ class _Beam(Generic[StatesT]):
         limit = max(merged[0][0] - self._threshold, -_MOST)
         self._alive = [each for each in merged[: self._search.beam_size] if each[0] >= limit]
 
-    def _continued(
-        self, opened: list[_Hypothesis], closed: list[_Hypothesis]
-    ) -> list[_Hypothesis]:
+    def _continued(self, opened: list[_Hypothesis], closed: list[_Hypothesis]) -> list[_Hypothesis]:
         """Sequences with one more token each, as far as they are among the best.
 
         Args:
@@ -340,12 +342,13 @@ class _Beam(Generic[StatesT]):
         """
         blank_id, pruning = self._search.blank_id, self._search.pruning
         best = max(closed, key=itemgetter(0))[0]
-        tried = []
+        tried: list[_Tried] = []
         for score, sequence, path in opened:
             heard, row, first = self.blocks[sequence]
-            labels, log_probs = (each[row][self.at - first] for each in heard.top)
+            frame, (all_labels, all_log_probs) = self.at - first, heard.top
+            labels, log_probs = all_labels[row][frame], all_log_probs[row][frame]
             if self._lm_weight:
-                score += self._lm_weight * _log_rest(heard.blank[row][self.at - first])
+                score += self._lm_weight * _log_rest(heard.blank[row][frame])
             least = log_probs[0] - pruning.token_threshold
             for label, log_prob in zip(labels, log_probs, strict=True):
                 reached = score + log_prob
@@ -357,10 +360,8 @@ class _Beam(Generic[StatesT]):
         limit = best - self._threshold
         return self._chosen([each for each in tried if each[0] > limit], closed)
 
-    def _chosen(
-        self, tried: list[tuple[float, int, int, float, _Path]], closed: list[_Hypothesis]
-    ) -> list[_Hypothesis]:
-        """What is among the best: score, sequence, next token, its log-probability, path."""
+    def _chosen(self, tried: list[_Tried], closed: list[_Hypothesis]) -> list[_Hypothesis]:
+        """Those longer sequences that are among the best."""
         if not tried:
             return []
         prefixes = self.prefixes

@@ -91,9 +91,7 @@ class ScoredRNNTGreedyDecoding:
         labels, log_probs = block.top(min(self.pruning.tokens, self.blank_id) + 1)
         return [
             path.to_next_token(*each)
-            for path, *each in zip(
-                paths, blank, labels.tolist(), log_probs.tolist(), strict=True
-            )
+            for path, *each in zip(paths, blank, labels.tolist(), log_probs.tolist(), strict=True)
         ]
 
 
@@ -130,11 +128,11 @@ class _Path:
             log_probs: Theirs.
         """
         weight, most = 1 + self.search.scorer.lm_weight, self.search.max_symbols_per_step
-        for of_blank, *classes in zip(blank, labels, log_probs, strict=True):
+        for of_blank, ids, values in zip(blank, labels, log_probs, strict=True):
             if of_blank != of_blank:
                 raise ModelError(NOT_NUMBERS)
             if of_blank < self.limit:
-                token = self._token(of_blank, *classes)
+                token = self._token(of_blank, ids, values)
                 if token >= 0:
                     self.symbols += 1
                     if self.symbols >= most:

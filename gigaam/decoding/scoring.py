@@ -145,9 +145,7 @@ class RememberingScorer:
             after, gains = self._scorer.advance(states, tokens)
             if len(known) > _MOST_REMEMBERED:
                 known.clear()
-            known.update(
-                zip(keys, zip(after.tolist(), gains.tolist(), strict=True), strict=True)
-            )
+            known.update(zip(keys, zip(after.tolist(), gains.tolist(), strict=True), strict=True))
             return after, gains
         states_after, gained = zip(*found, strict=True) if found else ((), ())
         after = np.array(states_after, np.int64).reshape(states.shape)

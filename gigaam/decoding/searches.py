@@ -74,16 +74,12 @@ def _shared_beam(
     scorer = JointScorer(parts)
     pruning = options.pruning or Pruning()
     if isinstance(decoding, CTCGreedyDecoding):
-        return CTCBeamDecoding(
-            scorer, options.kept, options.n_best, pruning, decoding.blank_id
-        )
+        return CTCBeamDecoding(scorer, options.kept, options.n_best, pruning, decoding.blank_id)
     most = options.max_symbols_per_step or decoding.max_symbols_per_step
     if options.kept == 1 and parts:
         remembering = parts[0] if len(parts) == 1 else RememberingScorer(scorer)
         return ScoredRNNTGreedyDecoding(decoding.blank_id, remembering, most, pruning)
-    return RNNTBeamDecoding(
-        decoding.blank_id, scorer, options.kept, options.n_best, most, pruning
-    )
+    return RNNTBeamDecoding(decoding.blank_id, scorer, options.kept, options.n_best, most, pruning)
 
 
 def _checked(decoding: ModelDecoding, options: DecodingOptions) -> ModelDecoding:
