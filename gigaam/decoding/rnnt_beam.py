@@ -13,27 +13,26 @@ last is blank).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import exp, inf, log, log1p
 from operator import itemgetter
-from typing import Any, Generic, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
-from gigaam.decoding.log_probs import LogProbs, check_classes
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.prefixes import Prefixes
-from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
+from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.scoring import Scorer
-from gigaam.errors import ModelError
+from gigaam.decoding.shared_nets import Asking, SharedNets
 
 __all__ = ["RNNTBeamDecoding"]
 
-_BLOCK_FRAMES = 6
+_MOST_PLACES = 64  # sequences whose states are kept, if there is a choice
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class RNNTBeamDecoding:
         beams: list[_Beam[StatesT]] = [_Beam(self, *each) for each in enumerate(ends)]
         asking = [(beam, beam.run()) for beam, end in zip(beams, ends, strict=True) if end > 0]
         if asking:
-            nets = _Nets(transducer, self.blank_id, self.pruning.tokens)
+            nets = SharedNets(transducer, self.blank_id, self.pruning.tokens)
             nets.start([beam for beam, _ in asking], len(ends))
         while asking:
             asked = [(beam, wanted, next(wanted, None)) for beam, wanted in asking]
@@ -81,114 +80,6 @@ class RNNTBeamDecoding:
             if asking:
                 nets.hear([(beam, each) for beam, _, found in asked if found for each in found])
         return [beam.hypothesis() for beam in beams]
-
-
-class _Batch(NamedTuple, Generic[StatesT]):
-    """States of some sequences, as the nets gave them."""
-
-    states: StatesT
-    size: int
-
-
-class _Heard:
-    """What the nets said in one call.
-
-    Attributes:
-        blank: Log-probabilities of blank, [H][W].
-    """
-
-    def __init__(self, log_probs: LogProbs, blank_id: int, tokens: int) -> None:
-        blank = log_probs.of(blank_id)
-        if np.isnan(blank).any():
-            raise ModelError(NOT_NUMBERS)
-        self.blank: list[list[float]] = blank.tolist()
-        self._log_probs: LogProbs | None = log_probs
-        self._count = min(tokens, blank_id) + 1
-
-    @cached_property
-    def top(self) -> tuple[list[list[list[int]]], list[list[list[float]]]]:
-        """The likeliest classes, the most probable first, and their log-probabilities, [H][W][M].
-
-        Where nothing but blank is heard, nobody asks for them.
-        """
-        assert self._log_probs is not None
-        labels, log_probs = self._log_probs.top(self._count)
-        self._log_probs = None
-        return labels.tolist(), log_probs.tolist()
-
-
-class _Block(NamedTuple):
-    """What the nets said of one sequence."""
-
-    heard: _Heard
-    row: int
-    first: int
-    """Its first frame."""
-
-
-class _Nets(Generic[StatesT]):
-    """The nets, asked about sequences of many recordings at once."""
-
-    def __init__(self, transducer: Transducer[StatesT], blank_id: int, tokens: int) -> None:
-        self._transducer = transducer
-        self._blank_id, self._tokens = blank_id, tokens
-
-    def start(self, beams: Sequence[_Beam[StatesT]], count: int) -> None:
-        """Gives each recording of ``count`` its first state."""
-        batch = _Batch(self._transducer.start(), count)
-        for beam in beams:
-            beam.places[0] = batch, beam.recording
-
-    def hear(self, asked: Sequence[tuple[_Beam[StatesT], int]]) -> None:
-        """Notes what the nets say of these sequences from their recordings' frames on."""
-        known = [each for each in asked if each[1] in each[0].places]
-        new = [each for each in asked if each[1] not in each[0].places]
-        parts = []
-        if known:
-            order, states = _gathered([beam.places[each] for beam, each in known])
-            known = [known[i] for i in order]
-            parts.append(states)
-        if new:
-            order, states = _gathered(
-                [beam.places[beam.prefixes.parents[each]] for beam, each in new]
-            )
-            new = [new[i] for i in order]
-            labels = np.array([beam.prefixes.tokens[each] for beam, each in new], np.int64)
-            states = self._transducer.advance(states, labels)
-            batch = _Batch(states, len(new))
-            for row, (beam, each) in enumerate(new):
-                beam.places[each] = batch, row
-            parts.append(states)
-        states = parts[0] if len(parts) == 1 else parts[0].joined(parts[1])
-        self._join(states, [*known, *new])
-
-    def _join(self, states: StatesT, asked: Sequence[tuple[_Beam[StatesT], int]]) -> None:
-        log_probs = self._transducer.join(
-            states,
-            np.array([beam.recording for beam, _ in asked], np.int64),
-            np.array([beam.at for beam, _ in asked], np.int64),
-            _BLOCK_FRAMES,
-        )
-        check_classes(log_probs.classes, self._blank_id)
-        heard = _Heard(log_probs, self._blank_id, self._tokens)
-        for row, (beam, each) in enumerate(asked):
-            beam.blocks[each] = _Block(heard, row, beam.at)
-
-
-def _gathered(places: Sequence[tuple[_Batch[StatesT], int]]) -> tuple[list[int], StatesT]:
-    """States from several batches as one, and which place each is of."""
-    groups: dict[int, list[int]] = {}
-    for i, (batch, _) in enumerate(places):
-        groups.setdefault(id(batch), []).append(i)
-    found: StatesT | None = None
-    for members in groups.values():
-        batch = places[members[0]][0]
-        rows = [places[i][1] for i in members]
-        whole = rows == list(range(batch.size))
-        states = batch.states if whole else batch.states.select(np.array(rows, np.int64))
-        found = states if found is None else found.joined(states)
-    assert found is not None
-    return [i for members in groups.values() for i in members], found
 
 
 _Path = tuple[Any, int, int, float] | None
@@ -202,22 +93,11 @@ _Tried = tuple[float, int, int, float, _Path]
 sequence came about."""
 
 
-class _Beam(Generic[StatesT]):
-    """The best sequences of a recording, frame by frame.
-
-    Attributes:
-        recording: Its number.
-        at: The frame whose turn it is.
-        prefixes: All sequences that were ever tried.
-        places: Where the nets' states of some of them are.
-        blocks: What the nets said of some of them.
-    """
+class _Beam(Asking[StatesT]):
+    """The best sequences of a recording, frame by frame."""
 
     def __init__(self, search: RNNTBeamDecoding, recording: int, end: int) -> None:
-        self.recording, self.at = recording, 0
-        self.prefixes = Prefixes(search.scorer, search.blank_id)
-        self.places: dict[int, tuple[_Batch[StatesT], int]] = {}
-        self.blocks: dict[int, _Block] = {}
+        super().__init__(recording, Prefixes(search.scorer, search.blank_id))
         self._search, self._end = search, end
         self._threshold = search.pruning.beam_threshold
         self._lm_weight = search.scorer.lm_weight
@@ -233,7 +113,8 @@ class _Beam(Generic[StatesT]):
             if self.at < self._end:
                 yield from self._expand()
                 self.at += 1
-                self._forget()
+                if len(self.places) > _MOST_PLACES:
+                    self.forget({each for _, each, _ in self._alive})
 
     def hypothesis(self) -> Hypothesis:
         """The best sequence, with the next best ones."""
@@ -254,10 +135,11 @@ class _Beam(Generic[StatesT]):
         """Goes on to the next frame where a token may be due."""
         weight = 1 + self._lm_weight
         while True:
-            yield from self._unheard([each for _, each, _ in self._alive])
+            if asked := self.unheard([each for _, each, _ in self._alive]):
+                yield asked
             if self._is_due():
                 return
-            blanks = [self._blanks(each) for _, each, _ in self._alive]
+            blanks = [self.blanks(each) for _, each, _ in self._alive]
             run = min(min(map(len, blanks)), self._run(blanks), self._end - self.at)
             if run:
                 self._alive = [
@@ -272,33 +154,8 @@ class _Beam(Generic[StatesT]):
         """Whether a token may be due at this frame, whatever the scorer expects."""
         if self._search.pruning.blank >= 1:
             return True
-        at, limit = self.at, self._limits[0]
-        for _, each, _ in self._alive:
-            heard, row, first = self.blocks[each]
-            if heard.blank[row][at - first] < limit:
-                return True
-        return False
-
-    def _unheard(self, sequences: list[int]) -> Iterator[list[int]]:
-        """Asks for those of which nothing is known at this frame."""
-        first = self.at - _BLOCK_FRAMES
-        asked = [
-            each
-            for each in sequences
-            if each not in self.blocks or self.blocks[each].first <= first
-        ]
-        if asked:
-            yield asked
-
-    def _blanks(self, sequence: int) -> list[float]:
-        """Log-probabilities of blank from this frame to the end of the sequence's block."""
-        heard, row, first = self.blocks[sequence]
-        return heard.blank[row][self.at - first :]
-
-    def _blank(self, sequence: int) -> float:
-        """Log-probability of blank at this frame."""
-        heard, row, first = self.blocks[sequence]
-        return heard.blank[row][self.at - first]
+        limit = self._limits[0]
+        return any(self.blank(each) < limit for _, each, _ in self._alive)
 
     def _run(self, blanks: list[list[float]]) -> int:
         """How many frames no sequence has a token at."""
@@ -318,19 +175,20 @@ class _Beam(Generic[StatesT]):
         """One frame: the sequences as they are, and with some more tokens."""
         weight, most = 1 + self._lm_weight, self._search.max_symbols_per_step
         opened = self._alive
-        closed = [(score + weight * self._blank(each), each, path) for score, each, path in opened]
+        closed = [(score + weight * self.blank(each), each, path) for score, each, path in opened]
         for symbols in range(1, most + 1):
             opened = self._continued(opened, closed)
             if not opened:
                 break
-            yield from self._unheard([each for _, each, _ in opened])
+            if asked := self.unheard([each for _, each, _ in opened]):
+                yield asked
             closed += [
-                (score + weight * self._blank(each) if symbols < most else score, each, path)
+                (score + weight * self.blank(each) if symbols < most else score, each, path)
                 for score, each, path in opened
             ]
         merged = _merged(closed)
         merged.sort(key=itemgetter(0), reverse=True)
-        limit = max(merged[0][0] - self._threshold, -_MOST)
+        limit = max(merged[0][0] - self._threshold, -sys.float_info.max)
         self._alive = [each for each in merged[: self._search.beam_size] if each[0] >= limit]
 
     def _continued(self, opened: list[_Hypothesis], closed: list[_Hypothesis]) -> list[_Hypothesis]:
@@ -344,11 +202,9 @@ class _Beam(Generic[StatesT]):
         best = max(closed, key=itemgetter(0))[0]
         tried: list[_Tried] = []
         for score, sequence, path in opened:
-            heard, row, first = self.blocks[sequence]
-            frame, (all_labels, all_log_probs) = self.at - first, heard.top
-            labels, log_probs = all_labels[row][frame], all_log_probs[row][frame]
+            labels, log_probs = self.top(sequence)
             if self._lm_weight:
-                score += self._lm_weight * _log_rest(heard.blank[row][frame])
+                score += self._lm_weight * _log_rest(self.blank(sequence))
             least = log_probs[0] - pruning.token_threshold
             for label, log_prob in zip(labels, log_probs, strict=True):
                 reached = score + log_prob
@@ -383,19 +239,6 @@ class _Beam(Generic[StatesT]):
             sequence = prefixes.child(parent, token)
             found.append((scores[i], sequence, (path, token, self.at, log_prob)))
         return found
-
-    def _forget(self) -> None:
-        """Lets go of what the nets said of sequences that are out of reach."""
-        if len(self.places) < 4 * self._search.beam_size + 16:
-            return
-        first = self.at - _BLOCK_FRAMES
-        kept = {each for _, each, _ in self._alive}
-        kept.update(each for each, block in self.blocks.items() if block.first > first)
-        self.places = {each: place for each, place in self.places.items() if each in kept}
-        self.blocks = {each: block for each, block in self.blocks.items() if each in kept}
-
-
-_MOST = 1e300
 
 
 def _leading(blank: list[float], limit: float) -> int:
