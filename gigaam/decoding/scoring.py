@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["JointScorer", "RememberingScorer", "Scorer", "adds_nothing"]
 
-_MOST_REMEMBERED = 1 << 16
+_MOST_REMEMBERED = 1 << 14  # some MB
 
 
 class Scorer(Protocol):

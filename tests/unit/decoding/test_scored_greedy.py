@@ -126,3 +126,13 @@ def test_what_is_remembered_is_what_was_said(seed: int, asked: list[tuple[int, i
             assert remembering.step((state,), token) == (tuple(after.tolist()), gain, False)
     assert remembering.size == 1
     assert -inf < remembering.lm_weight < inf
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gigaam.decoding.scoring._MOST_REMEMBERED", 2)
+    scorer = PairScorer(4, seed=0)
+    remembering = RememberingScorer(scorer)
+    for token in [0, 1, 2, 3, 0, 1, 2, 3]:
+        _, (gain,) = remembering.advance(np.array([[4]]), np.array([token]))
+        assert gain == remembering.step((4,), token)[1] == scorer.gains[4, token]
+        assert max(len(remembering._known), len(remembering._steps)) <= 3
