@@ -1,23 +1,39 @@
-"""Time of searches on real speech, beside that of the encoder and of greedy search.
+"""Time and errors of searches on real speech, beside greedy search and an encoder of v3's size.
 
 Posteriors of random nets are flat, which no search is made for: a recogniser and recordings are
-needed. Each batch is encoded once, and all searches hear the same encodings.
+needed. Each batch is encoded once, and all searches hear the same encodings. The encoder's time
+does not depend on its weights: that of v3's size is measured with random ones, exported in 8 bits
+on the first run (minutes) and kept in a directory. All times are processor seconds, of one thread
+with OMP_NUM_THREADS=1.
 
-    python -m benchmarks.search tiny_rnnt test.tsv [--batch 8] [--hotwords 50 1000]
+    gigaam lm train.txt -o small.arpa
+    python -m benchmarks.search tiny_rnnt dev.tsv --batch 1 --lm small.arpa --encoder DIR
+    python -m benchmarks.search tiny_ctc dev.tsv --batch 1 --beside   # needs ctc-beam-decoder
 """
 
 import argparse
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 import gigaam
+import gigaam.onnx
 from benchmarks.machine import report
 from gigaam.audio import SAMPLE_RATE
 from gigaam.dataset.excerpts import iter_excerpts
 from gigaam.dataset.manifests import read_manifest
 from gigaam.decoding.searches import build_search
+from gigaam.evaluation.scoring import error_rates
+from gigaam.loading import build_model
+from gigaam.store.configs import builtin_config
+
+SECONDS = 20
+SIZE = "v3_ctc"
 
 
 def invented(count: int) -> list[str]:
@@ -37,45 +53,106 @@ def cpu_seconds(call: Callable[[], Any], repeats: int) -> float:
     return min(times)
 
 
+def encoder_ms(directory: Path, repeats: int) -> float:
+    """Milliseconds of an 8-bit encoder of v3's size for 20 s of sound."""
+    if not (directory / f"{SIZE}.onnx").exists():
+        torch.manual_seed(0)
+        random_model: Any = build_model(builtin_config(SIZE)).eval()
+        random_model.to_onnx(directory, dtype="int8")
+    model: Any = gigaam.onnx.load(directory)
+    noise = np.random.default_rng(0).standard_normal(SECONDS * SAMPLE_RATE).astype(np.float32)
+    return 1_000 * cpu_seconds(lambda: model.encode([noise * 0.1]), repeats)
+
+
+def settings(
+    beams: Sequence[int], hotwords: Sequence[int], lm: str | None
+) -> Iterator[tuple[dict[str, Any], gigaam.DecodingOptions]]:
+    """Plain greedy search, and each beam without and with hotwords and a language model."""
+    for beam in [1, *(each for each in beams if each > 1)]:
+        for model in (None, lm) if lm else (None,):
+            for count in (0, *hotwords):
+                options = gigaam.DecodingOptions(
+                    beam_size=beam, hotwords=invented(count) if count else None, lm=model
+                )
+                yield {"beam": beam, "lm": model is not None, "hotwords": count}, options
+
+
+def searched(
+    model: Any, batches: Sequence[Any], arguments: argparse.Namespace
+) -> Iterator[tuple[dict[str, Any], float, list[str]]]:
+    """What each setting is, its seconds for all batches, and its texts."""
+    for name, options in settings(arguments.beams, arguments.hotwords, arguments.lm):
+        search = build_search(model.decoding, options)
+        taken = 0.0
+        texts = []
+        for each in batches:
+            texts += [
+                model.decoding.tokenizer.decode(found.ids.tolist())
+                for found in search.find(model, each)
+            ]
+            taken += cpu_seconds(lambda s=search, e=each: s.find(model, e), arguments.repeats)
+        yield name, taken, texts
+
+
+def beside(
+    model: Any, batches: Sequence[Any], arguments: argparse.Namespace
+) -> Iterator[tuple[dict[str, Any], float, list[str]]]:
+    """The same from the package ctc-beam-decoder, on the same posteriors, with its defaults."""
+    from ctc_beam_decoder import build_ctcdecoder
+
+    rows = [
+        row[: int(end)]
+        for each in batches
+        for row, end in zip(model.emissions(each).numpy(), each.lengths, strict=True)
+    ]
+    for lm in (None, arguments.lm) if arguments.lm else (None,):
+        decoder = build_ctcdecoder(list(model.decoding.tokenizer.pieces), kenlm_model_path=lm)
+        for beam in arguments.beams:
+            for count in (0, *arguments.hotwords):
+                given = {"beam_width": beam, "hotwords": invented(count) or None}
+
+                def decode(d: Any = decoder, g: dict[str, Any] = given) -> list[str]:
+                    return [d.decode(row, **g) for row in rows]
+
+                name = {"beam": beam, "lm": lm is not None, "hotwords": count}
+                taken = cpu_seconds(decode, arguments.repeats)
+                yield {"search": "ctc-beam-decoder", **name}, taken, decode()
+
+
 def main() -> None:
     """Measures what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
-    parser.add_argument("manifest")
+    parser.add_argument("manifests", nargs="+")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--beams", nargs="+", type=int, default=[1, 4, 8, 16])
-    parser.add_argument("--hotwords", nargs="+", type=int, default=[50, 1000])
+    parser.add_argument("--beams", nargs="+", type=int, default=[1, 4, 16])
+    parser.add_argument("--hotwords", nargs="*", type=int, default=[50])
+    parser.add_argument("--lm", help="n-gram model; ARPA, if --beside is to use it, too")
+    parser.add_argument("--encoder", type=Path, help="where the encoder of v3's size is kept")
+    parser.add_argument("--beside", action="store_true", help="the package ctc-beam-decoder (CTC)")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     model: Any = gigaam.load_model(arguments.model, device="cpu")
-    sounds = [each for _, each in iter_excerpts(read_manifest(arguments.manifest))]
-    sounds.sort(key=len)
-    batches = [sounds[i : i + arguments.batch] for i in range(0, len(sounds), arguments.batch)]
+    if arguments.beside and model.decoding.head != "ctc":
+        parser.error("ctc-beam-decoder is for models with a CTC head")
+    utterances = [each for path in arguments.manifests for each in read_manifest(path)]
+    pairs = sorted(iter_excerpts(utterances), key=lambda pair: len(pair[1]))
+    said, sounds = [utterances[i].text for i, _ in pairs], [each for _, each in pairs]
+    starts = range(0, len(sounds), arguments.batch)
+    encoded = [model.encode(sounds[i : i + arguments.batch]) for i in starts]
     seconds = sum(map(len, sounds)) / SAMPLE_RATE
-    encoder = cpu_seconds(lambda: [model.encode(batch) for batch in batches], arguments.repeats)
-    encoded = [model.encode(batch) for batch in batches]
-    rows = []
-    for beam in arguments.beams:
-        for count in (0, *arguments.hotwords):
-            options = gigaam.DecodingOptions(
-                beam_size=beam, hotwords=invented(count) if count else None
-            )
-            search = build_search(model.decoding, options)
-            taken = cpu_seconds(
-                lambda search=search: [search.find(model, each) for each in encoded],
-                arguments.repeats,
-            )
-            rows.append(
-                {
-                    "beam": beam,
-                    "hotwords": count,
-                    "ms_per_20_s": 20_000 * taken / seconds,
-                    "of_greedy": taken / rows[0]["cpu_s"] if rows else 1.0,
-                    "of_encoder": taken / encoder,
-                    "cpu_s": taken,
-                }
-            )
-    report("search", rows)
+    encoder = arguments.encoder and encoder_ms(arguments.encoder, arguments.repeats)
+    rows: list[dict[str, Any]] = []
+    searches = [searched, beside] if arguments.beside else [searched]
+    for search in searches:
+        for name, taken, texts in search(model, encoded, arguments):
+            ms = 1_000 * SECONDS * taken / seconds
+            row = {"search": "gigaam", **name, "ms_per_20_s": ms}
+            row["of_greedy"] = ms / rows[0]["ms_per_20_s"] if rows else 1.0
+            row["of_encoder"] = ms / encoder if encoder else None
+            rows.append({**row, "wer": 100 * error_rates(said, texts).wer})
+    tokens = sum(len(found) for each in encoded for found in model.decoding.find(model, each))
+    report("search", rows, encoder_ms=encoder, tokens_per_s=tokens / seconds)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""CTC prefix beam search (arXiv 1408.2873) over batches, under what scorers add.
+"""CTC prefix beam search (arXiv 1408.2873), under what scorers add.
 
-Shapes: B recordings, H sequences of all of them, M tokens tried at a frame, S numbers of a scorer's
-state, T frames, V classes (the last is blank).
+Recordings are searched one by one, in plain Python: of the few sequences and tokens that a frame
+has to choose among, numpy would take longer, even in batches.
+
+Shapes: B recordings, M tokens tried at a frame, T frames, V classes (the last is blank).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from math import exp, inf, log
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,17 +18,17 @@ from numpy.typing import NDArray
 
 from gigaam.decoding.alignment import align
 from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
-from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
+from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs, check_classes
 from gigaam.decoding.nets import Emitting, EncodedT
-from gigaam.decoding.prefixes import History, extended_keys, first_keys
+from gigaam.decoding.prefixes import Prefixes
 from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
-from gigaam.decoding.ranking import best_of_each, highest_of_each
 from gigaam.decoding.scoring import Scorer
 from gigaam.errors import ModelError
 
 __all__ = ["CTCBeamDecoding"]
 
-_IMPOSSIBLE = np.float32(-1e4)
+_IMPOSSIBLE = -690.0  # its exponential is still a number
+_MOST = 600.0  # its exponential is one still, and next to it all else is nothing
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -39,20 +42,29 @@ class CTCBeamDecoding:
         beam_size: Sequences kept after each frame.
         n_best: Sequences returned.
         pruning: What is not tried.
+        blank_id: The class that is no token; by default the last one, whichever that is.
     """
 
-    def __init__(self, scorer: Scorer, beam_size: int, n_best: int, pruning: Pruning) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        beam_size: int,
+        n_best: int,
+        pruning: Pruning,
+        blank_id: int | None = None,
+    ) -> None:
         self._scorer = scorer
         self._beam_size = beam_size
         self._n_best = n_best
         self._pruning = pruning
+        self._blank_id = blank_id
 
     def find(self, nets: Emitting[EncodedT], encoded: EncodedT) -> list[Hypothesis]:
         """The tokens of each recording of a batch that the nets encoded."""
         return self.search(nets.emissions(encoded), encoded.lengths)
 
     def search(
-        self, log_probs: NDArray[np.float32] | LogProbs, lengths: Sequence[int] | NDArray[Any]
+        self, log_probs: NDArray[np.floating] | LogProbs, lengths: Sequence[int] | NDArray[Any]
     ) -> list[Hypothesis]:
         """The tokens of each recording, with its other sequences as `Hypothesis.alternatives`.
 
@@ -62,258 +74,227 @@ class CTCBeamDecoding:
         """
         if isinstance(log_probs, np.ndarray):
             log_probs = ArrayLogProbs(log_probs)
-        ends = np.asarray(lengths, np.int64).reshape(-1)
-        values = np.maximum(log_probs.numpy(), _IMPOSSIBLE)  # sums of -inf would be no numbers
-        own = np.arange(values.shape[1]) < ends[:, None]
-        if np.isnan(values.max(-1, initial=_IMPOSSIBLE)[own]).any():
+        if self._blank_id is not None:
+            check_classes(log_probs.classes, self._blank_id)
+        values = log_probs.numpy()
+        ends = np.asarray(lengths, np.int64).reshape(-1).tolist()
+        return [self._find(own[:end]) for own, end in zip(values, ends, strict=True)]
+
+    def _find(self, log_probs: NDArray[np.floating]) -> Hypothesis:
+        """The tokens of one recording's frames [T, V]."""
+        if np.isnan(log_probs.max(initial=_IMPOSSIBLE)):
             raise ModelError(NOT_NUMBERS)
-        beam = _Beam(values, ends, self._scorer, self._beam_size, self._pruning)
-        while beam.step():
-            pass
-        recordings, nodes, scores = beam.best(self._n_best)
-        heard = beam.heard()
+        beam = _Beam(_Frames(log_probs, self._pruning), self._scorer, self._beam_size)
+        heard = list(beam.run())
+        sequences, scores = beam.best(self._n_best)
         found = align(
-            [values[recording] for recording in recordings.tolist()],
-            [heard[recording] for recording in recordings.tolist()],
-            [ids for (ids,) in beam.history.trace(nodes)],
-            scores.tolist(),
+            np.maximum(log_probs, _IMPOSSIBLE),
+            np.array(heard, np.int64),
+            [beam.prefixes.spelled(each) for each in sequences],
+            scores,
         )
-        bounds = np.searchsorted(recordings, np.arange(len(ends) + 1)).tolist()
-        return best_with_alternatives(found, bounds)
+        return best_with_alternatives(found, [0, len(found)])[0]
 
 
-@dataclass
 class _Frames:
-    """What the search asks of a batch's log-probabilities, found for all frames at once."""
+    """What the search asks of a recording's log-probabilities, found for all frames at once.
 
-    values: NDArray[np.float32]
-    """[B, T, V]."""
-    tokens: Int
-    """The tokens of each frame, the most probable first, [B, T, M]."""
-    counts: Int
-    """How many of them are tried, [B, T]."""
-    blanks: Float
-    """Log-probabilities of blank summed up to each frame, [B, T + 1]."""
-    heard: tuple[Int, Int]
-    """The next frame from each one on that is not passed over, [B, T + 1]: while no hotword is
-    under way, and while one is."""
+    Attributes:
+        pruning: What is not tried.
+        count: T.
+        classes: V.
+        likeliest: Log-probability of each frame's best class, to which all others are relative,
+            [T].
+        blanks: Log-probabilities of blank summed up to each frame, [T + 1].
+        heard: The next frame from each one on that is not passed over, [T + 1]: while no hotword
+            is under way, and while one is.
+    """
 
-    @classmethod
-    def of(cls, values: NDArray[np.float32], ends: Int, pruning: Pruning) -> _Frames:
-        """Those of log-probabilities [B, T, V]."""
-        best = values.max(-1, initial=-np.inf)
-        most = min(pruning.tokens, values.shape[-1] - 1)
-        order = np.argpartition(-values[..., :-1], most - 1, axis=-1)[..., :most]
-        found = np.take_along_axis(values, order, -1)
-        rank = np.argsort(-found, axis=-1, kind="stable")
-        tokens = np.take_along_axis(order, rank, -1)
-        counts = (found > best[..., None] - pruning.token_threshold).sum(-1)
-        blank = values[..., -1].astype(np.float64)
-        blanks = np.concatenate([np.zeros((len(values), 1)), np.cumsum(blank, 1)], 1)
-        limits = (pruning.blank, pruning.blank_expecting)
-        heard = tuple(_next_heard(blank, ends, limit) for limit in limits)
-        return cls(values, tokens, counts, blanks, (heard[0], heard[1]))
+    def __init__(self, log_probs: NDArray[np.floating], pruning: Pruning) -> None:
+        self.pruning = pruning
+        self.count, self.classes = log_probs.shape
+        blank = log_probs[:, -1].astype(np.float64)
+        best = log_probs.max(-1, initial=_IMPOSSIBLE).astype(np.float64)
+        self.likeliest: list[float] = best.tolist()
+        self.blanks: list[float] = [0.0, *np.cumsum(np.maximum(blank, _IMPOSSIBLE)).tolist()]
+        limits = pruning.blank, pruning.blank_expecting
+        self.heard = [_next_heard(blank, limit) for limit in limits]
+        frames = np.unique(self.heard[1])[:-1]
+        self._row = dict(zip(frames.tolist(), range(len(frames)), strict=True))
+        self._relative = np.maximum(log_probs[frames] - best[frames, None], _IMPOSSIBLE)
+        most = min(pruning.tokens, log_probs.shape[-1] - 1)
+        tokens, log_probs = ArrayLogProbs(self._relative[:, :-1]).top(most)
+        counts = (log_probs > -pruning.token_threshold).sum(-1)
+        self._tried = list(zip(tokens.tolist(), log_probs.tolist(), counts.tolist(), strict=True))
 
-
-def _next_heard(blank: Float, ends: Int, limit: float) -> Int:
-    """The next frame from each one on where blank is less probable, or the recording ends."""
-    count = blank.shape[1]
-    with np.errstate(divide="ignore"):
-        heard = blank < np.log(limit) if limit < 1 else np.ones(blank.shape, bool)
-    frames = np.where(heard, np.arange(count), count)
-    frames = np.concatenate([frames, np.full((len(blank), 1), count)], 1)
-    following = np.minimum.accumulate(frames[:, ::-1], axis=1)[:, ::-1]
-    return np.minimum(following, ends[:, None])
+    def at(self, frame: int) -> tuple[list[float], list[tuple[int, float]]]:
+        """Relative log-probabilities of all classes, and the tokens tried with theirs."""
+        row = self._row[frame]
+        tokens, log_probs, count = self._tried[row]
+        tried = list(zip(tokens[:count], log_probs, strict=False))
+        return self._relative[row].tolist(), tried
 
 
-# Columns of what is known of each sequence.
-_IN_BLANK, _IN_TOKEN, _ADDED = range(3)
-_RECORDING, _LAST, _NODE, _KEY, _PARENT, _STATES = range(6)
+def _next_heard(blank: Float, limit: float) -> list[int]:
+    """The next frame from each one on where blank is less probable, or their number."""
+    count = len(blank)
+    heard = blank < log(limit) if limit < 1 else np.ones(count, bool)
+    frames = np.append(np.where(heard, np.arange(count), count), count)
+    following: list[int] = np.minimum.accumulate(frames[::-1])[::-1].tolist()
+    return following
+
+
+_Candidate = tuple[float, int, int, float, float, float]
+"""A score; a sequence and -1, or one and the token that it goes on with; its log-probability, and
+which shares of it are of alignments that end in blank and in the last token."""
 
 
 class _Beam:
-    """The best sequences of each recording, frame by frame.
+    """The best sequences of a recording, frame by frame.
 
-    They lie in two arrays, one recording's after the other's. The masses, float64 [H, 3], are the
-    log-probabilities of the alignments that end in blank and of those that end in the last token,
-    and what the scorer added. The marks, int64 [H, 5 + S], are the recording, the last token (or
-    blank), the node in the history, the sequence's key and that of it without its last token, and
-    the scorer's state.
+    Attributes:
+        prefixes: All sequences that were ever in the beam, or scored.
     """
 
-    def __init__(
-        self,
-        values: NDArray[np.float32],
-        ends: Int,
-        scorer: Scorer,
-        size: int,
-        pruning: Pruning,
-    ) -> None:
-        count, _, classes = values.shape
-        self.history = History()
-        self._frames = _Frames.of(values, ends, pruning)
-        self._ends, self._scorer, self._size, self._pruning = ends, scorer, size, pruning
-        self._at = np.zeros(count, np.int64)
-        self._heard: list[tuple[Int, Int]] = []
-        self._passed = np.zeros(count)  # blanks of frames passed over, the same for all sequences
-        self._expecting = np.zeros(count, bool)
-        self._masses = np.tile([0.0, -np.inf, 0.0], (count, 1))
-        self._marks = np.zeros((count, _STATES + scorer.size), np.int64)
-        self._marks[:, _RECORDING] = np.arange(count)
-        self._marks[:, _LAST] = classes - 1
-        self._marks[:, _NODE] = -1
-        self._marks[:, _KEY] = first_keys(count).view(np.int64)
-        self._marks[:, _STATES:] = scorer.start()
-        self._done = [(self._masses[:0], self._marks[:0])]
-        self._set_aside(ends > 0)
+    def __init__(self, frames: _Frames, scorer: Scorer, size: int) -> None:
+        self._frames, self._size = frames, size
+        self._threshold = frames.pruning.beam_threshold
+        self.prefixes = Prefixes(scorer, frames.classes)
+        self._alive = [0]
+        self._passed = 0.0  # what all sequences have in common
+        self._step = 0
+        # Of each prefix: its log-probability, the shares of it, the last step that it was in the
+        # beam before.
+        self._mass, self._in_blank, self._in_token, self._last = [0.0], [1.0], [0.0], [0]
 
-    def heard(self) -> list[Int]:
-        """The frames of each recording that were not passed over."""
-        none = np.zeros(0, np.int64)
-        recordings = np.concatenate([none, *(recordings for recordings, _ in self._heard)])
-        frames = np.concatenate([none, *(frames for _, frames in self._heard)])
-        order = np.argsort(recordings, kind="stable")
-        bounds = np.searchsorted(recordings[order], np.arange(1, len(self._ends)))
-        return np.split(frames[order], bounds)
+    def run(self) -> Iterator[int]:
+        """Searches; gives the frames that were not passed over."""
+        at, blanks = 0, self._frames.blanks
+        while True:
+            frame = self._next(at)
+            if frame > at:
+                self._passed += blanks[frame] - blanks[at]
+                for each in self._alive:
+                    self._in_blank[each], self._in_token[each] = 1.0, 0.0
+            if frame == self._frames.count:
+                return
+            self._hear(frame)
+            yield frame
+            at = frame + 1
 
-    def best(self, n: int) -> tuple[Int, Int, Float]:
-        """Recordings, nodes and scores of the ``n`` best sequences of each recording, in order."""
-        masses, marks = (np.concatenate(each) for each in zip(*self._done, strict=True))
-        recordings = marks[:, _RECORDING]
-        scores = _scores(masses) + self._passed[recordings]
-        scores += self._scorer.finish(marks[:, _STATES:])
-        order = best_of_each(recordings, scores, n)
-        return recordings[order], marks[order, _NODE], scores[order]
+    def best(self, n: int) -> tuple[list[int], list[float]]:
+        """The ``n`` best sequences and their scores, in order."""
+        prefixes = self.prefixes
+        ends = prefixes.scorer.finish(prefixes.states(self._alive)).tolist()
+        scored = [
+            (self._mass[each] + prefixes.added[each] + end + self._passed, each)
+            for each, end in zip(self._alive, ends, strict=True)
+        ]
+        scored.sort(key=itemgetter(0), reverse=True)
+        return [each for _, each in scored[:n]], [score for score, _ in scored[:n]]
 
-    def step(self) -> bool:
-        """Takes each recording to its next frame; False when all are at their ends."""
-        recordings = np.unique(self._marks[:, _RECORDING])
-        if not len(recordings):
-            return False
-        plain, expecting = self._frames.heard
-        at = self._at[recordings]
-        frames = np.where(
-            self._expecting[recordings], expecting[recordings, at], plain[recordings, at]
-        )
-        if (frames > at).any():
-            self._pass_over(recordings, frames)
-        goes_on = frames < self._ends[recordings]
-        if not goes_on.all():
-            recordings, frames = recordings[goes_on], frames[goes_on]
-            unfinished = np.zeros(len(self._ends), bool)
-            unfinished[recordings] = True
-            self._set_aside(unfinished)
-        if len(recordings):
-            self._heard.append((recordings, frames))
-            self._hear(recordings, frames)
-            self._at[recordings] = frames + 1
-        return True
+    def _next(self, at: int) -> int:
+        """The first frame from this one on that is to be heard."""
+        plain, expecting = (frames[at] for frames in self._frames.heard)
+        prefixes = self.prefixes
+        if plain == expecting or not prefixes.is_scored:
+            return plain
+        return expecting if prefixes.scorer.expects(prefixes.states(self._alive)).any() else plain
 
-    def _set_aside(self, unfinished: NDArray[np.bool_]) -> None:
-        """The sequences of all other recordings."""
-        goes_on = unfinished[self._marks[:, _RECORDING]]
-        self._done.append((self._masses[~goes_on], self._marks[~goes_on]))
-        self._masses, self._marks = self._masses[goes_on], self._marks[goes_on]
+    def _hear(self, frame: int) -> None:
+        """Takes the beam on by one frame."""
+        log_probs, tried = self._frames.at(frame)
+        self._passed += self._frames.likeliest[frame]
+        candidates = self._kept(log_probs)
+        candidates += self._longer(tried, max(map(itemgetter(0), candidates)))
+        candidates.sort(key=itemgetter(0), reverse=True)
+        limit = candidates[0][0] - self._threshold
+        self._step += 1
+        alive = []
+        for score, prefix, token, mass, in_blank, in_token in candidates[: self._size]:
+            if score < limit:
+                break
+            sequence = prefix if token < 0 else self.prefixes.child(prefix, token)
+            self._make_room(sequence)
+            self._mass[sequence], self._last[sequence] = mass, self._step
+            self._in_blank[sequence], self._in_token[sequence] = in_blank, in_token
+            alive.append(sequence)
+        self._alive = alive
 
-    def _pass_over(self, recordings: Int, frames: Int) -> None:
-        """All frames before these are blank."""
-        blanks, at = self._frames.blanks, self._at[recordings]
-        self._passed[recordings] += blanks[recordings, frames] - blanks[recordings, at]
-        moved = np.zeros(len(self._ends), bool)
-        moved[recordings] = frames > at
-        own = moved[self._marks[:, _RECORDING]]
-        masses = self._masses
-        masses[own, _IN_BLANK] = np.logaddexp(masses[own, _IN_BLANK], masses[own, _IN_TOKEN])
-        masses[own, _IN_TOKEN] = -np.inf
+    def _make_room(self, sequence: int) -> None:
+        more = sequence + 1 - len(self._mass)
+        if more > 0:
+            for each in (self._mass, self._in_blank, self._in_token):
+                each += [0.0] * more
+            self._last += [-1] * more
 
-    def _hear(self, recordings: Int, frames: Int) -> None:
-        """One frame of each of these recordings."""
-        in_blank, in_token, added = self._masses.T
-        last = self._marks[:, _LAST]
-        row = np.searchsorted(recordings, self._marks[:, _RECORDING])
-        frame = self._frames.values[recordings, frames].astype(np.float64)
-        counts = self._frames.counts[recordings, frames]
-        tokens = self._frames.tokens[recordings, frames, : int(counts.max())][row]
+    def _kept(self, log_probs: list[float]) -> list[_Candidate]:
+        """The sequences as they are, after a frame with these log-probabilities [V].
 
-        total = np.logaddexp(in_blank, in_token)
-        repeated = frame[row, last]
-        before = np.where(tokens == last[:, None], in_blank[:, None], total[:, None])
-        longer = before + frame[row[:, None], tokens]
-        longer[np.arange(tokens.shape[1]) >= counts[row][:, None]] = -np.inf
-        kept = np.stack([total + frame[row, -1], in_token + repeated, added], 1)
-        self._merge(kept, longer, total, tokens, repeated)
-        self._keep_best(kept, longer, tokens)
+        Among their alignments are those that make them out of another sequence of the beam.
+        """
+        masses, in_blanks, in_tokens = self._mass, self._in_blank, self._in_token
+        parents, tokens, added = self.prefixes.parents, self.prefixes.tokens, self.prefixes.added
+        candidates = []
+        of_blank = exp(log_probs[-1])
+        for each in self._alive:
+            mass, in_blank, in_token = masses[each], of_blank, in_tokens[each]
+            token, parent = tokens[each], parents[each]
+            if in_token:
+                in_token *= exp(log_probs[token])
+            if parent >= 0 and self._last[parent] == self._step:
+                arriving = masses[parent] + log_probs[token] - mass
+                if tokens[parent] == token:
+                    arriving += log(in_blanks[parent]) if in_blanks[parent] else -inf
+                if arriving < _MOST:
+                    in_token += exp(arriving)
+                else:
+                    mass, in_blank, in_token = mass + arriving, 0.0, 1.0
+            total = in_blank + in_token
+            mass += log(total)
+            score = mass + added[each]
+            candidates.append((score, each, -1, mass, in_blank / total, in_token / total))
+        return candidates
 
-    def _merge(
-        self, kept: Float, longer: Float, total: Float, tokens: Int, repeated: Float
-    ) -> None:
-        """Adds alignments that make a sequence of the beam out of another one to its own."""
-        keys, wanted = self._marks[:, _KEY], self._marks[:, _PARENT]
-        order = np.argsort(keys)
-        place = order[np.searchsorted(keys[order], wanted).clip(max=len(order) - 1)]
-        children = np.flatnonzero(keys[place] == wanted)
-        if not len(children):
-            return
-        parents, last = place[children], self._marks[children, _LAST]
-        again = self._marks[parents, _LAST] == last
-        mass = np.where(again, self._masses[parents, _IN_BLANK], total[parents])
-        mass += repeated[children]
-        kept[children, _IN_TOKEN] = np.logaddexp(kept[children, _IN_TOKEN], mass)
-        which, column = np.nonzero(tokens[parents] == last[:, None])
-        longer[parents[which], column] = -np.inf
-
-    def _keep_best(self, kept: Float, longer: Float, tokens: Int) -> None:
-        """The best of the sequences as they are and of those with one more token.
+    def _longer(self, tried: list[tuple[int, float]], best: float) -> list[_Candidate]:
+        """The sequences with one more token, as far as they are not too improbable.
 
         Args:
-            kept: Masses of the sequences as they are, after the frame, [H, 3].
-            longer: Log-probabilities of their continuations, [H, M].
-            tokens: The tokens of these, [H, M].
+            tried: Tokens and their log-probabilities, the most probable first.
+            best: The highest score of the sequences as they are.
         """
-        marks, count = self._marks, len(kept)
-        scores = _scores(kept)
-        reached = longer + kept[:, _ADDED, None]
-        limits = self._limits(
-            marks[:, _RECORDING], np.maximum(scores, reached.max(1, initial=-np.inf))
-        )
-        parents, column = np.nonzero(reached > limits[marks[:, _RECORDING]][:, None])
-        chosen = tokens[parents, column]
-        states, gains = self._scorer.advance(marks[parents, _STATES:], chosen)
+        prefixes = self.prefixes
+        limit, found = best - self._threshold, []
+        for each in self._alive:
+            last, mass, added = prefixes.tokens[each], self._mass[each], prefixes.added[each]
+            for token, log_prob in tried:
+                reached = mass + log_prob
+                score = reached + added
+                if score <= limit:
+                    break
+                if token == last:
+                    in_blank = self._in_blank[each]
+                    reached += log(in_blank) if in_blank else -inf
+                    score = reached + added
+                    if score <= limit:
+                        continue
+                child = prefixes.find(each, token)
+                if 0 <= child < len(self._last) and self._last[child] == self._step:
+                    continue  # one of those that are kept
+                if score > best:
+                    best, limit = score, score - self._threshold
+                found.append((score, each, token, reached, 0.0, 1.0))
+        found = [each for each in found if each[0] > limit]
+        return self._scored(found) if prefixes.is_scored else found
 
-        masses = np.empty((len(parents), 3))
-        masses[:, _IN_BLANK] = -np.inf
-        masses[:, _IN_TOKEN] = longer[parents, column]
-        masses[:, _ADDED] = kept[parents, _ADDED] + gains
-        masses = np.concatenate([kept, masses])
-        marks = np.concatenate([marks, _grown(marks[parents], chosen, states)])
-        scores = np.concatenate([scores, reached[parents, column] + gains])
-
-        recordings = marks[:, _RECORDING]
-        best = best_of_each(recordings, scores, self._size)
-        best = best[scores[best] >= self._limits(recordings, scores)[recordings[best]]]
-        self._masses, self._marks = masses[best], marks[best]
-        new = np.flatnonzero(best >= count)
-        self._marks[new, _NODE] = self.history.add(self._marks[new, _NODE], self._marks[new, _LAST])
-        self._expecting[:] = False
-        expecting = self._scorer.expects(self._marks[:, _STATES:])
-        self._expecting[self._marks[expecting, _RECORDING]] = True
-
-    def _limits(self, recordings: Int, scores: Float) -> Float:
-        """The least score that is not too far below the best of each recording, [B]."""
-        highest = highest_of_each(recordings, scores, len(self._ends))
-        return highest - self._pruning.beam_threshold
-
-
-def _scores(masses: Float) -> Float:
-    scores: Float = np.logaddexp(masses[:, _IN_BLANK], masses[:, _IN_TOKEN]) + masses[:, _ADDED]
-    return scores
-
-
-def _grown(marks: Int, tokens: Int, states: Int) -> Int:
-    """Marks of sequences with one more token each, still with their former nodes."""
-    keys = marks[:, _KEY].copy()
-    marks[:, _LAST] = tokens
-    marks[:, _PARENT] = keys
-    marks[:, _KEY] = extended_keys(keys.view(np.uint64), tokens).view(np.int64)
-    marks[:, _STATES:] = states
-    return marks
+    def _scored(self, candidates: list[_Candidate]) -> list[_Candidate]:
+        """The same longer sequences with what the scorer gives for their last tokens."""
+        if not candidates:
+            return []
+        _, parents, tokens, masses, _, _ = zip(*candidates, strict=True)
+        children = self.prefixes.children(parents, tokens)
+        added = self.prefixes.added
+        return [
+            (mass + added[child], child, -1, mass, 0.0, 1.0)
+            for child, mass in zip(children, masses, strict=True)
+        ]

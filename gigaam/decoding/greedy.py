@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.decoding.hypotheses import Hypothesis
-from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs
+from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs, check_classes
 from gigaam.decoding.nets import Emitting, EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.tokenizer import Tokenizer, build_tokenizer
-from gigaam.errors import ArgumentError, ModelError
+from gigaam.errors import ArgumentError
 from gigaam.published.objects import SearchNames, TransducerSearchNames
 
 # Measured with a 320-wide predictor and 34 or 1025 classes on batches of 1, 8 and 32: wide enough
@@ -36,13 +36,6 @@ class _GreedyDecoding:
     ) -> None:
         self.tokenizer: Tokenizer = build_tokenizer(vocabulary, model_path)
         self.blank_id = len(self.tokenizer)
-
-    def _check_classes(self, classes: int) -> None:
-        if classes != self.blank_id + 1:
-            raise ModelError(
-                f"the head has {classes} classes, but {self.blank_id} tokens and a blank need "
-                f"{self.blank_id + 1}: this tokenizer belongs to another model"
-            )
 
 
 class CTCGreedyDecoding(_GreedyDecoding, SearchNames):
@@ -78,7 +71,7 @@ class CTCGreedyDecoding(_GreedyDecoding, SearchNames):
         """
         if isinstance(log_probs, np.ndarray):
             log_probs = ArrayLogProbs(log_probs)
-        self._check_classes(log_probs.classes)
+        check_classes(log_probs.classes, self.blank_id)
         best, best_log_probs = log_probs.best()
         return [
             self._collapse(row[: int(length)], row_log_probs[: int(length)])
@@ -188,7 +181,7 @@ class RNNTGreedyDecoding(_GreedyDecoding, TransducerSearchNames):
             Its label, its log-probability and the frames before it; of a row without any: blank,
             that of the first blank, and the whole block. All [A].
         """
-        self._check_classes(block.classes)
+        check_classes(block.classes, self.blank_id)
         best, log_probs = block.best()
         first = (best != self.blank_id).argmax(axis=1)
         place = np.arange(0, best.size, best.shape[1]) + first

@@ -10,7 +10,24 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ArrayLogProbs", "LogProbs"]
+from gigaam.errors import ModelError
+
+__all__ = ["ArrayLogProbs", "LogProbs", "check_classes"]
+
+_FEW_CLASSES = 64  # to sort all takes less than to find the best
+
+
+def check_classes(classes: int, blank_id: int) -> None:
+    """That a head has a class for each token and one more, blank.
+
+    Raises:
+        ModelError: It has not.
+    """
+    if classes != blank_id + 1:
+        raise ModelError(
+            f"the head has {classes} classes, but {blank_id} tokens and a blank need "
+            f"{blank_id + 1}: this tokenizer belongs to another model"
+        )
 
 
 class LogProbs(Protocol):
@@ -51,17 +68,23 @@ class ArrayLogProbs:
     def best(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The most probable class and its log-probability, [...] each."""
         labels = self._values.argmax(axis=-1)
-        # What `_at` does, without its checks, which take longer than the search's other steps.
+        # `take_along_axis` does this with checks that take longer than the search's other steps.
         rows = np.arange(0, self._values.size, self.classes).reshape(labels.shape)
         return labels, self._values.take(rows + labels)
 
     def top(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The ``k`` most probable classes and their log-probabilities, [..., k], best first."""
         k = min(k, self.classes)
-        found = np.argpartition(self._values, -k, axis=-1)[..., -k:]
-        order = np.argsort(-self._at(found), axis=-1, kind="stable")
-        labels = np.take_along_axis(found, order, axis=-1)
-        return labels, self._at(labels)
+        rows = self._values.reshape(-1, self.classes)
+        starts = np.arange(len(rows))[:, None]
+        if self.classes <= _FEW_CLASSES:
+            labels = (-rows).argsort(axis=-1, kind="stable")[:, :k]
+        else:
+            found = rows.argpartition(self.classes - k, axis=-1)[:, self.classes - k :]
+            order = (-rows[starts, found]).argsort(axis=-1, kind="stable")
+            labels = found[starts, order]
+        shape = (*self._values.shape[:-1], k)
+        return labels.reshape(shape), rows[starts, labels].reshape(shape)
 
     def of(self, label: int) -> NDArray[np.float32]:
         """Those of one class, [...]."""
@@ -70,6 +93,3 @@ class ArrayLogProbs:
     def numpy(self) -> NDArray[np.float32]:
         """All of them."""
         return self._values
-
-    def _at(self, labels: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.take_along_axis(self._values, labels, axis=-1)

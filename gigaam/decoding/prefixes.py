@@ -1,69 +1,98 @@
-"""Token sequences of a beam: told apart by 64-bit keys, spelled by walking back.
+"""Token sequences of a beam as a tree: each sequence is there once, whatever leads to it.
 
-Shapes: H hypotheses.
+Shapes: H sequences, S numbers of a scorer's state, U tokens.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["History", "extended_keys", "first_keys"]
+from gigaam.decoding.scoring import Scorer, adds_nothing
 
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying loses nothing
-_SHIFT = np.uint64(29)
+__all__ = ["Prefixes"]
 
-
-def first_keys(count: int) -> NDArray[np.uint64]:
-    """Keys of the empty sequence in each of so many recordings."""
-    return extended_keys(np.arange(count, dtype=np.uint64), np.zeros(count, np.int64))
+_ROOM = 256
 
 
-def extended_keys(keys: NDArray[np.uint64], tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Keys of sequences with one more token each: equal only for equal sequences of a recording.
+class Prefixes:
+    """Sequences by number, and what a scorer thinks of them; the empty one is number 0.
 
-    Two of a million different ones are equal with a probability below 1e-7.
-    """
-    mixed: NDArray[np.uint64] = (keys ^ (keys >> _SHIFT)) * _FACTOR
-    mixed += (tokens.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1B54A32D192ED03)
-    return mixed
+    They lie in lists of numbers, not in objects: thousands of these would keep the garbage
+    collector busy for as long as the search takes.
 
-
-class History:
-    """A forest of tokens, to which a search adds leaves as it goes.
-
-    Args:
-        columns: Of what is noted with each token, the dtypes.
+    Attributes:
+        parents: The sequence without its last token, of each; -1 of the empty one.
+        tokens: The last token of each; -1 of the empty one.
+        added: What the scorer added to each up to its last token.
+        scorer: Who scores them.
+        is_scored: Whether the scorer need be asked.
     """
 
-    def __init__(self, *columns: Any) -> None:
-        self._parts: list[tuple[NDArray[Any], ...]] = []
-        self._dtypes = (np.int64, np.int64, *columns)
-        self._size = 0
+    def __init__(self, scorer: Scorer, classes: int) -> None:
+        """The empty sequence alone.
 
-    def add(
-        self, parents: NDArray[np.int64], tokens: NDArray[np.int64], *notes: NDArray[Any]
-    ) -> NDArray[np.int64]:
-        """The nodes of tokens that follow those of other nodes, or nothing (-1): all [H]."""
-        nodes = np.arange(self._size, self._size + len(tokens))
-        self._size += len(tokens)
-        self._parts.append((parents, tokens, *notes))
-        return nodes
+        Args:
+            scorer: Who scores them.
+            classes: Above every token.
+        """
+        self.scorer = scorer
+        self.is_scored = not adds_nothing(scorer)
+        self.parents, self.tokens, self.added = [-1], [-1], [0.0]
+        self._classes = classes
+        self._children: dict[int, int] = {}
+        self._states = np.zeros((_ROOM, scorer.size), np.int64)
+        self._states[0] = scorer.start()
 
-    def trace(self, nodes: NDArray[np.int64]) -> list[tuple[NDArray[Any], ...]]:
-        """The tokens up to each node, first to last, and what was noted with them."""
-        columns = [
-            np.concatenate([np.zeros(0, dtype), *(part[i] for part in self._parts)])
-            for i, dtype in enumerate(self._dtypes)
-        ]
-        parents = columns[0].tolist()
-        paths = []
-        for node in nodes.tolist():
-            path = []
-            while node >= 0:
-                path.append(node)
-                node = parents[node]
-            paths.append(np.array(path[::-1], np.int64))
-        return [tuple(column[path] for column in columns[1:]) for path in paths]
+    def find(self, parent: int, token: int) -> int:
+        """The sequence with one more token; -1 if there is none yet."""
+        return self._children.get(parent * self._classes + token, -1)
+
+    def child(self, parent: int, token: int) -> int:
+        """The sequence with one more token, which the scorer is not asked about."""
+        key = parent * self._classes + token
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = len(self.parents)
+            self.parents.append(parent)
+            self.tokens.append(token)
+            self.added.append(0.0)
+        return found
+
+    def children(self, parents: Sequence[int], tokens: Sequence[int]) -> list[int]:
+        """Sequences with one more token each, scored."""
+        known = len(self.parents)
+        found = [self.child(*each) for each in zip(parents, tokens, strict=True)]
+        if self.is_scored and len(self.parents) > known:
+            self._score(known)
+        return found
+
+    def states(self, sequences: Sequence[int]) -> NDArray[np.int64]:
+        """The scorer's states [H, S]."""
+        if not self.is_scored:
+            return np.zeros((len(sequences), self.scorer.size), np.int64)
+        return self._states.take(sequences, axis=0)
+
+    def spelled(self, sequence: int) -> NDArray[np.int64]:
+        """All tokens, first to last, [U]."""
+        found = []
+        while sequence:
+            found.append(self.tokens[sequence])
+            sequence = self.parents[sequence]
+        return np.array(found[::-1], np.int64)
+
+    def _score(self, first: int) -> None:
+        """Asks about all sequences from this one on."""
+        parents = self.parents[first:]
+        states, gains = self.scorer.advance(
+            self.states(parents), np.array(self.tokens[first:], np.int64)
+        )
+        count = len(self.parents)
+        if count > len(self._states):
+            room = np.zeros((count, self.scorer.size), np.int64)
+            self._states = np.concatenate([self._states, room])
+        self._states[first:count] = states
+        added = self.added
+        added[first:] = [added[p] + gain for p, gain in zip(parents, gains.tolist(), strict=True)]

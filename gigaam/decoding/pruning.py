@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from gigaam.errors import ArgumentError
+from gigaam.quoting import brief
 
 __all__ = ["NOT_NUMBERS", "Pruning"]
 
@@ -35,12 +36,13 @@ class Pruning:
 
     def __post_init__(self) -> None:
         for name in ("beam_threshold", "token_threshold"):
-            if not getattr(self, name) > 0:
-                raise ArgumentError(f"{name} must be over 0, not {getattr(self, name)!r}")
-        if self.tokens < 1:
-            raise ArgumentError(f"tokens must be at least 1, not {self.tokens!r}")
-        if not 0.5 < self.blank <= 1:
-            raise ArgumentError(f"blank must be a probability over 0.5, not {self.blank!r}")
+            value = getattr(self, name)
+            if not _is_number(value) or not value > 0:  # NaN is refused, too
+                raise ArgumentError(f"{name} must be a number over 0, not {brief(value)}")
+        if not _is_number(self.tokens) or isinstance(self.tokens, float) or self.tokens < 1:
+            raise ArgumentError(f"tokens must be at least 1, not {brief(self.tokens)}")
+        if not _is_number(self.blank) or not 0.5 < self.blank <= 1:
+            raise ArgumentError(f"blank must be a probability over 0.5, not {brief(self.blank)}")
 
     @property
     def blank_expecting(self) -> float:
@@ -51,3 +53,7 @@ class Pruning:
     def nothing(cls) -> Pruning:
         """Everything is tried: for checking a search, not for speech."""
         return cls(math.inf, math.inf, 1 << 30, 1.0)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

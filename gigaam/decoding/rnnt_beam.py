@@ -1,36 +1,38 @@
-"""RNN-T beam search over batches: frame by frame, with few expansions at each (arXiv 2104.02219).
+"""RNN-T beam search: frame by frame, with few expansions at each (arXiv 2104.02219).
 
 Hypotheses that spell the same are one, so a score sums up alignments. Frames of nothing but blank
 are passed over in blocks; a language model does not judge where a token is due, only which (the
 fusion "full" of arXiv 2406.07161, section 3).
 
-Shapes: B recordings, H hypotheses of all of them, C continuations, W frames of a block, M tokens
-tried at a frame, V classes (the last is blank).
+Each recording has a beam of its own, in plain Python; only the nets' calls are made for all of them
+together. What the nets said of a sequence is kept while it may be asked for again.
+
+Shapes: B recordings, H sequences, W frames of a block, M tokens tried at a frame, V classes (the
+last is blank).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Generic
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp, inf, log, log1p
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
-from gigaam.decoding.prefixes import History, extended_keys, first_keys
-from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
-from gigaam.decoding.ranking import best_of_each, highest_of_each
+from gigaam.decoding.prefixes import Prefixes
+from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.scoring import Scorer
-from gigaam.errors import ModelError
+from gigaam.decoding.shared_nets import Asking, SharedNets
 
 __all__ = ["RNNTBeamDecoding"]
 
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
-
-_BLOCK_FRAMES = 4
+_MOST_PLACES = 64  # sequences whose states are kept, if there is a choice
 
 
 @dataclass(frozen=True)
@@ -66,278 +68,238 @@ class RNNTBeamDecoding:
             transducer: The encoded recordings.
             lengths: Frames of each recording, int [B].
         """
-        ends = np.asarray(lengths, np.int64).reshape(-1)
-        beam = _Beam(self, transducer, ends)
-        while beam.step():
-            pass
-        return beam.hypotheses()
+        ends = np.asarray(lengths, np.int64).reshape(-1).tolist()
+        beams: list[_Beam[StatesT]] = [_Beam(self, *each) for each in enumerate(ends)]
+        asking = [(beam, beam.run()) for beam, end in zip(beams, ends, strict=True) if end > 0]
+        if asking:
+            nets = SharedNets(transducer, self.blank_id, self.pruning.tokens)
+            nets.start([beam for beam, _ in asking], len(ends))
+        while asking:
+            asked = [(beam, wanted, next(wanted, None)) for beam, wanted in asking]
+            asking = [(beam, wanted) for beam, wanted, sequences in asked if sequences]
+            if asking:
+                nets.hear([(beam, each) for beam, _, found in asked if found for each in found])
+        return [beam.hypothesis() for beam in beams]
 
 
-@dataclass
-class _Hypotheses(Generic[StatesT]):
-    """Sequences of all recordings, one after the other."""
+_Path = tuple[Any, int, int, float] | None
+"""The path before; a token, its frame, and the log-probability it was emitted with."""
 
-    recording: Int
-    """[H]."""
-    score: Float
-    """[H], with what language models and hotwords add."""
-    node: Int
-    """In the history, [H]."""
-    key: NDArray[np.uint64]
-    """[H]; equal for equal sequences of a recording alone."""
-    scored: Int
-    """The scorer's states, [H, S]."""
-    first: Int
-    """The first frame of each one's block, [H]."""
-    blank: Float
-    """Log-probability of blank in the block, [H, W]."""
-    tokens: Int
-    """The tokens tried in the block, the most probable first, [H, W, M]."""
-    log_probs: Float
-    """Theirs, [H, W, M]."""
-    nets: StatesT
+_Hypothesis = tuple[float, int, _Path]
+"""A score, with what language models and hotwords add; the sequence; how it came about."""
 
-    def select(self, index: Int) -> _Hypotheses[StatesT]:
-        """Those of these places [H'], which may repeat."""
-        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
-        return _Hypotheses(**arrays, nets=self.nets.select(index))
-
-    def joined(self, others: _Hypotheses[StatesT]) -> _Hypotheses[StatesT]:
-        """These and then others."""
-        arrays = {
-            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _ARRAYS
-        }
-        return _Hypotheses(**arrays, nets=self.nets.joined(others.nets))
+_Tried = tuple[float, int, int, float, _Path]
+"""A score without the scorer's opinion; a sequence, the next token and its log-probability; how the
+sequence came about."""
 
 
-_ARRAYS = [each.name for each in fields(_Hypotheses) if each.name != "nets"]
+class _Beam(Asking[StatesT]):
+    """The best sequences of a recording, frame by frame."""
 
-
-class _Beam(Generic[StatesT]):
-    """The best sequences of each recording, frame by frame."""
-
-    def __init__(
-        self, search: RNNTBeamDecoding, transducer: Transducer[StatesT], ends: Int
-    ) -> None:
-        self._search, self._transducer = search, transducer
-        self._ends = ends
-        self._at = np.zeros(len(ends), np.int64)
-        self._history = History(np.int64, np.float32)
-        recordings = np.flatnonzero(ends > 0)
-        self._alive: _Hypotheses[StatesT] | None = None
-        self._finished: dict[int, tuple[Int, Float]] = {}
-        if len(recordings):
-            self._alive = self._started(recordings)
-
-    def _started(self, recordings: Int) -> _Hypotheses[StatesT]:
-        """An empty sequence for each of these recordings."""
-        count = len(recordings)
-        nets = self._transducer.start().select(recordings)
-        unheard = np.zeros((count, 0))
-        return self._heard(
-            _Hypotheses(
-                recording=recordings,
-                score=np.zeros(count),
-                node=np.full(count, -1),
-                key=first_keys(len(self._ends))[recordings],
-                scored=np.tile(self._search.scorer.start(), (count, 1)),
-                first=recordings,
-                blank=unheard,
-                tokens=recordings,
-                log_probs=unheard,
-                nets=nets,
-            )
-        )
-
-    def _heard(self, hypotheses: _Hypotheses[StatesT]) -> _Hypotheses[StatesT]:
-        """The same with blocks from their recordings' frames on."""
-        first = self._at[hypotheses.recording]
-        block = self._transducer.join(hypotheses.nets, hypotheses.recording, first, _BLOCK_FRAMES)
-        blank = self._search.blank_id
-        of_blank = block.of(blank).astype(np.float64)
-        if np.isnan(of_blank).any():
-            raise ModelError(NOT_NUMBERS)
-        tokens, log_probs = block.top(min(self._search.pruning.tokens, blank) + 1)
-        return replace(
-            hypotheses,
-            first=first,
-            blank=of_blank,
-            tokens=tokens,
-            log_probs=np.where(tokens == blank, -np.inf, log_probs),
-        )
-
-    def step(self) -> bool:
-        """Takes recordings on by a frame or more; False when all are at their ends."""
-        if self._alive is None:
-            return False
-        self._pass_over()
-        self._expand()
-        return self._alive is not None
-
-    def hypotheses(self) -> list[Hypothesis]:
-        """The best of each recording, once all are at their ends."""
-        count = len(self._ends)
-        kept = [self._finished.get(recording, _NOTHING) for recording in range(count)]
-        nodes = np.concatenate([np.zeros(0, np.int64), *(nodes for nodes, _ in kept)])
-        scores = np.concatenate([np.zeros(0), *(scores for _, scores in kept)]).tolist()
-        found = [
-            Hypothesis(ids, frames, log_probs, score)
-            for (ids, frames, log_probs), score in zip(
-                self._history.trace(nodes), scores, strict=True
-            )
+    def __init__(self, search: RNNTBeamDecoding, recording: int, end: int) -> None:
+        super().__init__(recording, Prefixes(search.scorer, search.blank_id))
+        self._search, self._end = search, end
+        self._threshold = search.pruning.beam_threshold
+        self._lm_weight = search.scorer.lm_weight
+        self._limits = [
+            log(limit) for limit in (search.pruning.blank, search.pruning.blank_expecting)
         ]
-        bounds = np.cumsum([0, *(len(nodes) for nodes, _ in kept)]).tolist()
-        return best_with_alternatives(found, bounds)
+        self._alive: list[_Hypothesis] = [(0.0, 0, None)] if end > 0 else []
 
-    def _pass_over(self) -> None:
-        """Goes on to the next frame of each recording where a token may be due."""
-        pruning, weight = self._search.pruning, 1 + self._search.scorer.lm_weight
-        while self._alive is not None:
-            alive = self._alive
-            offset = self._refreshed(alive)
-            if pruning.blank >= 1:
+    def run(self) -> Iterator[list[int]]:
+        """Searches; gives the sequences that are to be heard from frame ``at`` on, each time."""
+        while self._alive and self.at < self._end:
+            yield from self._pass_over()
+            if self.at < self._end:
+                yield from self._expand()
+                self.at += 1
+                if len(self.places) > _MOST_PLACES:
+                    self.forget({each for _, each, _ in self._alive})
+
+    def hypothesis(self) -> Hypothesis:
+        """The best sequence, with the next best ones."""
+        if not self._alive:
+            nothing = np.zeros(0, np.int64)
+            return Hypothesis(nothing, nothing, nothing.astype(np.float32))
+        prefixes = self.prefixes
+        ends = prefixes.scorer.finish(prefixes.states([each for _, each, _ in self._alive]))
+        scored = [
+            (score + end, sequence, path)
+            for (score, sequence, path), end in zip(self._alive, ends.tolist(), strict=True)
+        ]
+        scored.sort(key=itemgetter(0), reverse=True)
+        found = [_traced(score, path) for score, _, path in scored[: self._search.n_best]]
+        return best_with_alternatives(found, [0, len(found)])[0]
+
+    def _pass_over(self) -> Iterator[list[int]]:
+        """Goes on to the next frame where a token may be due."""
+        weight = 1 + self._lm_weight
+        while True:
+            if asked := self.unheard([each for _, each, _ in self._alive]):
+                yield asked
+            if self._is_due():
                 return
-            certain = np.where(
-                self._search.scorer.expects(alive.scored), pruning.blank_expecting, pruning.blank
-            )
-            behind = np.arange(_BLOCK_FRAMES) < offset[:, None]
-            passed = behind | (alive.blank >= np.log(certain)[:, None])
-            run = np.where(passed.all(1), _BLOCK_FRAMES, passed.argmin(1)) - offset
-            starts = np.flatnonzero(np.diff(alive.recording, prepend=-1))
-            recordings = alive.recording[starts]
-            run = np.minimum.reduceat(run, starts)
-            run = np.minimum(run, self._ends[recordings] - self._at[recordings])
-            self._at[recordings] += run
-            own = np.repeat(run, np.diff(starts, append=len(offset)))
-            within = ~behind & (np.arange(_BLOCK_FRAMES) < (offset + own)[:, None])
-            alive.score += weight * np.where(within, alive.blank, 0.0).sum(1)
-            at_end = np.maximum.reduceat(offset, starts) + run >= _BLOCK_FRAMES
-            self._finish()
-            if not at_end.any():
+            blanks = [self.blanks(each) for _, each, _ in self._alive]
+            run = min(min(map(len, blanks)), self._run(blanks), self._end - self.at)
+            if run:
+                self._alive = [
+                    (score + weight * sum(blank[:run]), sequence, path)
+                    for (score, sequence, path), blank in zip(self._alive, blanks, strict=True)
+                ]
+                self.at += run
+            if self.at == self._end or run < min(map(len, blanks)):
                 return
 
-    def _refreshed(self, alive: _Hypotheses[StatesT]) -> Int:
-        """Where each hypothesis's frame is in its block [H]; joins those past theirs."""
-        offset = self._at[alive.recording] - alive.first
-        stale = np.flatnonzero(offset >= _BLOCK_FRAMES)
-        if len(stale):
-            fresh = self._heard(alive.select(stale))
-            for name in ("first", "blank", "tokens", "log_probs"):
-                getattr(alive, name)[stale] = getattr(fresh, name)
-            offset[stale] = 0
-        return offset
+    def _is_due(self) -> bool:
+        """Whether a token may be due at this frame, whatever the scorer expects."""
+        if self._search.pruning.blank >= 1:
+            return True
+        limit = self._limits[0]
+        return any(self.blank(each) < limit for _, each, _ in self._alive)
 
-    def _finish(self) -> None:
-        """Puts the sequences of recordings aside that are at their ends."""
-        alive = self._alive
-        assert alive is not None
-        done = self._at[alive.recording] >= self._ends[alive.recording]
-        if not done.any():
-            return
-        ended = np.flatnonzero(done)
-        scores = alive.score[ended] + self._search.scorer.finish(alive.scored[ended])
-        best = best_of_each(alive.recording[ended], scores, self._search.n_best)
-        for recording in np.unique(alive.recording[ended]).tolist():
-            own = best[alive.recording[ended[best]] == recording]
-            self._finished[recording] = (alive.node[ended[own]], scores[own])
-        left = np.flatnonzero(~done)
-        self._alive = alive.select(left) if len(left) else None
+    def _run(self, blanks: list[list[float]]) -> int:
+        """How many frames no sequence has a token at."""
+        plain, expecting = (
+            min(_leading(blank, limit) for blank in blanks) for limit in self._limits
+        )
+        prefixes = self.prefixes
+        if plain == expecting or not prefixes.is_scored:
+            return plain
+        expected = prefixes.scorer.expects(prefixes.states([each for _, each, _ in self._alive]))
+        return min(
+            _leading(blank, self._limits[each])
+            for blank, each in zip(blanks, expected.tolist(), strict=True)
+        )
 
-    def _expand(self) -> None:
-        """One frame of each recording: the sequences as they are, and with some more tokens."""
-        if self._alive is None:
-            return
-        pool, weight = self._alive, 1 + self._search.scorer.lm_weight
-        opened = np.arange(len(pool.score))
-        at = self._refreshed(pool)
-        closed = opened
-        scores = pool.score + weight * pool.blank[opened, at]
-        for symbols in range(1, self._search.max_symbols_per_step + 1):
-            new = self._continued(pool, opened, at, closed, scores)
-            if new is None:
+    def _expand(self) -> Iterator[list[int]]:
+        """One frame: the sequences as they are, and with some more tokens."""
+        weight, most = 1 + self._lm_weight, self._search.max_symbols_per_step
+        opened = self._alive
+        closed = [(score + weight * self.blank(each), each, path) for score, each, path in opened]
+        for symbols in range(1, most + 1):
+            opened = self._continued(opened, closed)
+            if not opened:
                 break
-            first = len(pool.score)
-            pool = pool.joined(new)
-            opened = np.arange(first, len(pool.score))
-            at = np.zeros(len(opened), np.int64)
-            ended = new.score
-            if symbols < self._search.max_symbols_per_step:
-                ended = ended + weight * new.blank[:, 0]
-            closed = np.concatenate([closed, opened])
-            scores = np.concatenate([scores, ended])
-        closed, scores = _merged(pool.key, closed, scores)
-        kept = best_of_each(pool.recording[closed], scores, self._search.beam_size)
-        best = highest_of_each(pool.recording[closed], scores, len(self._ends))
-        limits = best[pool.recording[closed[kept]]] - self._search.pruning.beam_threshold
-        kept = kept[scores[kept] >= limits]
-        self._alive = replace(pool.select(closed[kept]), score=scores[kept])
-        self._at[np.unique(self._alive.recording)] += 1
-        self._finish()
+            if asked := self.unheard([each for _, each, _ in opened]):
+                yield asked
+            closed += [
+                (score + weight * self.blank(each) if symbols < most else score, each, path)
+                for score, each, path in opened
+            ]
+        merged = _merged(closed)
+        merged.sort(key=itemgetter(0), reverse=True)
+        limit = max(merged[0][0] - self._threshold, -sys.float_info.max)
+        self._alive = [each for each in merged[: self._search.beam_size] if each[0] >= limit]
 
-    def _continued(
-        self, pool: _Hypotheses[StatesT], opened: Int, at: Int, closed: Int, scores: Float
-    ) -> _Hypotheses[StatesT] | None:
-        """The opened sequences with one more token each, as far as they are among the best.
+    def _continued(self, opened: list[_Hypothesis], closed: list[_Hypothesis]) -> list[_Hypothesis]:
+        """Sequences with one more token each, as far as they are among the best.
 
         Args:
-            pool: All sequences of this frame.
-            opened: Those that may go on, [H'].
-            at: Where in their blocks the frame is, [H'].
-            closed: Those that have gone on to the next frame, [H''].
-            scores: Of these, [H''].
+            opened: Those that may go on.
+            closed: Those that have gone on to the next frame.
         """
-        pruning, scorer = self._search.pruning, self._search.scorer
-        log_probs, blank = pool.log_probs[opened, at], pool.blank[opened, at]
-        continued = pool.score[opened][:, None] + log_probs
-        if scorer.lm_weight:
-            with np.errstate(divide="ignore"):
-                continued += scorer.lm_weight * np.log1p(-np.exp(np.minimum(blank, 0.0)))[:, None]
-        recordings = pool.recording[opened]
-        best = highest_of_each(
-            np.concatenate([pool.recording[closed], recordings]),
-            np.concatenate([scores, continued.max(1)]),
-            len(self._ends),
-        )
-        tried = continued > (best[recordings] - pruning.beam_threshold)[:, None]
-        tried &= log_probs > np.maximum(log_probs.max(1), blank)[:, None] - pruning.token_threshold
-        places, column = np.nonzero(tried)
-        if not len(places):
-            return None
-        parents = opened[places]
-        tokens = pool.tokens[parents, at[places], column]
-        scored, gains = scorer.advance(pool.scored[parents], tokens)
-        reached = continued[places, column] + gains
-        both = best_of_each(
-            np.concatenate([pool.recording[closed], pool.recording[parents]]),
-            np.concatenate([scores, reached]),
-            self._search.beam_size,
-        )
-        kept = np.sort(both[both >= len(closed)] - len(closed))
-        if not len(kept):
-            return None
-        parents, tokens = parents[kept], tokens[kept]
-        frames = self._at[pool.recording[parents]]
-        heard = log_probs[places[kept], column[kept]].astype(np.float32)
-        grown = replace(
-            pool.select(parents),
-            score=reached[kept],
-            node=self._history.add(pool.node[parents], tokens, frames, heard),
-            key=extended_keys(pool.key[parents], tokens),
-            scored=scored[kept],
-        )
-        return self._heard(replace(grown, nets=self._transducer.advance(grown.nets, tokens)))
+        blank_id, pruning = self._search.blank_id, self._search.pruning
+        best = max(closed, key=itemgetter(0))[0]
+        tried: list[_Tried] = []
+        for score, sequence, path in opened:
+            labels, log_probs = self.top(sequence)
+            if self._lm_weight:
+                score += self._lm_weight * _log_rest(self.blank(sequence))
+            least = log_probs[0] - pruning.token_threshold
+            for label, log_prob in zip(labels, log_probs, strict=True):
+                reached = score + log_prob
+                if log_prob <= least or reached <= best - self._threshold:
+                    break
+                if label != blank_id:
+                    best = max(best, reached)
+                    tried.append((reached, sequence, label, log_prob, path))
+        limit = best - self._threshold
+        return self._chosen([each for each in tried if each[0] > limit], closed)
+
+    def _chosen(self, tried: list[_Tried], closed: list[_Hypothesis]) -> list[_Hypothesis]:
+        """Those longer sequences that are among the best."""
+        if not tried:
+            return []
+        prefixes = self.prefixes
+        if prefixes.is_scored:
+            _, parents, tokens, _, _ = zip(*tried, strict=True)
+            children = prefixes.children(parents, tokens)
+            added = prefixes.added
+            scores = [
+                each[0] + added[child] - added[each[1]]
+                for each, child in zip(tried, children, strict=True)
+            ]
+        else:
+            scores = [each[0] for each in tried]
+        rivals = sorted((each[0] for each in closed), reverse=True)
+        kept = _best_beside(rivals, scores, self._search.beam_size)
+        found: list[_Hypothesis] = []
+        for i in kept:
+            _, parent, token, log_prob, path = tried[i]
+            sequence = prefixes.child(parent, token)
+            found.append((scores[i], sequence, (path, token, self.at, log_prob)))
+        return found
 
 
-_NOTHING = (np.full(1, -1), np.zeros(1))
+def _leading(blank: list[float], limit: float) -> int:
+    """How many of these log-probabilities, from the first on, are not below the limit."""
+    for count, each in enumerate(blank):
+        if each < limit:
+            return count
+    return len(blank)
 
 
-def _merged(keys: NDArray[np.uint64], places: Int, scores: Float) -> tuple[Int, Float]:
-    """Places and scores with those of equal sequences summed up."""
-    order = np.lexsort((-scores, keys[places]))
-    own = keys[places][order]
-    first = np.ones(len(own), bool)
-    first[1:] = own[1:] != own[:-1]
-    if first.all():
-        return places, scores
-    starts = np.flatnonzero(first)
-    return places[order[starts]], np.logaddexp.reduceat(scores[order], starts)
+def _best_beside(rivals: list[float], scores: list[float], count: int) -> list[int]:
+    """Places of those scores that are among the ``count`` best of them and these rivals.
+
+    Args:
+        rivals: In order, the best first; of equals they are the better ones.
+        scores: In any order.
+        count: Of scores and rivals.
+    """
+    kept = []
+    for rank, i in enumerate(sorted(range(len(scores)), key=scores.__getitem__, reverse=True)):
+        left = count - rank
+        if left <= 0 or scores[i] == -inf:
+            break
+        if len(rivals) >= left and rivals[left - 1] >= scores[i]:
+            break
+        kept.append(i)
+    return sorted(kept)
+
+
+def _log_rest(log_prob: float) -> float:
+    """Log-probability of all but this."""
+    return log1p(-exp(log_prob)) if log_prob < 0 else -inf
+
+
+def _merged(hypotheses: list[_Hypothesis]) -> list[_Hypothesis]:
+    """The same with the scores of equal sequences summed up, each as its best one came about."""
+    found: dict[int, _Hypothesis] = {}
+    for each in hypotheses:
+        score, sequence, path = each
+        other = found.get(sequence)
+        if other is not None:
+            if score <= other[0]:
+                score, path, each = other[0], other[2], (score, sequence, path)
+            else:
+                each = other
+            if each[0] > -inf:
+                score += log1p(exp(each[0] - score))
+        found[sequence] = score, sequence, path
+    return list(found.values())
+
+
+def _traced(score: float, path: _Path) -> Hypothesis:
+    """A path as it is told to callers."""
+    steps = []
+    while path is not None:
+        path, *step = path
+        steps.append(step)
+    ids, frames, log_probs = zip(*steps[::-1], strict=True) if steps else ((), (), ())
+    return Hypothesis(
+        np.array(ids, np.int64),
+        np.array(frames, np.int64),
+        np.array(log_probs, np.float32),
+        score,
+    )

@@ -14,7 +14,8 @@ from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.options import DecodingOptions
 from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
-from gigaam.decoding.scoring import JointScorer, Scorer
+from gigaam.decoding.scored_greedy import ScoredRNNTGreedyDecoding
+from gigaam.decoding.scoring import JointScorer, RememberingScorer, Scorer
 from gigaam.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -69,18 +70,16 @@ def _beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
 def _shared_beam(
     decoding: ModelDecoding, options: DecodingOptions, lm: NGramModel | None
 ) -> Search:
-    scorer = JointScorer(list(_scorers(decoding, options, lm)))
+    parts = [RememberingScorer(each) for each in _scorers(decoding, options, lm)]
+    scorer = JointScorer(parts)
     pruning = options.pruning or Pruning()
     if isinstance(decoding, CTCGreedyDecoding):
-        return CTCBeamDecoding(scorer, options.kept, options.n_best, pruning)
-    return RNNTBeamDecoding(
-        decoding.blank_id,
-        scorer,
-        options.kept,
-        options.n_best,
-        options.max_symbols_per_step or decoding.max_symbols_per_step,
-        pruning,
-    )
+        return CTCBeamDecoding(scorer, options.kept, options.n_best, pruning, decoding.blank_id)
+    most = options.max_symbols_per_step or decoding.max_symbols_per_step
+    if options.kept == 1 and parts:
+        remembering = parts[0] if len(parts) == 1 else RememberingScorer(scorer)
+        return ScoredRNNTGreedyDecoding(decoding.blank_id, remembering, most, pruning)
+    return RNNTBeamDecoding(decoding.blank_id, scorer, options.kept, options.n_best, most, pruning)
 
 
 def _checked(decoding: ModelDecoding, options: DecodingOptions) -> ModelDecoding:

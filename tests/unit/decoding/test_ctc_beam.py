@@ -149,3 +149,43 @@ def test_what_is_no_number_is_an_error(row: int) -> None:
     together = CTCBeamDecoding(PLAIN, 4, 1, Pruning()).search(log_probs, [5, 5, 5])
     (alone,) = CTCBeamDecoding(PLAIN, 4, 1, Pruning()).search(log_probs[row : row + 1], [5])
     assert together[row].ids.tolist() == alone.ids.tolist()
+
+
+def test_ties_do_not_depend_on_the_batch() -> None:
+    equal = np.full((4, 6, 5), np.log(0.2))
+    search = CTCBeamDecoding(PLAIN, 6, 6, Pruning())
+    (alone,) = search.search(equal[:1], [6])
+    for found in search.search(equal, [6] * 4):
+        ids = [each.ids.tolist() for each in in_order(found)]
+        assert ids == [each.ids.tolist() for each in in_order(alone)]
+
+
+def test_a_head_of_another_tokenizer_is_an_error() -> None:
+    search = CTCBeamDecoding(PLAIN, 4, 1, Pruning(), blank_id=7)
+    with pytest.raises(ModelError, match="7 tokens and a blank need 8"):
+        search.search(np.zeros((1, 3, 5), np.float32), [3])
+
+
+def test_long_lists_are_aligned_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    log_probs = random_log_probs(np.random.default_rng(1), 12, 5, 3)
+    search = CTCBeamDecoding(PLAIN, 20, 20, Pruning(blank=0.6))
+    (whole,) = search.search(log_probs[None], [12])
+    monkeypatch.setattr("gigaam.decoding.alignment._MOST_NUMBERS", 1)
+    (sliced,) = search.search(log_probs[None], [12])
+    assert len(whole.alternatives) == 19
+    for mine, other in zip(in_order(whole), in_order(sliced), strict=True):
+        assert mine.frames.tolist() == other.frames.tolist()
+        assert mine.log_probs.tolist() == other.log_probs.tolist()
+
+
+def test_the_scorer_may_outweigh_all_that_was_heard() -> None:
+    """Sequences e^1000 apart: neither overflows nor hides the other."""
+    log_probs = random_log_probs(np.random.default_rng(2), 6, 4)
+    scorer = PairScorer(3, seed=5, spread=500.0)
+    wanted = {
+        tokens: score + scorer.total(tokens)
+        for tokens, score in over_all_alignments(log_probs).items()
+    }
+    (found,) = CTCBeamDecoding(scorer, 2_000, 2_000, ALL).search(log_probs[None], [6])
+    scores = {tuple(each.ids.tolist()): each.score for each in in_order(found)}
+    assert scores == pytest.approx(wanted)

@@ -1,6 +1,7 @@
 """RNN-T beam search against all alignments and greedy search, and in batches."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,3 +176,34 @@ def test_what_is_no_number_is_an_error(rows: int) -> None:
     transducer.encoded[0, 2] = np.nan
     with pytest.raises(ModelError, match="no numbers"):
         beam(4, size=4, pruning=Pruning()).search(transducer, [6] * rows)
+
+
+def test_ties_do_not_depend_on_the_batch() -> None:
+    transducer = NumpyTransducer([0] * 4, [5] * 4, classes=4, blank_bias=0.0)
+    transducer.w_out[:] = 0.0
+    search = beam(4, size=5, n_best=5, pruning=Pruning())
+    together = search.search(transducer, [5] * 4)
+    ids = [[each.ids.tolist() for each in in_order(found)] for found in together]
+    assert ids == ids[:1] * 4
+
+
+def test_a_head_of_another_tokenizer_is_an_error() -> None:
+    transducer = NumpyTransducer([0], [5], classes=4, blank_bias=0.0)
+    with pytest.raises(ModelError, match="7 tokens and a blank need 8"):
+        beam(8, size=4, pruning=Pruning()).search(transducer, [5])
+
+
+class Recording(NumpyTransducer):
+    """Notes which labels were fed to which states."""
+
+    def advance(self, states: Any, labels: np.ndarray, index: np.ndarray | None = None) -> Any:
+        rows = states.h if index is None else states.h[index]
+        self.fed += [(row.tobytes(), label) for row, label in zip(rows, labels, strict=True)]
+        return super().advance(states, labels, index)
+
+
+def test_the_nets_are_asked_once_for_what_they_said() -> None:
+    transducer = Recording([3], [12], classes=5, blank_bias=2.0)
+    object.__setattr__(transducer, "fed", [])
+    beam(5, size=4, cap=3, pruning=Pruning()).search(transducer, [12])
+    assert len(set(transducer.fed)) == len(transducer.fed) > 5
