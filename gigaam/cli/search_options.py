@@ -74,7 +74,8 @@ BeamSize = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help="Hypotheses kept in the search. [default: 16 with --lm, 8 with hotwords, else 1]",
+        help="Hypotheses kept in the search. [default: 1; 8 with hotwords or --lm; 16 for CTC "
+        "models with --lm]",
         show_default=False,
     ),
 ]

@@ -10,7 +10,6 @@ Shapes: C continuations, H hypotheses, P spellings, T their tokens, V tokens of 
 from __future__ import annotations
 
 import unicodedata
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -21,7 +20,7 @@ from gigaam.decoding.spelling import Speller
 from gigaam.decoding.token_trie import TokenTrie
 from gigaam.decoding.tokenizer import WORD_START, Tokenizer
 from gigaam.errors import ArgumentError
-from gigaam.quoting import brief, some
+from gigaam.quoting import brief
 
 __all__ = ["ContextGraph", "phrase_reward"]
 
@@ -58,7 +57,7 @@ class ContextGraph:
     its words: what it was lent is taken back. Spaces in a row are one.
 
     Attributes:
-        unspellable: Phrases that the vocabulary lacks characters for; a warning names them.
+        unspellable: Phrases that the vocabulary lacks characters for, and that are left out.
         size: One number in a state, the node.
         lm_weight: 0, as it is no language model.
     """
@@ -90,12 +89,6 @@ class ContextGraph:
             for tokens in ways:
                 weights[tokens] = max(weight * phrase.weight, weights.get(tokens, 0.0))
         self.unspellable = tuple(unspellable)
-        if unspellable:
-            warnings.warn(
-                f"this model's vocabulary cannot spell the hotwords {some(unspellable)}: "
-                "they are left out",
-                stacklevel=2,
-            )
         self._n_tokens = len(tokenizer)
         trie = TokenTrie(list(weights), self._n_tokens, _FIRST_NODE)
         self._set_edges(trie, tokenizer, speller.words_begin_with_pieces)

@@ -22,6 +22,7 @@ from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs, check_classes
 from gigaam.decoding.nets import Emitting, EncodedT
 from gigaam.decoding.prefixes import Prefixes
 from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
+from gigaam.decoding.recombination import Recombination
 from gigaam.decoding.scoring import Scorer
 from gigaam.errors import ModelError
 
@@ -84,14 +85,12 @@ class CTCBeamDecoding:
         """The tokens of one recording's frames [T, V]."""
         if np.isnan(log_probs.max(initial=_IMPOSSIBLE)):
             raise ModelError(NOT_NUMBERS)
-        beam = _Beam(_Frames(log_probs, self._pruning), self._scorer, self._beam_size)
+        frames = _Frames(log_probs, self._pruning)
+        beam = _Beam(frames, self._scorer, self._beam_size, self._n_best)
         heard = list(beam.run())
-        sequences, scores = beam.best(self._n_best)
+        sequences, scores = beam.best()
         found = align(
-            np.maximum(log_probs, _IMPOSSIBLE),
-            np.array(heard, np.int64),
-            [beam.prefixes.spelled(each) for each in sequences],
-            scores,
+            np.maximum(log_probs, _IMPOSSIBLE), np.array(heard, np.int64), sequences, scores
         )
         return best_with_alternatives(found, [0, len(found)])[0]
 
@@ -156,10 +155,11 @@ class _Beam:
         prefixes: All sequences that were ever in the beam, or scored.
     """
 
-    def __init__(self, frames: _Frames, scorer: Scorer, size: int) -> None:
-        self._frames, self._size = frames, size
+    def __init__(self, frames: _Frames, scorer: Scorer, size: int, n_best: int) -> None:
+        self._frames, self._size, self._n_best = frames, size, n_best
         self._threshold = frames.pruning.beam_threshold
         self.prefixes = Prefixes(scorer, frames.classes)
+        self._recombination = Recombination(self.prefixes, n_best > 1)
         self._alive = [0]
         self._passed = 0.0  # what all sequences have in common
         self._step = 0
@@ -182,16 +182,21 @@ class _Beam:
             yield frame
             at = frame + 1
 
-    def best(self, n: int) -> tuple[list[int], list[float]]:
-        """The ``n`` best sequences and their scores, in order."""
+    def best(self) -> tuple[list[Int], list[float]]:
+        """The tokens of the best sequences and their scores, in order."""
         prefixes = self.prefixes
         ends = prefixes.scorer.finish(prefixes.states(self._alive)).tolist()
         scored = [
-            (self._mass[each] + prefixes.added[each] + end + self._passed, each)
+            (self._mass[each] + prefixes.added[each] + end + self._passed, each, None)
             for each, end in zip(self._alive, ends, strict=True)
         ]
         scored.sort(key=itemgetter(0), reverse=True)
-        return [each for _, each in scored[:n]], [score for score, _ in scored[:n]]
+        found = list(self._recombination.best(scored, self._n_best))
+        spelled = [
+            np.append(prefixes.spelled(each), np.array([token for token, _ in after], np.int64))
+            for _, each, _, after in found
+        ]
+        return spelled, [score for score, *_ in found]
 
     def _next(self, at: int) -> int:
         """The first frame from this one on that is to be heard."""
@@ -210,11 +215,15 @@ class _Beam:
         candidates.sort(key=itemgetter(0), reverse=True)
         limit = candidates[0][0] - self._threshold
         self._step += 1
-        alive = []
-        for score, prefix, token, mass, in_blank, in_token in candidates[: self._size]:
-            if score < limit:
+        alive: list[int] = []
+        recombination = self._recombination if self._frames.pruning.recombine else None
+        self._recombination.begin()
+        for score, prefix, token, mass, in_blank, in_token in candidates:
+            if score < limit or len(alive) == self._size:
                 break
             sequence = prefix if token < 0 else self.prefixes.child(prefix, token)
+            if recombination and not recombination.goes_on(sequence, score, None, in_blank > 0):
+                continue
             self._make_room(sequence)
             self._mass[sequence], self._last[sequence] = mass, self._step
             self._in_blank[sequence], self._in_token[sequence] = in_blank, in_token

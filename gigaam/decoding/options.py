@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gigaam.decoding.hotwords import HotwordSource, Phrase, read_hotwords
 from gigaam.decoding.pruning import Pruning
@@ -34,8 +34,8 @@ class DecodingOptions:
         search: Name of a search, see `gigaam.decoding.searches`; by default the one that the other
             options ask for.
         max_symbols_per_step: Most tokens that an RNN-T model emits at one frame.
-        beam_size: Token sequences kept after each frame; by default 16 with a language model, 8
-            with hotwords alone, and otherwise 1.
+        beam_size: Token sequences kept after each frame; by default 8 with hotwords or a language
+            model (16 with the latter for CTC models), and otherwise 1.
         n_best: Sequences returned, see `gigaam.TranscriptionResult.alternatives`.
         lm: An n-gram language model: "packaged", the file of one such as `gigaam lm` makes, or
             what `gigaam.ngrams.load` gave.
@@ -107,10 +107,10 @@ class DecodingOptions:
         ):
             if getattr(self, name) not in (None, False) and getattr(self, needed) is None:
                 raise ArgumentError(f"{name} means nothing without {needed}")
-        if self.n_best > self.kept:
+        if self.n_best > (kept := self.kept("rnnt")):
             raise ArgumentError(
                 f"{self.n_best} best sequences need a beam_size of {self.n_best} or more, "
-                f"not {self.kept}"
+                f"not {kept}"
             )
         if self.pruning is not None and self.is_greedy and self.search in (None, "greedy"):
             raise ArgumentError("pruning is for a beam search: give a beam_size over 1")
@@ -123,16 +123,15 @@ class DecodingOptions:
     @property
     def is_greedy(self) -> bool:
         """Whether the nets alone decide, token by token."""
-        return self.kept == 1 and not self.phrases and self.lm is None
+        return self.beam_size in (None, 1) and not self.phrases and self.lm is None
 
-    @property
-    def kept(self) -> int:
-        """The beam's size."""
+    def kept(self, head: Literal["ctc", "rnnt"]) -> int:
+        """The beam's size for a model with such a head."""
         if self.beam_size is not None:
             return self.beam_size
-        if self.lm is not None:
+        if self.lm is not None and head == "ctc":  # where the nets know least of words
             return 16
-        return 8 if self.phrases else 1
+        return 1 if self.is_greedy else 8
 
 
 def with_words(

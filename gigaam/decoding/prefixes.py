@@ -5,7 +5,7 @@ Shapes: H sequences, S numbers of a scorer's state, U tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from gigaam.decoding.scoring import Scorer, adds_nothing
 __all__ = ["Prefixes"]
 
 _ROOM = 256
+_OUTLOOK = 4  # tokens
 
 
 class Prefixes:
@@ -42,6 +43,7 @@ class Prefixes:
         self.is_scored = not adds_nothing(scorer)
         self.parents, self.tokens, self.added = [-1], [-1], [0.0]
         self._classes = classes
+        self._recent = [0]
         self._children: dict[int, int] = {}
         self._states = np.zeros((_ROOM, scorer.size), np.int64)
         self._states[0] = scorer.start()
@@ -59,7 +61,15 @@ class Prefixes:
             self.parents.append(parent)
             self.tokens.append(token)
             self.added.append(0.0)
+            recent = self._recent[parent] * self._classes + token + 1
+            self._recent.append(recent % self._classes**_OUTLOOK)
         return found
+
+    def outlook(self, sequence: int) -> Hashable:
+        """What may come of a sequence, as far as the scorer and its last few tokens tell."""
+        if not self.is_scored:
+            return self._recent[sequence]
+        return self._recent[sequence], self._states[sequence].tobytes()
 
     def children(self, parents: Sequence[int], tokens: Sequence[int]) -> list[int]:
         """Sequences with one more token each, scored."""

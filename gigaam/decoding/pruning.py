@@ -27,12 +27,15 @@ class Pruning:
         tokens: Most tokens tried for each sequence at a frame.
         blank: A frame is passed over whose blank is at least this probable, unless a hotword is
             under way.
+        recombine: Of sequences that their last few tokens, hotwords and a language model do not
+            tell apart, only the best goes on.
     """
 
-    beam_threshold: float = 12.0
+    beam_threshold: float = 10.0
     token_threshold: float = 7.0
     tokens: int = 12
     blank: float = 0.999
+    recombine: bool = True
 
     def __post_init__(self) -> None:
         for name in ("beam_threshold", "token_threshold"):
@@ -52,7 +55,7 @@ class Pruning:
     @classmethod
     def nothing(cls) -> Pruning:
         """Everything is tried: for checking a search, not for speech."""
-        return cls(math.inf, math.inf, 1 << 30, 1.0)
+        return cls(math.inf, math.inf, 1 << 30, 1.0, recombine=False)
 
 
 def _is_number(value: object) -> bool:

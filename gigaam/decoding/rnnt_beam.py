@@ -27,6 +27,7 @@ from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.prefixes import Prefixes
 from gigaam.decoding.pruning import Pruning
+from gigaam.decoding.recombination import Path, Recombination
 from gigaam.decoding.scoring import Scorer
 from gigaam.decoding.shared_nets import Asking, SharedNets
 
@@ -82,13 +83,10 @@ class RNNTBeamDecoding:
         return [beam.hypothesis() for beam in beams]
 
 
-_Path = tuple[Any, int, int, float] | None
-"""The path before; a token, its frame, and the log-probability it was emitted with."""
-
-_Hypothesis = tuple[float, int, _Path]
+_Hypothesis = tuple[float, int, Path]
 """A score, with what language models and hotwords add; the sequence; how it came about."""
 
-_Tried = tuple[float, int, int, float, _Path]
+_Tried = tuple[float, int, int, float, Path]
 """A score without the scorer's opinion; a sequence, the next token and its log-probability; how the
 sequence came about."""
 
@@ -100,6 +98,7 @@ class _Beam(Asking[StatesT]):
         super().__init__(recording, Prefixes(search.scorer, search.blank_id))
         self._search, self._end = search, end
         self._threshold = search.pruning.beam_threshold
+        self._recombination = Recombination(self.prefixes, search.n_best > 1)
         self._lm_weight = search.scorer.lm_weight
         self._limits = [
             log(limit) for limit in (search.pruning.blank, search.pruning.blank_expecting)
@@ -128,7 +127,8 @@ class _Beam(Asking[StatesT]):
             for (score, sequence, path), end in zip(self._alive, ends.tolist(), strict=True)
         ]
         scored.sort(key=itemgetter(0), reverse=True)
-        found = [_traced(score, path) for score, _, path in scored[: self._search.n_best]]
+        best = self._recombination.best(scored, self._search.n_best)
+        found = [_traced(score, path, after) for score, _, path, after in best]
         return best_with_alternatives(found, [0, len(found)])[0]
 
     def _pass_over(self) -> Iterator[list[int]]:
@@ -189,7 +189,14 @@ class _Beam(Asking[StatesT]):
         merged = _merged(closed)
         merged.sort(key=itemgetter(0), reverse=True)
         limit = max(merged[0][0] - self._threshold, -sys.float_info.max)
-        self._alive = [each for each in merged[: self._search.beam_size] if each[0] >= limit]
+        self._alive = []
+        recombination = self._recombination if self._search.pruning.recombine else None
+        self._recombination.begin()
+        for score, sequence, path in merged:
+            if score < limit or len(self._alive) == self._search.beam_size:
+                break
+            if recombination is None or recombination.goes_on(sequence, score, path):
+                self._alive.append((score, sequence, path))
 
     def _continued(self, opened: list[_Hypothesis], closed: list[_Hypothesis]) -> list[_Hypothesis]:
         """Sequences with one more token each, as far as they are among the best.
@@ -290,9 +297,9 @@ def _merged(hypotheses: list[_Hypothesis]) -> list[_Hypothesis]:
     return list(found.values())
 
 
-def _traced(score: float, path: _Path) -> Hypothesis:
-    """A path as it is told to callers."""
-    steps = []
+def _traced(score: float, path: Path, after: list[tuple[int, Any]]) -> Hypothesis:
+    """A path, and what comes after it, as it is told to callers."""
+    steps = [each[1:] for _, each in after[::-1]]
     while path is not None:
         path, *step = path
         steps.append(step)

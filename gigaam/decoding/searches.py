@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
 from functools import lru_cache
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from gigaam.decoding.context_graph import ContextGraph
 from gigaam.decoding.ctc_beam import CTCBeamDecoding
 from gigaam.decoding.greedy import CTCGreedyDecoding, RNNTGreedyDecoding
+from gigaam.decoding.hotwords import Phrase
 from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.options import DecodingOptions
 from gigaam.decoding.pruning import Pruning
 from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
 from gigaam.decoding.scored_greedy import ScoredRNNTGreedyDecoding
-from gigaam.decoding.scoring import JointScorer, RememberingScorer, Scorer
+from gigaam.decoding.scoring import JointScorer, RememberingScorer
 from gigaam.errors import ArgumentError
+from gigaam.quoting import some
 
 if TYPE_CHECKING:
     from gigaam.ngrams import NGramModel
@@ -58,28 +61,16 @@ def _greedy(decoding: ModelDecoding, options: DecodingOptions) -> Search:
 
 
 def _beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
-    lm = None
-    if options.lm is not None:
-        from gigaam.ngrams import shared
-
-        lm = shared(options.lm)
-    return _shared_beam(_checked(decoding, options), options, lm)
-
-
-@lru_cache(maxsize=16)  # a graph of a thousand phrases takes longer to build than to use
-def _shared_beam(
-    decoding: ModelDecoding, options: DecodingOptions, lm: NGramModel | None
-) -> Search:
-    parts = [RememberingScorer(each) for each in _scorers(decoding, options, lm)]
+    parts = list(_scorers(decoding, options))
     scorer = JointScorer(parts)
-    pruning = options.pruning or Pruning()
+    size, pruning = options.kept(_checked(decoding, options).head), options.pruning or Pruning()
     if isinstance(decoding, CTCGreedyDecoding):
-        return CTCBeamDecoding(scorer, options.kept, options.n_best, pruning, decoding.blank_id)
+        return CTCBeamDecoding(scorer, size, options.n_best, pruning, decoding.blank_id)
     most = options.max_symbols_per_step or decoding.max_symbols_per_step
-    if options.kept == 1 and parts:
+    if size == 1 and parts:
         remembering = parts[0] if len(parts) == 1 else RememberingScorer(scorer)
         return ScoredRNNTGreedyDecoding(decoding.blank_id, remembering, most, pruning)
-    return RNNTBeamDecoding(decoding.blank_id, scorer, options.kept, options.n_best, most, pruning)
+    return RNNTBeamDecoding(decoding.blank_id, scorer, size, options.n_best, most, pruning)
 
 
 def _checked(decoding: ModelDecoding, options: DecodingOptions) -> ModelDecoding:
@@ -88,34 +79,52 @@ def _checked(decoding: ModelDecoding, options: DecodingOptions) -> ModelDecoding
     return decoding
 
 
-def _scorers(
-    decoding: ModelDecoding, options: DecodingOptions, lm: NGramModel | None
-) -> Iterator[Scorer]:
+def _scorers(decoding: ModelDecoding, options: DecodingOptions) -> Iterator[RememberingScorer]:
     """What the options add to the nets' scores."""
-    if lm is not None:
-        from gigaam.decoding.language_model import language_model_scorer
+    if options.lm is not None:
+        from gigaam.ngrams import shared
 
-        yield language_model_scorer(
-            decoding.tokenizer,
-            lm,
-            _LM_WEIGHT if options.lm_weight is None else options.lm_weight,
-            _WORD_BONUS if options.word_bonus is None else options.word_bonus,
-        )
+        weight = _LM_WEIGHT if options.lm_weight is None else options.lm_weight
+        bonus = _WORD_BONUS if options.word_bonus is None else options.word_bonus
+        yield _shared_lm_scorer(decoding, shared(options.lm), weight, bonus)
     if options.phrases:
-        phrases = options.phrases
-        if options.inflect:
-            from gigaam.decoding.inflection import inflect
-
-            phrases = inflect(phrases)
-        weight = options.hotword_weight
-        yield ContextGraph(
-            decoding.tokenizer, phrases, weight=_HOTWORD_WEIGHT if weight is None else weight
-        )
+        weight = _HOTWORD_WEIGHT if options.hotword_weight is None else options.hotword_weight
+        scorer, unspellable = _shared_graph(decoding, options.phrases, options.inflect, weight)
+        if unspellable:
+            warnings.warn(
+                f"this model's vocabulary cannot spell the hotwords {some(unspellable)}: "
+                "they are left out",
+                stacklevel=2,
+            )
+        yield scorer
 
 
 # Chosen on development recordings, see dev/LOG.md.
 _LM_WEIGHT, _WORD_BONUS = 0.5, 0.5
 _HOTWORD_WEIGHT = 1.0
+
+
+@lru_cache(maxsize=4)  # what was asked in one call is asked in the next
+def _shared_lm_scorer(
+    decoding: ModelDecoding, lm: NGramModel, weight: float, bonus: float
+) -> RememberingScorer:
+    from gigaam.decoding.language_model import language_model_scorer
+
+    return RememberingScorer(language_model_scorer(decoding.tokenizer, lm, weight, bonus))
+
+
+@lru_cache(maxsize=16)  # a graph of a thousand phrases takes longer to build than to use
+def _shared_graph(
+    decoding: ModelDecoding, phrases: tuple[Phrase, ...], inflected: bool, weight: float
+) -> tuple[RememberingScorer, tuple[str, ...]]:
+    """The scorer of hotwords, and those that cannot be spelled."""
+    if inflected:
+        from gigaam.decoding.inflection import inflect
+
+        phrases = inflect(phrases)
+    graph = ContextGraph(decoding.tokenizer, phrases, weight)
+    return RememberingScorer(graph), graph.unspellable
+
 
 _BUILDERS: dict[str, SearchBuilder] = {"greedy": _greedy, "beam": _beam}
 

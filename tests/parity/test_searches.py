@@ -98,5 +98,5 @@ def test_a_search_that_nobody_knows(model: SpeechRecognition, example: Path) -> 
 
 @pytest.mark.parametrize("limit", [0, -1, 1.5])
 def test_options_are_checked(limit: Any) -> None:
-    with pytest.raises(ArgumentError, match=f"at least 1, not {limit}"):
+    with pytest.raises(ArgumentError, match=f"whole number from 1, not {limit}"):
         DecodingOptions(max_symbols_per_step=limit)

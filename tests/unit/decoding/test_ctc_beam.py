@@ -121,8 +121,12 @@ def test_frames_of_nothing_but_blank_change_nothing() -> None:
     log_probs = random_log_probs(np.random.default_rng(3), 8, 4, 2)
     silent = np.log(np.array([[1e-9, 1e-9, 1e-9, 1 - 3e-9]]))
     spread = np.insert(log_probs, [2, 2, 5, 8], silent, axis=0)
-    (passed,) = CTCBeamDecoding(PLAIN, 50, 5, Pruning(blank=0.999)).search(spread[None], [12])
-    (heard,) = CTCBeamDecoding(PLAIN, 50, 5, Pruning(blank=1.0)).search(spread[None], [12])
+    (passed,) = CTCBeamDecoding(PLAIN, 50, 5, Pruning(blank=0.999, recombine=False)).search(
+        spread[None], [12]
+    )
+    (heard,) = CTCBeamDecoding(PLAIN, 50, 5, Pruning(blank=1.0, recombine=False)).search(
+        spread[None], [12]
+    )
     for mine, other in zip(in_order(passed), in_order(heard), strict=True):
         assert mine.ids.tolist() == other.ids.tolist()
         assert mine.frames.tolist() == other.frames.tolist()
