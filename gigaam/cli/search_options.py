@@ -118,7 +118,8 @@ def search_options(
             inflect=inflect,
         )
     except ArgumentError as error:  # its message begins with the name of what is wrong
-        raise typer.BadParameter(str(error)) from error
+        name, _, why = str(error).partition(" ")
+        refuse(f"--{name.replace('_', '-')}", why)
 
 
 def _phrases(hotword: list[str] | None, hotwords: Path | None) -> list[Phrase] | None:

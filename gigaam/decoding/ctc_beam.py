@@ -159,7 +159,9 @@ class _Beam:
         self._frames, self._size, self._n_best = frames, size, n_best
         self._threshold = frames.pruning.beam_threshold
         self.prefixes = Prefixes(scorer, frames.classes)
-        self._recombination = Recombination(self.prefixes, n_best > 1)
+        self._recombination = Recombination(
+            self.prefixes, frames.pruning.recombine, is_noted=n_best > 1
+        )
         self._alive = [0]
         self._passed = 0.0  # what all sequences have in common
         self._step = 0
@@ -216,15 +218,16 @@ class _Beam:
         limit = candidates[0][0] - self._threshold
         self._step += 1
         alive: list[int] = []
-        recombination = self._recombination if self._frames.pruning.recombine else None
-        self._recombination.begin()
+        self._recombination.begin(frame)
         for score, prefix, token, mass, in_blank, in_token in candidates:
             if score < limit or len(alive) == self._size:
                 break
             sequence = prefix if token < 0 else self.prefixes.child(prefix, token)
-            if recombination and not recombination.goes_on(sequence, score, None, in_blank > 0):
+            if not self._recombination.goes_on(sequence, score, None, in_blank > 0):
                 continue
             self._make_room(sequence)
+            if self._last[sequence] != self._step - 1:
+                self.prefixes.born[sequence] = frame
             self._mass[sequence], self._last[sequence] = mass, self._step
             self._in_blank[sequence], self._in_token[sequence] = in_blank, in_token
             alive.append(sequence)

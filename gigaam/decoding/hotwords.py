@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.quoting import brief
@@ -179,7 +180,7 @@ def _bounded(phrases: Iterable[Phrase], name: str) -> Iterator[Phrase]:
 
 def _checked(weight: float, text: str) -> float:
     """A weight that is a number in its range."""
-    is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    is_number = isinstance(weight, Real) and not isinstance(weight, bool)
     if is_number and 0 < weight <= _MOST_WEIGHT:  # which NaN is not
         return float(weight)
     raise ArgumentError(

@@ -22,8 +22,8 @@ def inflect(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
 
     Of names (``Мария Ватутина``) all parts are inflected, as the sex that fits them; both, if both
     do. Of terms the first noun is, with its adjectives, in the singular and the plural (``полис
-    каско`` → ``полисам каско``). What does not decline, stands in another case or is no Russian
-    stays as it is. Words that the dictionary lacks are inflected like those with such an ending.
+    каско`` → ``полисам каско``). Words that do not decline, are in another case or are not Russian
+    stay as they are. Words that the dictionary lacks are inflected like those with such an ending.
 
     Args:
         phrases: In the nominative; other phrases stay alone.

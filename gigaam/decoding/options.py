@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gigaam.decoding.hotwords import HotwordSource, Phrase, read_hotwords
@@ -88,7 +89,7 @@ class DecodingOptions:
         ):
             if not isinstance(getattr(self, name), kind):
                 raise ArgumentError(f"{name} must be {wanted}, not {brief(getattr(self, name))}")
-        if not isinstance(self.lm, str | os.PathLike | None):
+        if not isinstance(self.lm, str | os.PathLike | None) or self.lm == "":
             from gigaam.ngrams import NGramModel
 
             if not isinstance(self.lm, NGramModel):
@@ -107,11 +108,7 @@ class DecodingOptions:
         ):
             if getattr(self, name) not in (None, False) and getattr(self, needed) is None:
                 raise ArgumentError(f"{name} means nothing without {needed}")
-        if self.n_best > (kept := self.kept("rnnt")):
-            raise ArgumentError(
-                f"{self.n_best} best sequences need a beam_size of {self.n_best} or more, "
-                f"not {kept}"
-            )
+        self.check_n_best(max(self.kept("ctc"), self.kept("rnnt")))
         if self.pruning is not None and self.is_greedy and self.search in (None, "greedy"):
             raise ArgumentError("pruning is for a beam search: give a beam_size over 1")
 
@@ -124,6 +121,14 @@ class DecodingOptions:
     def is_greedy(self) -> bool:
         """Whether the nets alone decide, token by token."""
         return self.beam_size in (None, 1) and not self.phrases and self.lm is None
+
+    def check_n_best(self, kept: int) -> None:
+        """Raises if a beam of that size is too small for the sequences to return."""
+        if self.n_best > kept:
+            raise ArgumentError(
+                f"{self.n_best} best sequences need a beam_size of {self.n_best} or more, "
+                f"not {kept}"
+            )
 
     def kept(self, head: Literal["ctc", "rnnt"]) -> int:
         """The beam's size for a model with such a head."""
@@ -155,11 +160,11 @@ def with_words(
     return replace(decoding, **given)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _is_within(value: Any, least: float, most: float) -> bool:
     """Whether it is a number in a range, which NaN is not."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     return is_number and math.isfinite(value) and least <= value <= most

@@ -28,6 +28,7 @@ class Prefixes:
         parents: The sequence without its last token, of each; -1 of the empty one.
         tokens: The last token of each; -1 of the empty one.
         added: What the scorer added to each up to its last token.
+        born: The frame at which each was last taken up, as far as the search notes it.
         scorer: Who scores them.
         is_scored: Whether the scorer need be asked.
     """
@@ -37,11 +38,11 @@ class Prefixes:
 
         Args:
             scorer: Who scores them.
-            classes: Above every token.
+            classes: Above every token; at least one more than there are tokens.
         """
         self.scorer = scorer
         self.is_scored = not adds_nothing(scorer)
-        self.parents, self.tokens, self.added = [-1], [-1], [0.0]
+        self.parents, self.tokens, self.added, self.born = [-1], [-1], [0.0], [-1]
         self._classes = classes
         self._recent = [0]
         self._children: dict[int, int] = {}
@@ -61,6 +62,7 @@ class Prefixes:
             self.parents.append(parent)
             self.tokens.append(token)
             self.added.append(0.0)
+            self.born.append(-1)
             recent = self._recent[parent] * self._classes + token + 1
             self._recent.append(recent % self._classes**_OUTLOOK)
         return found

@@ -28,7 +28,8 @@ class Pruning:
         blank: A frame is passed over whose blank is at least this probable, unless a hotword is
             under way.
         recombine: Of sequences that their last few tokens, hotwords and a language model do not
-            tell apart, only the best goes on.
+            tell apart, only the best goes on. Among the alternatives of a result they are all the
+            same, with scores that are estimates.
     """
 
     beam_threshold: float = 10.0
@@ -44,6 +45,8 @@ class Pruning:
                 raise ArgumentError(f"{name} must be a number over 0, not {brief(value)}")
         if not _is_number(self.tokens) or isinstance(self.tokens, float) or self.tokens < 1:
             raise ArgumentError(f"tokens must be at least 1, not {brief(self.tokens)}")
+        if not isinstance(self.recombine, bool):
+            raise ArgumentError(f"recombine must be True or False, not {brief(self.recombine)}")
         if not _is_number(self.blank) or not 0.5 < self.blank <= 1:
             raise ArgumentError(f"blank must be a probability over 0.5, not {brief(self.blank)}")
 

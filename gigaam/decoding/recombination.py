@@ -20,24 +20,30 @@ Path = tuple[Any, int, int, float] | None
 _Node = tuple[int, Path]
 """A sequence, and how it came about if the search knows."""
 
+_Rest = tuple[tuple[int, Path], Any, int] | None
+"""A token and its path; those after it; the earliest frame of all of them."""
+
 _MOST_POPPED = 10_000
 
 
 class Recombination:
-    """Which sequences others stand for, so that lists of the best ones lack nothing.
+    """Which sequences others stand for, so that lists of the best ones have them, too.
 
     Args:
         prefixes: The sequences of a recording's beam.
+        is_wanted: Whether there is any; otherwise all sequences go on.
         is_noted: Whether it will be asked for more than the best sequence.
     """
 
-    def __init__(self, prefixes: Prefixes, is_noted: bool) -> None:
-        self._prefixes, self._is_noted = prefixes, is_noted
+    def __init__(self, prefixes: Prefixes, is_wanted: bool, is_noted: bool) -> None:
+        self._prefixes, self._is_wanted, self._is_noted = prefixes, is_wanted, is_noted
+        self._frame = -1
         self._seen: dict[Any, tuple[float, int]] = {}
-        self._others: dict[int, list[tuple[float, _Node]]] = {}
+        self._others: dict[int, list[tuple[float, int, _Node]]] = {}
 
-    def begin(self) -> None:
+    def begin(self, frame: int) -> None:
         """Begins with the sequences of another frame."""
+        self._frame = frame
         self._seen.clear()
 
     def goes_on(
@@ -51,17 +57,20 @@ class Recombination:
             path: How it came about.
             may_repeat: Whether its last token may come again at once.
         """
+        if not self._is_wanted:
+            return True
         outlook = self._prefixes.outlook(sequence), may_repeat
         best = self._seen.setdefault(outlook, (score, sequence))
         if best[1] == sequence:
             return True
         if self._is_noted:
-            self._others.setdefault(best[1], []).append((best[0] - score, (sequence, path)))
+            lost = best[0] - score, self._frame, (sequence, path)
+            self._others.setdefault(best[1], []).append(lost)
         return False
 
     def best(
         self, found: Sequence[tuple[float, int, Path]], n: int
-    ) -> Iterator[tuple[float, int, Path, list[Any]]]:
+    ) -> Iterator[tuple[float, int, Path, list[tuple[int, Path]]]]:
         """The best sequences, those that others stand for among them.
 
         Args:
@@ -72,7 +81,7 @@ class Recombination:
             Their scores; of each a sequence and its path, and the tokens that come after it, those
             of a path as paths.
         """
-        heap: list[tuple[float, int, _Node, Any]] = []
+        heap: list[tuple[float, int, _Node, _Rest]] = []
         spelled: set[tuple[int, ...]] = set()
         for score, sequence, path in found:
             heappush(heap, (-score, len(heap), (sequence, path), None))
@@ -90,21 +99,27 @@ class Recombination:
                 number += 1
                 heappush(heap, (deficit + lost, number, other, after))
 
-    def _alternatives(self, node: _Node, rest: Any) -> Iterator[tuple[float, _Node, Any]]:
-        """What could stand in the place of a beginning: what that costs, and what comes after."""
+    def _alternatives(self, node: _Node, rest: _Rest) -> Iterator[tuple[float, _Node, _Rest]]:
+        """What could stand in the place of a beginning: what that costs, and what comes after.
+
+        A beginning that lost at a frame is only put before tokens of later ones.
+        """
+        prefixes = self._prefixes
         sequence, path = node
         while True:
-            for lost, other in self._others.get(sequence, ()):
-                yield lost, other, rest
+            for lost, frame, other in self._others.get(sequence, ()):
+                if rest is None or frame < rest[2]:
+                    yield lost, other, rest
             if not sequence:
                 return
-            rest = ((self._prefixes.tokens[sequence], path), rest)
-            sequence, path = self._prefixes.parents[sequence], path and path[0]
+            frame = prefixes.born[sequence] if path is None else path[2]
+            rest = (prefixes.tokens[sequence], path), rest, min(frame, rest[2]) if rest else frame
+            sequence, path = prefixes.parents[sequence], path and path[0]
 
 
-def _listed(rest: Any) -> list[Any]:
+def _listed(rest: _Rest) -> list[tuple[int, Path]]:
     found = []
     while rest is not None:
-        item, rest = rest
+        item, rest, _ = rest
         found.append(item)
     return found

@@ -95,10 +95,12 @@ class _Beam(Asking[StatesT]):
     """The best sequences of a recording, frame by frame."""
 
     def __init__(self, search: RNNTBeamDecoding, recording: int, end: int) -> None:
-        super().__init__(recording, Prefixes(search.scorer, search.blank_id))
+        super().__init__(recording, Prefixes(search.scorer, search.blank_id + 1))
         self._search, self._end = search, end
         self._threshold = search.pruning.beam_threshold
-        self._recombination = Recombination(self.prefixes, search.n_best > 1)
+        self._recombination = Recombination(
+            self.prefixes, search.pruning.recombine, is_noted=search.n_best > 1
+        )
         self._lm_weight = search.scorer.lm_weight
         self._limits = [
             log(limit) for limit in (search.pruning.blank, search.pruning.blank_expecting)
@@ -119,7 +121,8 @@ class _Beam(Asking[StatesT]):
         """The best sequence, with the next best ones."""
         if not self._alive:
             nothing = np.zeros(0, np.int64)
-            return Hypothesis(nothing, nothing, nothing.astype(np.float32))
+            score = -inf if self._end else 0.0
+            return Hypothesis(nothing, nothing, nothing.astype(np.float32), score)
         prefixes = self.prefixes
         ends = prefixes.scorer.finish(prefixes.states([each for _, each, _ in self._alive]))
         scored = [
@@ -190,12 +193,11 @@ class _Beam(Asking[StatesT]):
         merged.sort(key=itemgetter(0), reverse=True)
         limit = max(merged[0][0] - self._threshold, -sys.float_info.max)
         self._alive = []
-        recombination = self._recombination if self._search.pruning.recombine else None
-        self._recombination.begin()
+        self._recombination.begin(self.at)
         for score, sequence, path in merged:
             if score < limit or len(self._alive) == self._search.beam_size:
                 break
-            if recombination is None or recombination.goes_on(sequence, score, path):
+            if self._recombination.goes_on(sequence, score, path):
                 self._alive.append((score, sequence, path))
 
     def _continued(self, opened: list[_Hypothesis], closed: list[_Hypothesis]) -> list[_Hypothesis]:

@@ -64,6 +64,7 @@ def _beam(decoding: ModelDecoding, options: DecodingOptions) -> Search:
     parts = list(_scorers(decoding, options))
     scorer = JointScorer(parts)
     size, pruning = options.kept(_checked(decoding, options).head), options.pruning or Pruning()
+    options.check_n_best(size)
     if isinstance(decoding, CTCGreedyDecoding):
         return CTCBeamDecoding(scorer, size, options.n_best, pruning, decoding.blank_id)
     most = options.max_symbols_per_step or decoding.max_symbols_per_step

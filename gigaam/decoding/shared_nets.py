@@ -53,6 +53,8 @@ class _Heard:
         """
         assert self._log_probs is not None
         labels, log_probs = self._log_probs.top(self._count)
+        if np.isnan(log_probs).any():
+            raise ModelError(NOT_NUMBERS)
         self._log_probs = None
         return labels.tolist(), log_probs.tolist()
 

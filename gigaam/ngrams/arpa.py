@@ -7,6 +7,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -22,6 +23,8 @@ __all__ = ["arpa_lines", "read_arpa"]
 
 _COUNT = re.compile(r"ngram +(\d{1,2}) *= *(\d{1,12})")
 _MOST_ORDER = 10
+_LONGEST_LINE = 1 << 16  # characters
+_MOST_EMPTY = 1000  # lines
 
 
 def read_arpa(path: Path) -> Estimates:
@@ -50,17 +53,22 @@ class _Reader:
 
     def _numbered(self, file: TextIO) -> Iterator[str]:
         try:
-            for self._line, line in enumerate(file, start=1):
+            while line := file.readline(_LONGEST_LINE):
+                self._line += 1
+                if len(line) == _LONGEST_LINE and not line.endswith("\n"):
+                    self._refuse(f"over {_LONGEST_LINE:,} characters: this is no ARPA file")
                 yield line.strip()
         except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
             self._refuse(f"cannot be read: {error}")
 
     def _next(self) -> str:
         """The next line that is not empty."""
-        for line in self._lines:
+        for line in islice(self._lines, _MOST_EMPTY):
             if line:
                 return line
-        self._refuse("the file ends too early")
+        if next(self._lines, None) is None:
+            self._refuse("the file ends too early")
+        self._refuse(f"over {_MOST_EMPTY:,} empty lines: this is no ARPA file")
 
     def estimates(self) -> Estimates:
         """What the file says."""

@@ -39,7 +39,7 @@ _FORMAT = 1
 _ALIGNMENT = 64
 _MOST_HEADER = 1 << 20
 _MOST_ORDER = 10
-_MOST_BYTES_PER_WORD = 1 << 10
+_MOST_BYTES_PER_WORD = 1 << 7  # on average
 _DTYPES = {"u1": np.uint8, "u2": np.uint16, "u4": np.uint32, "u8": np.uint64, "f4": np.float32}
 _NAME = re.compile(r"[a-z_]{1,20}[0-9]{0,2}")
 
@@ -115,6 +115,8 @@ class _Opening:
         if not isinstance(card, dict):
             self._refuse("no card")
         arrays = self._arrays(header.get("arrays"), first)
+        if (count := len(arrays.get("log_probs1", ()))) != n_words:
+            self._refuse(f"{count:,} single words, not {n_words:,}")
         words = self._words(arrays.pop("vocabulary", None), header, n_words)
         for each in range(1, order + 1):
             self._check_level(arrays, each, order, n_words)
@@ -187,8 +189,6 @@ class _Opening:
         """Raises unless the arrays of an order have the lengths and numbers that they must."""
         log_probs = self._numbers(arrays, "log_prob", order, None)
         count = len(log_probs)
-        if order == 1 and count != n_words:
-            self._refuse(f"{count:,} single words, not {n_words:,}")
         if order > 1:
             self._check_words(arrays, order, count, n_words)
         if order < longest:

@@ -27,6 +27,7 @@ from gigaam.ngrams.packed import PackedModel
 from gigaam.ngrams.packing import pack
 from gigaam.ngrams.texts import STDIN, read_lines
 from gigaam.output.whole_file import write_whole
+from gigaam.quoting import brief
 
 __all__ = ["PieceTokenizer", "train"]
 
@@ -76,7 +77,8 @@ def train(
         prune: By order, counts up to which n-grams are left out, as lmplz has it ((0, 0, 1) leaves
             out 3-grams that are there once); or the relative rise of perplexity below which an
             n-gram is left out (1e-8).
-        max_size: Bytes that the file may have; n-grams are left out as for a rise of perplexity.
+        max_size: Bytes that the file may have, if it is no ARPA file; n-grams are left out as for
+            a rise of perplexity.
         vocabulary_size: Only that many words, the most frequent ones; the rest are unknown ones.
         held_out: Texts to measure perplexity on; by default every 200th line of ``texts``, which is
             then not trained on.
@@ -97,7 +99,7 @@ def train(
     options = _Options(
         order, prune, max_size, vocabulary_size, tokenizer, quantized, memory, report or _silent
     )
-    options.check(texts)
+    options.check(texts, out)
     with tempfile.TemporaryDirectory() as folder:
         corpus = _Corpus(Path(folder), options)
         corpus.read(texts, hold_out=not held_out)
@@ -125,21 +127,25 @@ class _Options:
     memory: int
     report: Callable[[str], None]
 
-    def check(self, texts: Sequence[Any]) -> None:
+    def check(self, texts: Sequence[Any], out: str | os.PathLike[str]) -> None:
         """Raises unless all is in its range."""
+        if isinstance(texts, str | bytes | os.PathLike):
+            raise ArgumentError(f"texts must be a list of files, such as [{brief(texts)}]")
         if not texts:
             raise ArgumentError("no texts to train on")
-        if not 1 <= self.order <= 6:
-            raise ArgumentError(f"order must be from 1 to 6, not {self.order!r}")
-        if self.memory < 1 << 20:
-            raise ArgumentError(f"memory must be at least 1 MiB, not {self.memory!r} bytes")
-        for name, value in (("max_size", self.max_size), ("vocabulary_size", self.vocabulary_size)):
-            if value is not None and value < 1:
-                raise ArgumentError(f"{name} must be at least 1, not {value!r}")
-        if isinstance(self.prune, float | int) and not 0 <= self.prune < 1:
+        for name, least, most in (
+            ("order", 1, 6),
+            ("memory", 1 << 20, None),
+            ("max_size", 1, None),
+            ("vocabulary_size", 1, None),
+        ):
+            self._check_whole(name, least, most)
+        if self.max_size is not None and Path(out).suffix == ".arpa":
+            raise ArgumentError("max_size is for the file of a mapped model, not for ARPA")
+        if not self._prunes_in_range():
             raise ArgumentError(
                 f"prune must be a rise of perplexity from 0 to 1, or counts by order, not "
-                f"{self.prune!r}"
+                f"{brief(self.prune)}"
             )
         if self.tokenizer is not None and self.tokenizer.serialized is None:
             raise ArgumentError("models of pieces need a SentencePiece tokenizer")
@@ -149,6 +155,21 @@ class _Options:
                 f"counts to prune by must begin with 0, not fall, and be at most {self.order}, "
                 f"one an order; they are {cutoffs}"
             )
+
+    def _check_whole(self, name: str, least: int, most: int | None) -> None:
+        value = getattr(self, name)
+        if value is None and name in ("max_size", "vocabulary_size"):
+            return
+        if not isinstance(value, int) or value < least or (most is not None and value > most):
+            limits = f"from {least:,}" if most is None else f"from {least} to {most}"
+            raise ArgumentError(f"{name} must be a whole number {limits}, not {brief(value)}")
+
+    def _prunes_in_range(self) -> bool:
+        if self.prune is None or isinstance(self.prune, float | int):
+            return self.prune is None or 0 <= self.prune < 1
+        return not isinstance(self.prune, str | bytes) and all(
+            isinstance(each, int) for each in self.prune
+        )
 
     @property
     def unit(self) -> Unit:

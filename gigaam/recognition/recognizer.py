@@ -245,10 +245,10 @@ class _Pass:
         """The text of a recording's tokens, with words and alternatives if asked for."""
         result = self._text(hypothesis, seconds, frames)
         if hypothesis.alternatives:
-            distinct = {result.text: result}
+            distinct = {_plain(result): result}
             for each in hypothesis.alternatives:
                 other = self._text(each, seconds, frames)
-                distinct.setdefault(other.text, other)
+                distinct.setdefault(_plain(other), other)
             result.alternatives = tuple(distinct.values())[1:]
         return result
 
@@ -332,3 +332,8 @@ def _loaded_ahead(
         yield window
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _plain(text: str) -> str:
+    """The text, however many spaces lie between its words."""
+    return " ".join(text.split())

@@ -51,7 +51,7 @@ def test_a_language_model_is_asked(example: Path, tmp_path: Path) -> None:
         (["--lm", "nowhere.lm"], "gigaam: --lm: there is no language model nowhere.lm"),
         (["--lm", "blank.txt"], "gigaam: --lm: blank.txt"),
         (["--hotwords", "blank.txt"], "there are no phrases in blank.txt"),
-        (["--hotword", "каско", "--hotword-weight", "nan"], "hotword_weight must be a number"),
+        (["--hotword", "каско", "--hotword-weight", "nan"], "--hotword-weight: must be a number"),
         (["--hotword", "каско", "--beam-size", "0"], "--beam-size"),
     ],
 )

@@ -1,3 +1,4 @@
+import gzip
 import json
 import math
 import random
@@ -166,6 +167,28 @@ def test_damaged_files_are_refused_or_read(file: bytes, data: st.DataObject) -> 
         assert str(path) in said
 
 
+def test_a_file_that_would_fill_the_memory_is_refused_at_once(file: bytes, tmp_path: Path) -> None:
+    length = int.from_bytes(file[8:16], "little")
+    header = json.loads(file[16 : 16 + length])
+    header |= {"n_words": 10**9, "vocabulary_bytes": 10**11}
+    text = json.dumps(header).encode().ljust(length + 64)
+    path = tmp_path / "a.lm"
+    path.write_bytes(file[:8] + len(text).to_bytes(8, "little") + text + file[16 + length :])
+    with pytest.raises(CheckpointError, match="single words, not 1,000,000,000"):
+        gigaam.ngrams.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("\\data\\" + "x" * (1 << 20), "over 65,536 characters"), ("\n" * 10**6, "empty lines")],
+)
+def test_packed_files_of_nothing(content: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.arpa.gz"
+    path.write_bytes(gzip.compress(content.encode()))
+    with pytest.raises(CheckpointError, match=told):
+        gigaam.ngrams.load(path)
+
+
 def headers() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "its format is 2", {"format": 2}
     yield "order 11", {"order": 11}
@@ -175,7 +198,7 @@ def headers() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "words", {"n_words": 5}
     yield "no vocabulary", {"vocabulary_bytes": 1 << 40}
     yield "no list of arrays", {"arrays": 3}
-    yield "no vocabulary", {"arrays": []}
+    yield "0 single words", {"arrays": []}
 
 
 @pytest.mark.parametrize(("message", "change"), list(headers()))

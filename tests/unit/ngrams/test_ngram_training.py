@@ -226,6 +226,10 @@ def test_pieces(tmp_path: Path) -> None:
         ({"prune": [1]}, "counts to prune by"),
         ({"memory": 10}, "memory must be"),
         ({"vocabulary_size": 0}, "vocabulary_size must be"),
+        ({"order": "3"}, "order must be a whole number from 1 to 6, not '3'"),
+        ({"order": 2.5}, "order must be a whole number"),
+        ({"prune": "1e-8"}, "prune must be a rise of perplexity"),
+        ({"prune": [0, 0.5]}, "prune must be a rise of perplexity"),
     ],
 )
 def test_options_out_of_range(
@@ -233,6 +237,14 @@ def test_options_out_of_range(
 ) -> None:
     with pytest.raises(ArgumentError, match=message):
         train([text], tmp_path / "a.lm", **options)  # type: ignore[arg-type]
+
+
+def test_what_does_not_go_with_its_file(text: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="max_size is for the file of a mapped model"):
+        train([text], tmp_path / "a.arpa", max_size=10_000)
+    for one in (text, str(text)):
+        with pytest.raises(ArgumentError, match="texts must be a list of files"):
+            train(one, tmp_path / "a.lm")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -38,4 +38,4 @@ def test_limits_are_those_of_the_code() -> None:
 def test_fuzzing_is_as_it_is_described() -> None:
     assert f"{LONGEST_S:.0f} seconds without an answer" in WORDS
     assert f"{MOST_GROWTH_BYTES >> 30} GB of memory more" in WORDS
-    assert len(KINDS) == 4
+    assert len(KINDS) == 5
