@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gigaam import decoding as decoding
     from gigaam import encoder as encoder
     from gigaam import model as model
+    from gigaam import ngrams as ngrams
     from gigaam import onnx as onnx
     from gigaam import onnx_utils as onnx_utils
     from gigaam import preprocess as preprocess
@@ -164,6 +165,7 @@ _MODULES = (
     "decoding",
     "encoder",
     "model",
+    "ngrams",
     "onnx",
     "onnx_utils",
     "preprocess",

@@ -24,6 +24,7 @@ from gigaam.cli.search_options import (
     Inflect,
     LMWeight,
     WordBonus,
+    described,
     search_options,
 )
 from gigaam.decoding import DecodingOptions
@@ -108,9 +109,9 @@ def evaluate_model(
         with progress_display(n_utterances, hidden=quiet) as display:
             reports = _evaluate(recogniser, manifests, by, batch_size, decoding, display)
         if json_file is not None:
-            write_whole(json_file, _encoded(_as_json(named.called, reports)))
+            write_whole(json_file, _encoded(_as_json(named.called, decoding, reports)))
         if html_file is not None:
-            write_whole(html_file, _encoded(_as_page(named.called, reports, worst)))
+            write_whole(html_file, _encoded(_as_page(named.called, decoding, reports, worst)))
     except (GigaAMError, OSError) as error:
         complain(said(error))
         raise typer.Exit(1) from error
@@ -174,19 +175,33 @@ def _evaluate(
     ]
 
 
-def _as_json(model: str, reports: Sequence[RecognitionReport | EmotionReport]) -> str:
+def _as_json(
+    model: str,
+    decoding: DecodingOptions | None,
+    reports: Sequence[RecognitionReport | EmotionReport],
+) -> str:
     content = {
         "gigaam": gigaam.__version__,
         "model": model,
+        "decoding": described(decoding),
         "reports": [report.to_dict() for report in reports],
     }
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def _as_page(model: str, reports: Sequence[RecognitionReport | EmotionReport], n_worst: int) -> str:
+def _as_page(
+    model: str,
+    decoding: DecodingOptions | None,
+    reports: Sequence[RecognitionReport | EmotionReport],
+    n_worst: int,
+) -> str:
     from gigaam.evaluation.report_html import report_page
 
-    return report_page(model, gigaam.__version__, reports, n_worst)
+    options = described(decoding)
+    if "hotwords" in options:
+        options["hotwords"] = len(options["hotwords"])
+    told = ", ".join(f"{name} {value}" for name, value in options.items())
+    return report_page(f"{model} ({told})" if told else model, gigaam.__version__, reports, n_worst)
 
 
 def _encoded(text: str) -> bytes:

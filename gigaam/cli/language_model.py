@@ -18,8 +18,8 @@ from gigaam.store import registry
 
 __all__ = ["train_language_model"]
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kMG]?)B?")
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmg]?)b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 def train_language_model(
@@ -99,6 +99,9 @@ def train_language_model(
             report=None if quiet or not sys.stderr.isatty() else complain,
         )
     except ArgumentError as error:
+        name, _, why = str(error).partition(" ")
+        if name in ("order", "prune", "max_size", "vocabulary_size", "memory"):
+            refuse(f"--{name.replace('_', '-')}", why)
         raise typer.BadParameter(str(error)) from error
     except (GigaAMError, OSError) as error:
         complain(said(error))
@@ -148,7 +151,7 @@ def _bytes(option: str, text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         refuse(option, f"'{text}' is no size such as 10MB")
-    return int(float(match[1]) * _UNITS[match[2]])
+    return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
 def _summary(card: dict[str, Any]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +22,7 @@ __all__ = [
     "Inflect",
     "LMWeight",
     "WordBonus",
+    "described",
     "search_options",
 ]
 
@@ -120,6 +122,20 @@ def search_options(
     except ArgumentError as error:  # its message begins with the name of what is wrong
         name, _, why = str(error).partition(" ")
         refuse(f"--{name.replace('_', '-')}", why)
+
+
+def described(decoding: DecodingOptions | None) -> dict[str, Any]:
+    """What was asked for, for a report; hotwords with their weights."""
+    if decoding is None:
+        return {}
+    told = {
+        each.name: getattr(decoding, each.name)
+        for each in fields(decoding)
+        if getattr(decoding, each.name) != each.default
+    }
+    if "hotwords" in told:
+        told["hotwords"] = {each.text: each.weight for each in decoding.phrases}
+    return told
 
 
 def _phrases(hotword: list[str] | None, hotwords: Path | None) -> list[Phrase] | None:

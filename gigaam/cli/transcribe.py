@@ -44,6 +44,7 @@ from gigaam.errors import GigaAMError
 from gigaam.recognition.runner import BatchRunner
 
 if TYPE_CHECKING:
+    from gigaam.decoding import DecodingOptions
     from gigaam.recognition import SpeechRecognition
 
 __all__ = ["transcribe"]
@@ -116,16 +117,18 @@ def transcribe(
     named.check()
     run = TranscriptionRun(outputs, outputs.jobs(files), how_much)
     if run.jobs:
-        run.work(BatchRunner(_loaded(named), run.needs_times, batch_size, listening))
+        recogniser = _loaded(named, listening.get("decoding"))
+        run.work(BatchRunner(recogniser, run.needs_times, batch_size, listening))
     run.tell()
     if run.n_failed:
         raise typer.Exit(1)
 
 
-def _loaded(named: NamedModel) -> SpeechRecognition:
-    """The recogniser to work with; one that cannot be loaded ends the command."""
+def _loaded(named: NamedModel, decoding: DecodingOptions | None) -> SpeechRecognition:
+    """The recogniser to work with; one that cannot be loaded, or search so, ends the command."""
     try:
         recogniser: SpeechRecognition = named.load()
+        recogniser.recognizer(decoding)
     except (GigaAMError, OSError) as error:
         complain(said(error))
         raise typer.Exit(1) from error

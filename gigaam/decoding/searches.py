@@ -19,7 +19,7 @@ from gigaam.decoding.rnnt_beam import RNNTBeamDecoding
 from gigaam.decoding.scored_greedy import ScoredRNNTGreedyDecoding
 from gigaam.decoding.scoring import JointScorer, RememberingScorer
 from gigaam.errors import ArgumentError
-from gigaam.quoting import some
+from gigaam.quoting import brief, some
 
 if TYPE_CHECKING:
     from gigaam.ngrams import NGramModel
@@ -145,7 +145,9 @@ def build_search(decoding: ModelDecoding, options: DecodingOptions | None = None
     Raises:
         ArgumentError: There is no such search, or not for this model.
     """
-    options = options or DecodingOptions()
+    options = DecodingOptions() if options is None else options
+    if not isinstance(options, DecodingOptions):
+        raise ArgumentError(f"decoding must be DecodingOptions, not {brief(options)}")
     name = options.search or ("greedy" if options.is_greedy else "beam")
     if name not in _BUILDERS:
         raise ArgumentError(f"no search is called {name!r}; there are {', '.join(_BUILDERS)}")

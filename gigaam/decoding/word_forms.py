@@ -130,8 +130,7 @@ class Dictionary:
             from pymorphy3 import MorphAnalyzer
         except ImportError as error:
             raise MissingDependencyError(
-                "case forms need the package pymorphy3: "
-                "pip install '.[inflect]' in a clone of gigaam"
+                "case forms need the package pymorphy3: pip install pymorphy3"
             ) from error
         self._analyzer = MorphAnalyzer()
 

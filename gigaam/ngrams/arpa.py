@@ -86,9 +86,14 @@ class _Reader:
         return self._sorted()
 
     def _counts(self) -> list[int]:
-        while self._next() != "\\data\\":
-            if self._line > 1000:
-                self._refuse("no \\data\\: this is no ARPA file")
+        for line in islice(self._lines, _MOST_EMPTY):
+            if line == "\\data\\":
+                break
+        else:
+            raise CheckpointError(
+                f"{self._path} is no language model: neither one that 'gigaam lm' made of a text, "
+                "nor ARPA, nor KenLM's"
+            )
         counts: list[int] = []
         for line in self._lines:
             if not line:
@@ -163,7 +168,8 @@ class _Reader:
             place = np.empty(len(keys), np.int64)
             place[by_key] = np.arange(len(keys))
             places = dict(zip(found, place.tolist(), strict=True))
-        return Estimates(words, levels)
+        has_pieces = any(word.startswith("▁") for word in plain)
+        return Estimates(words, levels, "piece" if has_pieces else "word")
 
 
 def arpa_lines(estimates: Estimates) -> Iterator[str]:

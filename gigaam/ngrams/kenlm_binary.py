@@ -95,7 +95,7 @@ def _library() -> Any:
         import kenlm
     except ImportError as error:
         raise MissingDependencyError(
-            "binary files of KenLM need the package kenlm: pip install '.[lm]' in a clone of gigaam"
+            "binary files of KenLM need the package kenlm: pip install ufal-kenlm"
         ) from error
     return kenlm
 

@@ -16,10 +16,13 @@ from typing import IO, Any, TextIO, cast
 from gigaam.errors import CheckpointError, DatasetError
 from gigaam.regular_files import open_regular
 
-__all__ = ["STDIN", "open_text", "read_lines"]
+__all__ = ["COMPRESSED", "STDIN", "open_text", "read_lines"]
 
 STDIN = "-"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+COMPRESSED = tuple(_OPENERS)
+"""The endings of compressed texts."""
+
 _LONGEST_LINE = 1 << 20  # characters; a file without ends of lines must not fill the memory
 
 

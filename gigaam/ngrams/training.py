@@ -25,7 +25,7 @@ from gigaam.ngrams.model import END_ID, SPECIAL, START_ID, Unit
 from gigaam.ngrams.model_file import serialized
 from gigaam.ngrams.packed import PackedModel
 from gigaam.ngrams.packing import pack
-from gigaam.ngrams.texts import STDIN, read_lines
+from gigaam.ngrams.texts import COMPRESSED, STDIN, read_lines
 from gigaam.output.whole_file import write_whole
 from gigaam.quoting import brief
 
@@ -100,6 +100,7 @@ def train(
         order, prune, max_size, vocabulary_size, tokenizer, quantized, memory, report or _silent
     )
     options.check(texts, out)
+    _check_out(Path(out), [*texts, *held_out])
     with tempfile.TemporaryDirectory() as folder:
         corpus = _Corpus(Path(folder), options)
         corpus.read(texts, hold_out=not held_out)
@@ -108,6 +109,15 @@ def train(
             corpus.held_out += (each for each in units if each)
         estimates = _estimated(corpus, options, Path(folder))
     return _written(Path(out), estimates, corpus, options)
+
+
+def _check_out(out: Path, texts: Sequence[str | os.PathLike[str]]) -> None:
+    """Raises if a text would be overwritten, or the name promises what is not written."""
+    if out.suffix.lower() in COMPRESSED:
+        raise ArgumentError(f"models are written as they are, not compressed as {out.name} says")
+    for text in texts:
+        if os.fspath(text) != STDIN and out.exists() and Path(text).exists() and out.samefile(text):
+            raise ArgumentError(f"{out} is a text: the model would be written over it")
 
 
 def _silent(what: str) -> None:
@@ -155,6 +165,11 @@ class _Options:
                 f"counts to prune by must begin with 0, not fall, and be at most {self.order}, "
                 f"one an order; they are {cutoffs}"
             )
+
+    def told(self) -> dict[str, Any]:
+        """Those that change the model, for its card."""
+        names = ("order", "prune", "max_size", "vocabulary_size", "quantized")
+        return {name: getattr(self, name) for name in names}
 
     def _check_whole(self, name: str, least: int, most: int | None) -> None:
         value = getattr(self, name)
@@ -339,6 +354,7 @@ def _written(out: Path, estimates: Estimates, corpus: _Corpus, options: _Options
         "sentences": corpus.n_sentences,
         "words": corpus.n_words,
         "ngrams": [len(level) for level in estimates.levels],
+        "options": options.told(),
     }
     if corpus.held_out:
         measured = model.perplexity(" ".join(words) for words in corpus.held_out)

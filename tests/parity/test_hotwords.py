@@ -138,6 +138,8 @@ def test_options_that_make_no_sense(options: dict, reason: str) -> None:
 def test_options_that_do_not_go_with_a_call(torch_model: Model, example: Path) -> None:
     model = torch_model("ctc")
     options = gigaam.DecodingOptions(hotwords=["каско"], n_best=2)
+    with pytest.raises(ArgumentError, match="must be DecodingOptions, not"):
+        model.transcribe(example, decoding={"beam_size": 4})  # type: ignore[call-overload]
     with pytest.raises(ArgumentError, match="given twice"):
         model.transcribe(example, hotwords=["осаго"], decoding=options)
     with pytest.raises(ArgumentError, match="one pass"):

@@ -85,6 +85,7 @@ def test_json_has_these_fields_and_the_models_texts(
     assert shape(content) == {
         "gigaam": None,
         "model": None,
+        "decoding": {},
         "reports": {
             "task": None,
             "manifest": None,

@@ -64,3 +64,40 @@ def test_what_cannot_be_done(
     assert result.stderr.startswith("gigaam: ")
     assert told in result.stderr
     assert not Path("court.lm").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["text.txt", "-o", "text.txt"], "text.txt is a text: the model would be written over it"),
+        (["text.txt", "--held-out", "held.txt", "-o", "held.txt"], "held.txt is a text"),
+        (["text.txt", "-o", "court.arpa.gz"], "not compressed as court.arpa.gz says"),
+        (["text.txt", "-o", "court.arpa", "--max-size", "1mb"], "--max-size: is for the file"),
+        (["text.txt", "-o", "a.lm", "--max-size", "100"], "give a vocabulary_size"),
+    ],
+)
+def test_what_would_do_harm_is_not_written(arguments: list[str], told: str, text: Path) -> None:
+    (text.parent / "held.txt").write_text("дуб зелёный\n", encoding="utf-8")
+    before = {path: path.read_bytes() for path in text.parent.iterdir()}
+    result = run("lm", *arguments)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert {path: path.read_bytes() for path in text.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("ending", ["lm", "arpa"])
+def test_pieces_do_not_go_with_a_model_of_characters(
+    ending: str, text: Path, example: Path
+) -> None:
+    (text.parent / "pieces.model").write_bytes(sentencepiece_model())
+    out = f"pieces.{ending}"
+    assert run("lm", str(text), "-o", out, "--tokenizer", "pieces.model").exit_code == 0
+    result = run("transcribe", "--model", "tiny_ctc", str(example), "--lm", out)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("gigaam: the language model counts the pieces of another")
+
+
+def test_a_text_is_no_model(text: Path, example: Path) -> None:
+    result = run("transcribe", "--model", "tiny_ctc", str(example), "--lm", str(text))
+    assert result.exit_code == 2
+    assert "is no language model: neither one that 'gigaam lm' made of a text" in result.stderr

@@ -1,5 +1,6 @@
 """Hotwords and beams on the command line, with the packaged models."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -76,4 +77,7 @@ def test_evaluation_with_hotwords(example: Path, tmp_path: Path) -> None:
         *("--hotword", MISHEARD, "--beam-size", "4"),
     )
     assert (plain.exit_code, hot.exit_code) == (0, 0)
-    assert MISHEARD in (tmp_path / "hot.json").read_text(encoding="utf-8")
+    report = (tmp_path / "hot.json").read_text(encoding="utf-8")
+    assert MISHEARD in report
+    assert json.loads(report)["decoding"] == {"beam_size": 4, "hotwords": {MISHEARD: 1.0}}
+    assert json.loads((tmp_path / "plain.json").read_text(encoding="utf-8"))["decoding"] == {}
