@@ -147,17 +147,23 @@ def test_from_python(
 
 
 def test_cold_start(onnx: Path, example: Path, tmp_path: Path) -> None:
-    """Time of the processor: 0.6 s were seen, beside other tests on the same cores 0.8."""
+    """Time of the processor: 0.6 s were seen, beside other tests on the same cores 0.8.
+
+    A slow processor may take five times what it takes to import what is needed; three were seen.
+    """
+    imports = ("-c", "import av, numpy, onnxruntime; print(1)")
+    bare = min(seconds(*imports, cwd=tmp_path)[0] for _ in range(3))
     command = ("-m", "gigaam", "transcribe", "--onnx", onnx, example)
-    walls, processor = [], []
-    for _ in range(4):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        began = time.monotonic()
-        assert run(ANY, *command, cwd=tmp_path)
-        walls.append(time.monotonic() - began)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
-        processor.append(user + system)
+    processor, walls = zip(*(seconds(*command, cwd=tmp_path) for _ in range(4)), strict=True)
     print(f"{ANY}: {min(walls):.2f} s, of the processor {min(processor):.2f} s")
-    assert min(processor) <= 1.5 * COLD_START_S
-    assert min(walls) <= 3 * COLD_START_S
+    limit_s = max(1.5 * COLD_START_S, 5 * bare)
+    assert min(processor) <= limit_s
+    assert min(walls) <= 2 * limit_s
+
+
+def seconds(*arguments: object, cwd: Path) -> tuple[float, float]:
+    """What a command takes: of the processor, and by the clock."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    assert run(ANY, *arguments, cwd=cwd)
+    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
