@@ -6,6 +6,7 @@ Shapes: H sequences, W frames of a block, M tokens tried at a frame.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
 from typing import Generic, NamedTuple
@@ -24,7 +25,8 @@ BLOCK_FRAMES = 6
 """Frames joined in one call."""
 
 
-class _Batch(NamedTuple, Generic[StatesT]):
+@dataclass(frozen=True, eq=False)
+class _Batch(Generic[StatesT]):
     """States of some sequences, as the nets gave them."""
 
     states: StatesT
