@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.decoding.alignment import align
-from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
+from gigaam.decoding.hypotheses import Hypothesis, with_alternatives
 from gigaam.decoding.log_probs import ArrayLogProbs, LogProbs, check_classes
 from gigaam.decoding.nets import Emitting, EncodedT
 from gigaam.decoding.prefixes import Prefixes
@@ -92,7 +92,7 @@ class CTCBeamDecoding:
         found = align(
             np.maximum(log_probs, _IMPOSSIBLE), np.array(heard, np.int64), sequences, scores
         )
-        return best_with_alternatives(found, [0, len(found)])[0]
+        return with_alternatives(found)
 
 
 class _Frames:

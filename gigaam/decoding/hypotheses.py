@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Hypothesis", "best_with_alternatives", "mean_probability"]
+__all__ = ["Hypothesis", "mean_probability", "with_alternatives"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +47,13 @@ class Hypothesis:
         return mean_probability(self.log_probs)
 
 
-def best_with_alternatives(found: Sequence[Hypothesis], bounds: Sequence[int]) -> list[Hypothesis]:
-    """The best hypothesis of each recording, with the others of it as its alternatives.
+def with_alternatives(found: Sequence[Hypothesis]) -> Hypothesis:
+    """The best hypothesis of a recording, with the others of it as its alternatives.
 
     Args:
-        found: Recording by recording, each one's best first.
-        bounds: Where each recording's begin, and the end of the last one's; none is without any.
+        found: All of them, the best first.
     """
-    return [
-        replace(found[first], alternatives=tuple(found[first + 1 : end]))
-        for first, end in pairwise(bounds)
-    ]
+    return replace(found[0], alternatives=tuple(found[1:]))
 
 
 def mean_probability(log_probs: NDArray[np.float32]) -> float:

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from gigaam.decoding.log_probs import LogProbs
 
-__all__ = ["Emitting", "Encoded", "States", "Transducer", "Transducing"]
+__all__ = ["BLOCK_FRAMES", "Emitting", "Encoded", "States", "Transducer", "Transducing"]
+
+# Measured with a 320-wide predictor and 34 or 1025 classes on batches of 1, 8 and 32: wide enough
+# that most calls find a token (one per 2 frames for characters, per 7 for pieces), narrow enough
+# that few joined frames are thrown away. 4 to 12 are within 20 % of each other.
+BLOCK_FRAMES = 6
+"""Frames that a search joins in one call."""
 
 
 class Encoded(Protocol):

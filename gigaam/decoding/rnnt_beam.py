@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.decoding.hypotheses import Hypothesis, best_with_alternatives
+from gigaam.decoding.hypotheses import Hypothesis, with_alternatives
 from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.prefixes import Prefixes
 from gigaam.decoding.pruning import Pruning
@@ -132,7 +132,7 @@ class _Beam(Asking[StatesT]):
         scored.sort(key=itemgetter(0), reverse=True)
         best = self._recombination.best(scored, self._search.n_best)
         found = [_traced(score, path, after) for score, _, path, after in best]
-        return best_with_alternatives(found, [0, len(found)])[0]
+        return with_alternatives(found)
 
     def _pass_over(self) -> Iterator[list[int]]:
         """Goes on to the next frame where a token may be due."""

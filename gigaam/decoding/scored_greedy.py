@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 
 from gigaam.decoding.hypotheses import Hypothesis
 from gigaam.decoding.log_probs import LogProbs, check_classes
-from gigaam.decoding.nets import EncodedT, StatesT, Transducer, Transducing
+from gigaam.decoding.nets import BLOCK_FRAMES, EncodedT, StatesT, Transducer, Transducing
 from gigaam.decoding.pruning import NOT_NUMBERS, Pruning
 from gigaam.decoding.scoring import RememberingScorer
 from gigaam.errors import ModelError
 
 __all__ = ["ScoredRNNTGreedyDecoding"]
-
-_BLOCK_FRAMES = 6
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class ScoredRNNTGreedyDecoding:
         while rows:
             assert states is not None
             frames = np.array([paths[row].at for row in rows], np.int64)
-            block = transducer.join(states, np.array(rows, np.int64), frames, _BLOCK_FRAMES)
+            block = transducer.join(states, np.array(rows, np.int64), frames, BLOCK_FRAMES)
             labels = self._next_tokens(block, [paths[row] for row in rows])
             unfinished = [i for i, row in enumerate(rows) if paths[row].at < ends[row]]
             if len(unfinished) < len(rows):

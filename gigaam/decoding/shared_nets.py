@@ -14,15 +14,12 @@ from typing import Generic, NamedTuple
 import numpy as np
 
 from gigaam.decoding.log_probs import LogProbs, check_classes
-from gigaam.decoding.nets import StatesT, Transducer
+from gigaam.decoding.nets import BLOCK_FRAMES, StatesT, Transducer
 from gigaam.decoding.prefixes import Prefixes
 from gigaam.decoding.pruning import NOT_NUMBERS
 from gigaam.errors import ModelError
 
-__all__ = ["BLOCK_FRAMES", "Asking", "SharedNets"]
-
-BLOCK_FRAMES = 6
-"""Frames joined in one call."""
+__all__ = ["Asking", "SharedNets"]
 
 
 @dataclass(frozen=True, eq=False)
