@@ -32,7 +32,9 @@ __all__ = [
     "as_array",
     "channels_first",
     "checked_rate",
+    "frames_of",
     "is_rated",
+    "scaled",
     "without_rate",
 ]
 
@@ -111,7 +113,7 @@ def channels_first(samples: NDArray[Any]) -> NDArray[Any]:
     return samples if short[0] else samples.T
 
 
-def _scaled(samples: NDArray[Any]) -> NDArray[Any]:
+def scaled(samples: NDArray[Any]) -> NDArray[Any]:
     """The samples as int16, where they are, or as float32 of full scale 1, after checking them."""
     kind = samples.dtype.kind
     if kind == "f":
@@ -119,7 +121,6 @@ def _scaled(samples: NDArray[Any]) -> NDArray[Any]:
         return samples.astype(np.float32, copy=False)
     if kind not in "iu":
         raise AudioError(f"samples of type {samples.dtype} are not sound: give floats or integers")
-    _check_width(samples)
     bytes_ = samples.dtype.itemsize
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
     middle = 1 << (8 * bytes_ - 1)
@@ -127,14 +128,14 @@ def _scaled(samples: NDArray[Any]) -> NDArray[Any]:
         samples = (samples ^ samples.dtype.type(middle)).view(f"i{bytes_}")
     if bytes_ == 2:
         return samples
-    scaled: NDArray[Any] = samples.astype(np.float32) / np.float32(middle)
-    return scaled
+    floats: NDArray[Any] = samples.astype(np.float32) / np.float32(middle)
+    return floats
 
 
 def _check_width(samples: NDArray[Any]) -> None:
     """Refuse narrow integers in a wide array: scaled by its type they would be silence."""
     bits = 8 * samples.dtype.itemsize
-    if bits < 32:
+    if samples.dtype.kind not in "iu" or bits < 32:
         return
     is_unsigned = samples.dtype.kind == "u"
     peak = max(int(samples.max()), -int(samples.min()))
@@ -188,11 +189,12 @@ def _check_floats(samples: NDArray[Any]) -> None:
 def array_chunks(samples: NDArray[Any], input_rate: object, sample_rate: int) -> Iterator[Samples]:
     """Mono chunks at ``sample_rate`` from an array ``[c, n]``, by way of the same resampler."""
     rate = checked_rate("input_rate", input_rate)
-    scaled = _scaled(samples)
-    if rate == sample_rate and len(scaled) == 1:
-        return iter((scaled[0],))
-    sample_fmt = "s16" if scaled.dtype == np.int16 else "flt"
-    return _mixed(_array_frames(scaled, rate, sample_fmt), sample_rate, sample_fmt)
+    _check_width(samples)
+    rows = scaled(samples)
+    if rate == sample_rate and len(rows) == 1:
+        return iter((rows[0],))
+    sample_fmt = "s16" if rows.dtype == np.int16 else "flt"
+    return _mixed(frames_of(rows, rate), sample_rate, sample_fmt)
 
 
 def _mixed(frames: Iterable[AudioFrame], sample_rate: int, sample_fmt: str) -> Iterator[Samples]:
@@ -203,8 +205,10 @@ def _mixed(frames: Iterable[AudioFrame], sample_rate: int, sample_fmt: str) -> I
         warnings.warn(f"the array: {problem}", AudioWarning, stacklevel=2)
 
 
-def _array_frames(samples: NDArray[Any], rate: int, sample_fmt: str) -> Iterator[AudioFrame]:
+def frames_of(samples: NDArray[Any], rate: int) -> Iterator[AudioFrame]:
+    """FFmpeg's frames of samples [c, n], int16 or float32."""
     layout = LAYOUTS[len(samples) - 1]
+    sample_fmt = "s16" if samples.dtype == np.int16 else "flt"
     for start in range(0, samples.shape[1], FRAME_SAMPLES):
         part = samples[:, start : start + FRAME_SAMPLES]
         # Interleaved: PyAV 18 runs over the end of exactly eight planes.

@@ -27,7 +27,7 @@ from gigaam.audio.arrays import (
 from gigaam.audio.containers import Track
 from gigaam.errors import AudioError
 
-__all__ = ["SAMPLE_RATE", "AudioSource", "Recording", "Waveform"]
+__all__ = ["SAMPLE_RATE", "AudioSource", "Recording", "Waveform", "as_floats"]
 
 SAMPLE_RATE = 16_000
 BLOCK_S = 30.0
@@ -154,6 +154,13 @@ class Recording:
             for c in range(n_channels)
         ]
         return _blocks(zip(*each, strict=True), size, n_channels)
+
+
+def as_floats(chunk: NDArray[Any]) -> Waveform:
+    """Samples [n], int16 or float32, as float32 of full scale ±1."""
+    scale = _INT16_SCALE if chunk.dtype == np.int16 else np.float32(1)
+    floats: Waveform = chunk.astype(np.float32, copy=False) * scale
+    return floats
 
 
 def _checked_size(block_s: float, sample_rate: int) -> tuple[int, int]:

@@ -31,7 +31,7 @@ RATE_RANGE = (1_000, 1_000_000)
 MAX_CHANNELS = 64  # of swresample
 
 
-class _Resampler:
+class Resampler:
     """One swresample conversion to mono, for frames of one format, rate and layout."""
 
     def __init__(
@@ -200,7 +200,7 @@ def _conversions(
     queue_s: float,
 ) -> Iterator[list[list[NDArray[Any]]]]:
     """The chunks of each channel whenever there are some."""
-    resamplers: list[_Resampler] = []
+    resamplers: list[Resampler] = []
     current: tuple[str, int, str] | None = None
     for frame in frames:
         form = (frame.format.name, frame.sample_rate, frame.layout.name)
@@ -208,7 +208,7 @@ def _conversions(
             if resamplers:
                 yield [each.flush() for each in resamplers]
             resamplers = [
-                _Resampler(frame, sample_rate, sample_fmt, channel, queue_s) for channel in channels
+                Resampler(frame, sample_rate, sample_fmt, channel, queue_s) for channel in channels
             ]
             current = form
         chunks = [each.push(frame) for each in resamplers]

@@ -10,8 +10,8 @@ from gigaam.cli.command_options import choices, refuse
 from gigaam.errors import ArgumentError
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import Channels
+from gigaam.recognition.longform_arguments import LongformArguments
 from gigaam.recognition.phrases import DEFAULT_MAX_PAUSE_S, Segments, pause_limit_s
-from gigaam.recognition.speech_recognition import LongformArguments
 
 __all__ = [
     "ChannelMix",

@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING
 from gigaam.lazy import importer
 
 if TYPE_CHECKING:
-    from gigaam.recognition.speech_recognition import LongformArguments, SpeechRecognition
+    from gigaam.recognition.longform_arguments import LongformArguments
+    from gigaam.recognition.speech_recognition import SpeechRecognition
 
 __all__ = ["LongformArguments", "SpeechRecognition"]
 
 # Lazy: `gigaam.published` imports modules of this package, and this one imports `gigaam.published`.
-__getattr__ = importer(__name__, dict.fromkeys(__all__, "gigaam.recognition.speech_recognition"))
+__getattr__ = importer(
+    __name__,
+    {
+        "LongformArguments": f"{__name__}.longform_arguments",
+        "SpeechRecognition": f"{__name__}.speech_recognition",
+    },
+)

@@ -16,8 +16,8 @@ from gigaam.recognition.scheduler import WINDOW_BATCHES
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 
 if TYPE_CHECKING:
+    from gigaam.recognition import LongformArguments, SpeechRecognition
     from gigaam.recognition.longform import Progress
-    from gigaam.recognition.speech_recognition import LongformArguments, SpeechRecognition
 
 __all__ = ["BatchRunner", "Outcome"]
 

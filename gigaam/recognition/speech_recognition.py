@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from gigaam.decoding.options import LanguageModelSource, with_words
 from gigaam.decoding.searches import ModelDecoding, build_search
 from gigaam.errors import ArgumentError, ModelError
 from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
+from gigaam.recognition.batcher import Batcher
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import (
     CallArguments,
@@ -30,42 +31,17 @@ from gigaam.recognition.longform import (
 from gigaam.recognition.phrases import Segments
 from gigaam.recognition.progress_bar import as_callback
 from gigaam.recognition.recognizer import Recognizer
+from gigaam.recognition.scheduler import Priority
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
 from gigaam.vad.detectors import build_detector
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from gigaam.live import LiveArguments, LiveOptions, LiveSession
     from gigaam.vad import Vad, VadOptions
 
-__all__ = ["LongformArguments", "SpeechRecognition"]
-
-
-class LongformArguments(TypedDict, total=False):
-    """Keyword arguments of `SpeechRecognition.transcribe_longform`, where they are explained.
-
-    For programs that pass them on: ``def listen(path, **options: Unpack[LongformArguments])``.
-    """
-
-    channels: Channels
-    segments: Segments | None
-    max_pause: float | None
-    vad: Vad
-    vad_options: VadOptions | None
-    pyannote_model: str | os.PathLike[str] | None
-    chunking: ChunkingOptions | None
-    max_duration: float | None
-    min_duration: float | None
-    strict_limit_duration: float | None
-    new_chunk_threshold: float | None
-    fr_batch_size: int | None
-    fr_num_workers: int
-    input_rate: int | None
-    track: int | None
-    progress: Progress | bool | None
-    decoding: DecodingOptions | None
-    hotwords: HotwordSource | None
-    lm: LanguageModelSource | None
+__all__ = ["SpeechRecognition"]
 
 
 class SpeechRecognition(ABC):
@@ -107,9 +83,23 @@ class SpeechRecognition(ABC):
         """The most probable tokens of each recording of a batch, by the model's own search."""
         return self.decoding.find(self, encodings)
 
-    def recognizer(self, decoding: DecodingOptions | None = None) -> Recognizer:
-        """Recognition with the search that options describe; by default the model's own."""
-        return Recognizer(self, self.decoding.tokenizer, build_search(self.decoding, decoding))
+    def recognizer(
+        self,
+        decoding: DecodingOptions | None = None,
+        *,
+        batcher: Batcher | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Recognizer:
+        """Recognition with the search that options describe; by default the model's own.
+
+        Args:
+            decoding: How tokens are searched for.
+            batcher: Takes turns with other recognition; by default it is on its own.
+            priority: Whether that of others goes first.
+        """
+        search = build_search(self.decoding, decoding)
+        tokenizer = self.decoding.tokenizer
+        return Recognizer(self, tokenizer, search, batcher=batcher, priority=priority)
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str
@@ -339,6 +329,42 @@ class SpeechRecognition(ABC):
             progress=as_callback(progress, "seconds of sound"),
         )
         return transcriber.iter_segments(wav_file, word_timestamps=word_timestamps, **call)
+
+    def live(
+        self,
+        input_rate: int | None = None,
+        *,
+        sample_format: str = "s16le",
+        n_channels: int = 1,
+        options: LiveOptions | None = None,
+        **changes: Unpack[LiveArguments],
+    ) -> LiveSession:
+        """A session that is pushed sound while it comes, and tells its text.
+
+        Its finals are what `transcribe_longform` gives for the same sound. Sessions of several
+        threads are made by one `gigaam.live.LiveRecognizer`.
+
+        Args:
+            input_rate: Rate of the sound, Hz; not needed for pairs of samples and their rate.
+            sample_format: Of sound that is bytes: s16le, f32le, mulaw and other PCM by FFmpeg's
+                names.
+            n_channels: Channels of the sound.
+            options: How it listens.
+            changes: Fields of the options, in place of what they say.
+
+        Raises:
+            AudioError: There is no such rate, format or number of channels.
+            ArgumentError: An option makes no sense, or not together with another.
+        """
+        from gigaam.live import LiveRecognizer
+
+        return LiveRecognizer(self).session(
+            input_rate,
+            sample_format=sample_format,
+            n_channels=n_channels,
+            options=options,
+            **changes,
+        )
 
     def _longform(
         self,

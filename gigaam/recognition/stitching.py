@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from gigaam.audio import SAMPLE_RATE
 from gigaam.recognition.chunking import Chunk
 from gigaam.recognition.phrases import in_phrases, in_turns, joint_confidence
+from gigaam.recognition.words import middle_s, plain
 from gigaam.types import Segment, TranscriptionResult, Word
 
 _DRIFT_S = 0.4  # the same word of two windows is rarely further apart
@@ -49,7 +50,7 @@ def find_seam(left: Sequence[Word], right: Sequence[Word], overlap_s: tuple[floa
     middle = sum(overlap_s) / 2
     pairs = _aligned(left, right, overlap_s)
     if pairs:
-        i, j = min(pairs, key=lambda pair: abs(_middle(left[pair[0]]) - middle))
+        i, j = min(pairs, key=lambda pair: abs(middle_s(left[pair[0]]) - middle))
         return _seam(left, right, i + 1, j + 1, left[i].end)
     return _cut(left, right, middle)
 
@@ -76,21 +77,12 @@ def _seam(
     return Seam(kept, first, max(time_s, left[kept - 1].end) if kept else time_s)
 
 
-def _middle(word: Word) -> float:
-    return (word.start + word.end) / 2
-
-
-def _plain(word: Word) -> str:
-    """The letters and digits of a word: windows may differ in case and punctuation."""
-    return "".join(c for c in word.text.casefold() if c.isalnum()).replace("ё", "е")
-
-
 def _aligned(
     left: Sequence[Word], right: Sequence[Word], overlap_s: tuple[float, float]
 ) -> list[tuple[int, int]]:
     """Pairs of equal words (i, j) of the overlap, in order; as many and as near as possible."""
     lefts, rights = (
-        [n for n, word in enumerate(words) if overlap_s[0] <= _middle(word) <= overlap_s[1]]
+        [n for n, word in enumerate(words) if overlap_s[0] <= middle_s(word) <= overlap_s[1]]
         for words in (left, right)
     )
     # best[a][b]: score and pairs over the first a and b words.
@@ -100,8 +92,8 @@ def _aligned(
     for a, i in enumerate(lefts):
         for b, j in enumerate(rights):
             options = [best[a][b + 1], best[a + 1][b]]
-            drift = abs(_middle(left[i]) - _middle(right[j]))
-            if drift <= _DRIFT_S and _plain(left[i]) and _plain(left[i]) == _plain(right[j]):
+            drift = abs(middle_s(left[i]) - middle_s(right[j]))
+            if drift <= _DRIFT_S and plain(left[i]) and plain(left[i]) == plain(right[j]):
                 score, pairs = best[a][b]
                 options.append((score + 1 - drift / (2 * _DRIFT_S), (*pairs, (i, j))))
             best[a + 1][b + 1] = max(options, key=lambda option: option[0])
@@ -110,8 +102,8 @@ def _aligned(
 
 def _cut(left: Sequence[Word], right: Sequence[Word], middle: float) -> Seam:
     """A seam in the middle; of a sound there that the sides spell differently, one is kept."""
-    kept = sum(_middle(word) < middle for word in left)
-    first = sum(_middle(word) < middle for word in right)
+    kept = sum(middle_s(word) < middle for word in left)
+    first = sum(middle_s(word) < middle for word in right)
     if kept and first < len(right) and _same_sound(left[kept - 1], right[first]):
         # Both are kept.
         if left[kept - 1].confidence >= right[first].confidence:
@@ -129,7 +121,7 @@ def _cut(left: Sequence[Word], right: Sequence[Word], middle: float) -> Seam:
 
 def _same_sound(one: Word, other: Word) -> bool:
     """Whether two words are about at one place: by their middles, or by what they share."""
-    if abs(_middle(one) - _middle(other)) <= _SAME_PLACE_S:
+    if abs(middle_s(one) - middle_s(other)) <= _SAME_PLACE_S:
         return True
     shared = min(one.end, other.end) - max(one.start, other.start)
     return shared > min(one.end - one.start, other.end - other.start) / 2
