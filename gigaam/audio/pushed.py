@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
@@ -203,8 +202,6 @@ class _PcmDecoder:
 
     def decode(self, data: bytes, rate: int) -> list[AudioFrame]:
         """The frame of whole samples."""
-        self._context.sample_rate = rate
-        frames = self._context.decode(av.Packet(data))
-        for frame in frames:
-            frame.time_base = Fraction(1, rate)
-        return frames
+        if not self._context.sample_rate:
+            self._context.sample_rate = rate
+        return self._context.decode(av.Packet(data))

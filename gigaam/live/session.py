@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from threading import Lock
 
 from gigaam.audio.pushed import Piece, PushedAudio
 from gigaam.errors import ArgumentError
+from gigaam.live.asynchronous import events_of
 from gigaam.live.events import Event
 from gigaam.live.listener import Listener
 from gigaam.live.options import LiveOptions
@@ -69,10 +70,15 @@ class LiveSession:
                 out, and others can follow.
             ArgumentError: The session is finished.
         """
+        return self.push_all([piece], input_rate)
+
+    def push_all(self, pieces: Iterable[Piece], input_rate: int | None = None) -> list[Event]:
+        """What several pieces let it tell, as if they were one; see `push`."""
         with self._lock:
             if self._is_finished:
                 raise ArgumentError("the session is finished: another stream needs another one")
-            self._add(self._audio.push(piece, input_rate))
+            for piece in pieces:
+                self._add(self._audio.push(piece, input_rate))
             for listener in self._listeners:
                 listener.advance()
             if self._tells_partials:
@@ -88,6 +94,19 @@ class LiveSession:
             for listener in self._listeners:
                 listener.finish()
             return self._told()
+
+    def events(self, source: AsyncIterable[Piece] | Iterable[Piece]) -> AsyncGenerator[Event, None]:
+        """All events of a source, while it gives pieces and once it has ended.
+
+        Decoding runs in threads, so that the event loop goes on; pieces that come meanwhile are
+        pushed together. An error of the source is raised after the last event. If the generator is
+        closed, the session can go on with another source, or be finished.
+
+        Args:
+            source: Gives pieces as `push` takes them; one that is not asynchronous is read in
+                threads.
+        """
+        return events_of(self, source)
 
     def _add(self, outputs: Sequence[Waveform]) -> None:
         for listener, samples in zip(self._listeners, outputs, strict=True):

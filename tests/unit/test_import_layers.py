@@ -38,6 +38,7 @@ ROOMS = {
     "shielding": set(),
     "vad": {*BASE, "types", "audio", "store", "shielding"},
     "recognition": {*CORE, "vad", "published"},
+    "live": {*CORE, "vad", "recognition"},
     "attention": set(),
     "preprocess": {*BASE, "audio", "shielding"},
     "encoder": {*BASE, "attention", "published"},
