@@ -3,7 +3,8 @@
 A word is committed once two hypotheses in a row agree on it and all words before it, and it lies
 clear of the edge, where the next sound may still change it: local agreement (Liu, Spanakis,
 Niehues, "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis
-Selection", Interspeech 2020), word by word.
+Selection", Interspeech 2020), word by word. A word of which the model is not sure takes three
+hypotheses and more sound after it: such words change most.
 
 Words and positions are in seconds from the start of the stream.
 """
@@ -19,6 +20,9 @@ from gigaam.types import Word
 __all__ = ["Agreement"]
 
 _DRIFT_S = 0.4  # between two hypotheses the same word rarely moves further
+_SURE = 0.5  # probability of all letters of a word together
+_DOUBTFUL_HYPOTHESES = 3
+_DOUBTFUL_HOLD_BACK_S = 2.0
 _BOUNDARIES = 64  # words of which it is kept where they end: more than fit into a window
 _SAME_WORD_S = 0.3  # a committed word that is heard again further on has not moved more
 
@@ -43,6 +47,7 @@ class Agreement:
         self._longest_wait_s = longest_wait_s
         self.committed: list[Word] = []
         self.tentative: list[Word] = []
+        self._agreeing: list[int] = []  # hypotheses in a row that have each tentative word
         self._last: Word | None = None  # that was committed
         self._settled_to_s = 0.0
         self._ends: deque[float] = deque(maxlen=_BOUNDARIES)
@@ -60,26 +65,44 @@ class Agreement:
             edge_s: Where the sound ends that it is made of.
         """
         words = self._unsettled(words)
+        agreeing = self._counted(words)
         n_settled = 0
-        for word, before in zip(words, self.tentative, strict=False):
-            if word.end > edge_s - self._hold_back_s or not _are_one(word, before):
+        for word, count in zip(words, agreeing, strict=True):
+            if not self._is_settled(word, count, edge_s):
                 break
             n_settled += 1
-        while n_settled < len(words) and words[n_settled].end < edge_s - self._longest_wait_s:
-            n_settled += 1
         self._commit(words[:n_settled])
-        self.tentative = list(words[n_settled:])
+        self.tentative, self._agreeing = list(words[n_settled:]), agreeing[n_settled:]
 
     def told(self, to_s: float) -> None:
         """A final has told all up to this: its words are no longer among those here."""
         self._settled_to_s = max(self._settled_to_s, to_s)
         self.committed = [word for word in self.committed if middle_s(word) >= to_s]
-        self.tentative = [word for word in self.tentative if middle_s(word) >= to_s]
+        n_told = sum(middle_s(word) < to_s for word in self.tentative)
+        self.tentative, self._agreeing = self.tentative[n_told:], self._agreeing[n_told:]
 
     def boundary_s(self, context_s: float) -> float | None:
         """The end of a committed word that leaves so much of what is settled, if there is one."""
         ends = (end for end in reversed(self._ends) if end <= self._settled_to_s - context_s)
         return next(ends, None)
+
+    def _counted(self, words: Sequence[Word]) -> list[int]:
+        """Of each word, how many hypotheses in a row have it; this one counts."""
+        counts = [1] * len(words)
+        before = zip(self.tentative, self._agreeing, strict=True)
+        for index, (word, (old, count)) in enumerate(zip(words, before, strict=False)):
+            if _are_one(word, old):
+                counts[index] = count + 1
+        return counts
+
+    def _is_settled(self, word: Word, n_agreeing: int, edge_s: float) -> bool:
+        clear_s = edge_s - word.end
+        if clear_s > self._longest_wait_s:
+            return True
+        if word.confidence ** len(word.text) >= _SURE:
+            return n_agreeing >= 2 and clear_s >= self._hold_back_s
+        least_s = max(self._hold_back_s, _DOUBTFUL_HOLD_BACK_S)
+        return n_agreeing >= _DOUBTFUL_HYPOTHESES and clear_s >= least_s
 
     def _commit(self, words: Sequence[Word]) -> None:
         self.committed += words

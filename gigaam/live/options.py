@@ -30,7 +30,8 @@ class LiveOptions:
             the time of a partial is proportional to it.
         context_s: How much of what is committed already is heard again before new words, at
             least, in seconds.
-        hold_back_s: Words that end nearer than this to the edge stay tentative, in seconds.
+        hold_back_s: Words that end nearer than this to the edge stay tentative, in seconds; those
+            of which the model is not sure within 2 seconds.
         longest_wait_s: Words that end further than this from the edge are committed even where
             hypotheses do not agree, in seconds.
         partials: Whether there are any; without them sound is decoded only for finals.
@@ -51,8 +52,8 @@ class LiveOptions:
     """
 
     stride_s: float = 0.4
-    window_s: float = 8.0
-    context_s: float = 2.0
+    window_s: float = 12.0
+    context_s: float = 4.0
     hold_back_s: float = 0.6
     longest_wait_s: float = 4.0
     partials: bool = True

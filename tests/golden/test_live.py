@@ -84,9 +84,7 @@ def of_the_file(model: SpeechRecognition, sound: Sound, final: Final) -> list[Se
 def without_confidences(segments: Sequence[Segment]) -> list[Segment]:
     """They differ by rounding: the long form has batches."""
     return [
-        replace(
-            segment, confidence=None, words=[replace(w, confidence=1.0) for w in segment.words]
-        )
+        replace(segment, confidence=None, words=[replace(w, confidence=1.0) for w in segment.words])
         for segment in segments
     ]
 

@@ -169,7 +169,10 @@ def test_quiet_pieces_of_32_bits_are_no_mistake():
 
 def test_nothing_is_nothing():
     audio = PushedAudio(16000)
-    assert [len(part) for part in (*audio.push(b""), *audio.push(np.empty(0, np.float32)))] == [0, 0]
+    assert [len(part) for part in (*audio.push(b""), *audio.push(np.empty(0, np.float32)))] == [
+        0,
+        0,
+    ]
     assert len(audio.finish()[0]) == 0
 
 

@@ -46,6 +46,16 @@ def test_words_at_the_edge_are_held_back():
     assert texts(agreement.committed) == ["ну", "как"]
 
 
+def test_doubtful_words_take_three_hypotheses_and_more_sound():
+    doubtful = [Word("как", 0.4, 0.7, confidence=0.7), word("так", 0.8)]
+    agreement = Agreement(0.6, 4.0)
+    for edge in (2.0, 2.4, 2.6):
+        agreement.hear(doubtful, edge)
+        assert not agreement.committed
+    agreement.hear(doubtful, 2.8)
+    assert texts(agreement.committed) == ["как", "так"]
+
+
 def test_case_punctuation_and_yo_do_not_matter():
     agreement = heard(([word("Еще", 0.0)], 1.0), ([word("ещё,", 0.0)], 1.4))
     assert texts(agreement.committed) == ["ещё,"]

@@ -100,12 +100,14 @@ def test_an_error_of_a_piece_is_raised_and_another_source_can_follow():
     half = len(TALK) // PIECE // 2 * PIECE
     events = []
 
+    async def follow(source) -> None:
+        async for event in live.events(source):
+            events.append(event)
+
     async def main() -> None:
         with pytest.raises(AudioError):
-            async for event in live.events(sent([*pieces(TALK[:half]), "text"])):
-                events.append(event)
-        async for event in live.events(sent(pieces(TALK[half:]))):
-            events.append(event)
+            await follow(sent([*pieces(TALK[:half]), "text"]))
+        await follow(sent(pieces(TALK[half:])))
 
     asyncio.run(main())
     assert finals(events)
@@ -171,7 +173,9 @@ def test_sessions_in_threads_get_what_they_get_alone():
     alone = [finals(followed(model.live(RATE, options=OPTIONS), sound)) for sound in sounds]
     shared = LiveRecognizer(Reader())
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda s: finals(followed(shared.session(RATE, options=OPTIONS), s)), sounds)
+        found = pool.map(
+            lambda s: finals(followed(shared.session(RATE, options=OPTIONS), s)), sounds
+        )
         assert list(found) == alone
 
 

@@ -87,7 +87,14 @@ def of_the_file(sound: Samples, final: Final, **options) -> list[tuple[str, list
 
 WORDS = words_of(24, seed=2)
 TALK = np.concatenate(
-    [silence(1), speak(WORDS[:6]), silence(0.9), speak(WORDS[6:18]), silence(0.3), speak(WORDS[18:])]
+    [
+        silence(1),
+        speak(WORDS[:6]),
+        silence(0.9),
+        speak(WORDS[6:18]),
+        silence(0.3),
+        speak(WORDS[18:]),
+    ]
 )
 
 
@@ -109,7 +116,8 @@ def test_committed_words_are_only_appended_to_and_partials_follow_the_sound():
             continue
         partials += 1
         assert event.committed.startswith(committed)
-        assert event.end > edge and event.start < event.end
+        assert event.end > edge
+        assert event.start < event.end
         committed, edge = event.committed, event.end
         said = " ".join(WORDS)
         assert event.committed in said
@@ -205,10 +213,9 @@ def test_the_endpoint_is_where_it_is_asked_for(silence_s):
     # The last letter ends five frames of 20 ms before the end of what is spoken.
     ends = 4 * 0.48 - 6 * 0.02
     live = session(endpoint_silence_s=silence_s)
-    for number, piece in enumerate(pieces(sound)):
-        if finals(live.push(piece)):
-            break
-    assert silence_s <= (number + 1) / 10 - ends <= silence_s + 0.3
+    told = (finals(live.push(piece)) for piece in pieces(sound))
+    at = next(number for number, found in enumerate(told, start=1) if found) / 10
+    assert silence_s <= at - ends <= silence_s + 0.3
 
 
 def test_two_channels_are_two_speakers():
@@ -217,7 +224,9 @@ def test_two_channels_are_two_speakers():
     n = min(len(left), len(right))
     both = np.stack([left[:n], right[:n]], axis=1)
     live = session(n_channels=2, channels="split")
-    events = [event for start in range(0, n, PIECE) for event in live.push(both[start : start + PIECE])]
+    events = [
+        event for start in range(0, n, PIECE) for event in live.push(both[start : start + PIECE])
+    ]
     events += live.finish()
     for channel, words in enumerate([WORDS[:8], WORDS[8:16]]):
         own = [event for event in events if event.channel == channel]
@@ -261,7 +270,8 @@ def fickle(seed: int):
         for samples in waveforms:
             starts = np.sort(rng.uniform(0, len(samples) / RATE, rng.integers(0, 12)))
             words = [
-                Word(str(rng.choice(["да", "нет", "дом"])), s, s + 0.2, 0.9) for s in starts.tolist()
+                Word(str(rng.choice(["да", "нет", "дом"])), s, s + 0.2, 0.9)
+                for s in starts.tolist()
             ]
             joined = " ".join(word.text for word in words)
             results.append(TranscriptionResult(joined, words=words, confidence=0.9))
