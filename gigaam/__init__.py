@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gigaam import decoder as decoder
     from gigaam import decoding as decoding
     from gigaam import encoder as encoder
+    from gigaam import live as live
     from gigaam import model as model
     from gigaam import ngrams as ngrams
     from gigaam import onnx as onnx
@@ -164,6 +165,7 @@ _MODULES = (
     "decoder",
     "decoding",
     "encoder",
+    "live",
     "model",
     "ngrams",
     "onnx",

@@ -34,6 +34,7 @@ class LiveSession:
         detector: SpeechDetector,
         options: LiveOptions,
         audio: PushedAudio,
+        pace: Pace | None = None,
     ) -> None:
         """A session of which nothing was heard.
 
@@ -42,6 +43,7 @@ class LiveSession:
             detector: Finds speech.
             options: How it listens.
             audio: Takes the pieces; its outputs are the channels.
+            pace: Tells how often partials are made; by default it measures how long they take.
         """
         is_split = options.channels == "split"
         self._audio = audio
@@ -50,7 +52,7 @@ class LiveSession:
             for number in range(audio.n_outputs)
         ]
         self._tells_partials = options.partials
-        self._pace = Pace(options.stride_s)
+        self._pace = pace or Pace(options.stride_s)
         self._lock = Lock()
         self._is_finished = False
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 import gigaam
 from gigaam.store.configs import builtin_config
-from scripts import draw_chunks, draw_recording, draw_scheme
+from scripts import draw_chunks, draw_live, draw_recording, draw_scheme
 from scripts.readme_pages import relinked
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,7 @@ PICTURES = {
     draw_scheme.TARGET: draw_scheme.scheme,
     draw_recording.TARGET: draw_recording.figure,
     draw_chunks.TARGET: draw_chunks.figure,
+    draw_live.TARGET: draw_live.figure,
 }
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gigaam.audio.pushed import PushedAudio
 from gigaam.errors import ArgumentError, AudioError
 from gigaam.live import Event, Final, LiveOptions, LiveSession, Partial
+from gigaam.live.pace import Pace
 from gigaam.recognition.longform import LongformTranscriber
 from gigaam.recognition.recognizer import Recognizer
 from gigaam.types import TranscriptionResult, Word
@@ -49,7 +50,9 @@ def session(
     detector = detector or EnergyDetector()
     listens = LiveOptions(vad=detector, word_timestamps=True, **options)
     audio = PushedAudio(rate, n_channels=n_channels, apart=listens.channels == "split")
-    return LiveSession(recognise, detector, listens, audio)
+    # The machine may be busy: partials are made as on one that is not.
+    pace = Pace(listens.stride_s, clock=lambda: 0.0)
+    return LiveSession(recognise, detector, listens, audio, pace)
 
 
 def pieces(samples: Samples, length: int = PIECE) -> Iterator[Samples]:
