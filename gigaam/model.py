@@ -53,6 +53,7 @@ TASKS = {
     "transcribe": "speech recognition",
     "transcribe_longform": "speech recognition",
     "iter_longform": "speech recognition",
+    "live": "speech recognition",
     "get_probs": "emotions",
 }
 """What a model must be for to have a method that others lack."""

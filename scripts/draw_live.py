@@ -39,6 +39,8 @@ from scripts.drawing import (
 
 TARGET = ROOT / "docs" / "figures" / "live.svg"
 
+TITLE = "When each word of an utterance is spoken, first shown, committed, and final"
+
 PIECE = SAMPLE_RATE // 10
 PAUSE_S = 1.0  # of silence after the sentence
 DECIDED_LATE_S = 0.1  # an utterance ends a little before the detector says so
@@ -157,7 +159,7 @@ def figure() -> str:
     words = followed(partials, final)
     final_s = final.utterance[1] + DECIDED_LATE_S
     bottom = TOP + ROW * len(words)
-    picture = Picture(1002, round(bottom + 44), "When each word of an utterance is told")
+    picture = Picture(1002, round(bottom + 44), TITLE)
     draw_sound(picture, sound)
     draw_final(picture, final_s, final_s - words[-1].spoken[1], len(words))
     for row, word in enumerate(words):

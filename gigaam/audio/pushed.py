@@ -44,6 +44,8 @@ SAMPLE_FORMATS = {
 }
 """PCM by FFmpeg's names, and its bytes per sample."""
 
+_FLOATS = {"f32le": "<f4", "f32be": ">f4", "f64le": "<f8", "f64be": ">f8"}
+
 Piece: TypeAlias = bytes | bytearray | memoryview | Array | tuple[Array, int] | tuple[int, Array]
 """Samples of one moment: as bytes, as an array or tensor, or as one of these with its rate."""
 
@@ -76,6 +78,7 @@ class PushedAudio:
         self._n_channels = n_channels
         self._chosen: Sequence[int | None] = range(n_channels) if apart else (None,)
         self._decoder = _PcmDecoder(sample_format, n_channels)
+        self._floats = _FLOATS.get(sample_format)
         self._rest = b""  # less than one sample of each channel
         self._resamplers: list[Resampler] = []
         self._format = ""
@@ -127,7 +130,12 @@ class PushedAudio:
         width = self._decoder.block_bytes
         n_whole = len(data) // width * width
         self._rest = data[n_whole:]
-        return self._decoder.decode(data[:n_whole], self._rate or 0) if n_whole else ()
+        if not n_whole:
+            return ()
+        if self._floats is not None:  # which are checked: NaN would go on for ever in nets' states
+            rows = np.frombuffer(data[:n_whole], self._floats).reshape(-1, self._n_channels).T
+            return frames_of(scaled(rows), self._rate or 0)
+        return self._decoder.decode(data[:n_whole], self._rate or 0)
 
     def _framed(self, piece: Any) -> Iterable[AudioFrame]:
         samples = as_array(piece)

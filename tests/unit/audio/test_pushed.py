@@ -163,6 +163,18 @@ def test_nan_and_integers_in_floats_are_refused_and_others_follow():
     assert len(audio.push(np.zeros(7, np.float32))[0]) == 7
 
 
+@pytest.mark.parametrize("sample_format", ["f32le", "f64be"])
+def test_floats_as_bytes_are_checked_as_well(sample_format):
+    audio = PushedAudio(16000, sample_format=sample_format)
+    dtype = NUMPY[sample_format]
+    with pytest.raises(AudioError, match="NaN"):
+        audio.push(np.array([0, np.nan, 1], dtype).tobytes())
+    with pytest.raises(AudioError, match="infinity"):
+        audio.push(np.array([0, np.inf, 1], dtype).tobytes() + b"1")
+    rest = np.full(5, 0.5, dtype).tobytes()
+    assert len(audio.push(rest)[0]) == 5
+
+
 def test_quiet_pieces_of_32_bits_are_no_mistake():
     assert len(PushedAudio(16000).push(np.ones(100, np.int32))[0]) == 100
 

@@ -6,6 +6,7 @@ Recognition is real, by `tests.tones`, whose letters are tones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from gigaam.audio.pushed import PushedAudio
 from gigaam.errors import ArgumentError, AudioError
-from gigaam.live import Event, Final, LiveOptions, LiveSession, Partial
+from gigaam.live import Event, Final, LiveArguments, LiveOptions, LiveSession, Partial
 from gigaam.live.pace import Pace
 from gigaam.recognition.longform import LongformTranscriber
 from gigaam.recognition.recognizer import Recognizer
@@ -396,3 +397,7 @@ def test_events_are_plain_data():
         assert plain["type"] == ("final" if isinstance(event, Final) else "partial")
         if isinstance(event, Partial):
             assert event.text == " ".join(filter(None, (plain["committed"], plain["tentative"])))
+
+
+def test_options_and_arguments_are_the_same():
+    assert set(LiveArguments.__annotations__) == {each.name for each in fields(LiveOptions)}
