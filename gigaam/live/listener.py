@@ -179,10 +179,13 @@ class Listener:
 
     def _forget(self) -> None:
         """Let go of sound that nothing will need."""
-        if self._utterance is not None:
-            needed = min(self._utterance.needed_from, self._utterance.end)
-        else:
+        utterance = self._utterance
+        if utterance is None:
             needed = max(self._parted, self._gate.certain_to - self._context)
+        elif self._options.partials:
+            needed = min(utterance.needed_from, utterance.end)
+        else:
+            needed = utterance.end
         self._tape.forget(needed)
 
 

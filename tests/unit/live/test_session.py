@@ -5,6 +5,7 @@ Recognition is real, by `tests.tones`, whose letters are tones.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
@@ -296,6 +297,24 @@ def test_committed_text_is_never_taken_back(seed):
             assert event.committed.startswith(committed)
             committed, is_open = event.committed, True
     assert not is_open  # whatever was shown has got its final
+
+
+@pytest.mark.parametrize("partials", [True, False])
+def test_speech_without_an_end_takes_no_more_memory(partials):
+    def hears_nothing(waveforms):
+        return [TranscriptionResult("", words=[]) for _ in waveforms]
+
+    live = session(hears_nothing, EverythingIsSpeech(), partials=partials)
+    noise = np.random.default_rng(1).uniform(-0.1, 0.1, 60 * RATE).astype(np.float32)
+    live.push(noise)
+    tracemalloc.start()
+    try:
+        for _ in range(9):
+            assert live.push(noise) == []
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 8_000_000  # two minutes of sound; nine are pushed
 
 
 # What goes wrong
