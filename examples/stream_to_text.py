@@ -1,8 +1,8 @@
 """Text of live speech: a line for each phrase, about a second after it was spoken.
 
 Reads raw sound from the standard input: 16 kHz, one channel, 16 bits, little-endian. A phrase ends
-at a pause of half a second; after 20 seconds without one it is cut at its longest pause, if it has
-any. For files there is `gigaam transcribe`, which looks further ahead for better cuts.
+at a pause of half a second. The command `gigaam live` does this and more; here is how to do it in a
+program of your own.
 
 Needs:  pip install .  and a program that records: arecord (Linux), ffmpeg, sox
 Run:    arecord -q -t raw -f S16_LE -r 16000 | python examples/stream_to_text.py
@@ -15,54 +15,20 @@ Windows. Ctrl-C ends the recorder; what was said before is still recognised.
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 import gigaam
-from gigaam.silero import SileroDetector
-from gigaam.vad import Region
-
-RATE = 16_000
-STEP = RATE // 4  # samples between two looks for a pause
-PAUSE = 3 * RATE // 10  # between regions, which the detector makes 0.1 s longer at each end
-LONGEST = 20 * RATE
-BEFORE_SPEECH = RATE // 2  # kept in silence: a detector notices the beginning of speech late
+from gigaam.live import Event, Final
 
 
-def place_to_cut(regions: Sequence[Region], n_samples: int) -> int:
-    """Where the sound so far may be cut, given its regions of speech; 0 if nowhere yet."""
-    next_starts = [*(region.start for region in regions[1:]), n_samples]
-    pauses = [(start - r.end, r.end) for r, start in zip(regions, next_starts, strict=True)]
-    ends_of_phrases = [pause for pause in pauses if pause[0] >= PAUSE]
-    if ends_of_phrases:
-        length, start = ends_of_phrases[-1]
-    elif n_samples >= LONGEST:
-        length, start = max(pauses)
-    else:
-        return 0
-    return start + length // 2
-
-
-def phrases() -> Iterator[tuple[float, NDArray[np.float32]]]:
-    """The phrases on the standard input as they end: when each began, in seconds, and its sound."""
-    detector = SileroDetector()
-    sound, start = np.empty(0, np.float32), 0
-    while data := sys.stdin.buffer.read(2 * STEP):
-        samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2")
-        sound = np.append(sound, samples.astype(np.float32) / 32768)
-        stream = detector.stream()
-        regions = stream.push(sound) + stream.finish()
-        cut = place_to_cut(regions, len(sound)) if regions else 0
-        if cut:
-            yield (start + regions[0].start) / RATE, sound[:cut]
-        forgotten = cut if regions else max(0, len(sound) - BEFORE_SPEECH)
-        sound, start = sound[forgotten:], start + forgotten
-    if len(sound):
-        yield start / RATE, sound
+def show(events: Iterable[Event]) -> None:
+    """Print the phrases that have ended, and when each began, in seconds."""
+    for event in events:
+        if isinstance(event, Final) and event.segment.text:
+            print(f"{event.segment.start:7.1f}  {event.segment.text}", flush=True)
 
 
 def main(
@@ -75,9 +41,10 @@ def main(
     recogniser = gigaam.load_model(model)
     if not isinstance(recogniser, gigaam.GigaAMASR):
         raise typer.BadParameter(f"{model} does not recognise speech", param_hint="--model")
-    for start, sound in phrases():
-        if text := recogniser.transcribe(sound, input_rate=RATE):
-            print(f"{start:7.1f}  {text}", flush=True)
+    live = recogniser.live(16_000, partials=False)
+    while data := sys.stdin.buffer.read1():
+        show(live.push(data))
+    show(live.finish())
 
 
 if __name__ == "__main__":

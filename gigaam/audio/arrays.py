@@ -82,7 +82,8 @@ def without_rate(source: Any, input_rate: int | None) -> tuple[Any, int | None]:
 def as_array(source: object, track: int | None = None) -> NDArray[Any] | None:
     """The samples as numpy, if the source is an array or tensor; None if it is to be decoded."""
     torch: Any = sys.modules.get("torch")  # whoever holds a tensor has imported it
-    is_tensor = torch is not None and isinstance(source, torch.Tensor)
+    # It lacks the class while another thread is still importing it.
+    is_tensor = hasattr(torch, "Tensor") and isinstance(source, torch.Tensor)
     if not (is_tensor or isinstance(source, np.ndarray)):
         return None
     if track is not None:

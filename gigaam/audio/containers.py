@@ -45,6 +45,8 @@ _TAGS_IN_OLD_ENCODINGS: dict[str, Any] = (
 )
 
 _PROTOCOLS = "file,pipe"
+# FFmpeg would look at up to five seconds of a stream before it gives the first sample.
+_NO_ANALYSIS = {"analyzeduration": "1", "probesize": "4096", "max_probe_packets": "1"}
 # Formats that name other files or addresses. Those that open devices are left out by a flag.
 _REFERRING_FORMATS = "concat,dash,hls,imf,image2,mlv,rtp,rtsp,sap,sdp,vobsub,webm_dash_manifest"
 # Formats with no length of their own: what FFmpeg says of them is file size over bit rate.
@@ -75,14 +77,16 @@ def _allowed_formats() -> str:
 class Track:
     """One audio track of a file, opened, and what turned out to be wrong with it."""
 
-    def __init__(self, source: object, track: int | None = None) -> None:
+    def __init__(self, source: object, track: int | None = None, *, live: bool = False) -> None:
         """Open a path, the bytes of a file, or a binary file object.
 
         Args:
             source: What is opened.
             track: Which audio track, from 0; by default the one that the ffmpeg program takes.
+            live: Whether it is to be decoded while it arrives.
         """
-        self._source = open_source(source)
+        self._live = live
+        self._source = open_source(source, live=live)
         self._title = self._source.title
         try:
             self._rest = unread_rest(self._source)
@@ -171,6 +175,8 @@ class Track:
         options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _allowed_formats()}
         if self._rest == "samples":
             options["ignore_length"] = "1"
+        if self._live and not self._source.seekable():
+            options |= _NO_ANALYSIS
         try:
             container: InputContainer = av.open(
                 self._source, "r", container_options=options, **_TAGS_IN_OLD_ENCODINGS

@@ -47,7 +47,12 @@ class Recording:
     """
 
     def __init__(
-        self, source: AudioSource, *, input_rate: int | None = None, track: int | None = None
+        self,
+        source: AudioSource,
+        *,
+        input_rate: int | None = None,
+        track: int | None = None,
+        live: bool = False,
     ) -> None:
         """Open a source.
 
@@ -55,6 +60,8 @@ class Recording:
             source: As in `gigaam.audio.read_audio`.
             input_rate: The rate of an array.
             track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
+            live: Whether a stream is to be decoded while it arrives: its header is believed, where
+                its first seconds might tell more.
 
         Raises:
             AudioFileNotFoundError: No such file (or a URL, which is never fetched).
@@ -64,7 +71,7 @@ class Recording:
         plain, self._input_rate = without_rate(source, input_rate)
         array = as_array(plain, track)
         self._samples = None if array is None else channels_first(array)
-        self._track = Track(plain, track) if array is None else None
+        self._track = Track(plain, track, live=live) if array is None else None
 
     @property
     def n_channels(self) -> int:

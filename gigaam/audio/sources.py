@@ -21,6 +21,7 @@ from gigaam.errors import AudioError, AudioFileNotFoundError
 __all__ = ["Source", "is_pipe", "is_seekable", "open_source"]
 
 _HEAD_BYTES = 4096  # enough to see the tag of an MP3 behind short titles
+_LIVE_HEAD_BYTES = 12  # enough to see what is looked for before FFmpeg reads
 _COPY_BYTES = 1 << 20
 _FURTHEST_BYTE = 1 << 42  # damaged headers send FFmpeg further, where some files can't go
 _SPOOL_BYTES = 64 << 20  # a longer stream goes to disk, if it has to be kept at all
@@ -28,8 +29,12 @@ _MOVE = struct.Struct("=?qi")  # whether FFmpeg wants to be elsewhere, where, co
 _SYSTEM_FOLDERS = ("/proc", "/sys")  # their files are the system's state, and may never end
 
 
-def open_source(source: object) -> Source:
+def open_source(source: object, *, live: bool = False) -> Source:
     """Whatever a recording may be given as, but for arrays, ready to be read.
+
+    Args:
+        source: A path, bytes or a file object.
+        live: Whether it is to be read while it arrives; see `Source`.
 
     Raises:
         AudioFileNotFoundError: No such file.
@@ -40,7 +45,7 @@ def open_source(source: object) -> Source:
             raise AudioError("the recording holds no samples: it is 0 bytes long")
         return Source(BytesIO(source), f"<{len(source)} bytes>")
     if isinstance(source, (str, os.PathLike)):
-        return _of_path(os.fsdecode(source))
+        return _of_path(os.fsdecode(source), live)
     if not hasattr(source, "read"):
         raise AudioError(
             "audio is a path, bytes, a binary file object, a numpy array or a torch tensor,"
@@ -49,7 +54,8 @@ def open_source(source: object) -> Source:
     name = getattr(source, "name", "")
     if not isinstance(name, str):  # the number of a descriptor
         name = ""
-    found = Source(source, repr(name) if name else f"<{type(source).__name__}>", name)
+    title = repr(name) if name else f"<{type(source).__name__}>"
+    found = Source(source, title, name, live=live)
     if not found.head:
         raise AudioError("the recording holds no samples: the file object is at its end")
     return found
@@ -95,7 +101,9 @@ class Source:
         tell: Gives the position, in bytes from where reading began; -1 where there is none.
     """
 
-    def __init__(self, file: Any, title: str, path: str = "", *, owned: bool = False) -> None:
+    def __init__(
+        self, file: Any, title: str, path: str = "", *, owned: bool = False, live: bool = False
+    ) -> None:
         """A source.
 
         Args:
@@ -103,6 +111,8 @@ class Source:
             title: How messages call it.
             path: Tells the extension.
             owned: Whether it is to be closed in the end.
+            live: Whether FFmpeg is to get its bytes as they come: a long head is not waited for,
+                nor is the end of an MP4 that arrives in a stream.
         """
         self.title = title
         self.name = "stream" + os.path.splitext(path)[1]
@@ -113,10 +123,12 @@ class Source:
         self._ahead = b""  # read, but not yet seen by FFmpeg
         self._seekable = is_seekable(file)
         self._start = file.tell() if self._seekable else 0
-        self.head = self._read_head()
+        self.head = self._read_head(_LIVE_HEAD_BYTES if live else _HEAD_BYTES)
         if self._seekable:
             file.seek(self._start)
-        elif self.head[4:8] == b"ftyp":  # MP4: the index it begins with may stand at the end
+        elif (
+            self.head[4:8] == b"ftyp" and not live
+        ):  # MP4: the index it begins with may stand at the end
             self._start, self._seekable = 0, True
             self._file = self._spooled()
             self._closing.append(self._file)
@@ -233,9 +245,9 @@ class Source:
             raise AudioError(f"the file object gave {len(data)} bytes when asked for {size}")
         return data
 
-    def _read_head(self) -> bytes:
+    def _read_head(self, least: int) -> bytes:
         head = b""
-        while len(head) < _HEAD_BYTES and (more := self._bytes(_HEAD_BYTES - len(head))):
+        while len(head) < least and (more := self._bytes(_HEAD_BYTES - len(head))):
             head += more
         return head
 
@@ -249,7 +261,7 @@ class Source:
         return whole
 
 
-def _of_path(path: str) -> Source:
+def _of_path(path: str, live: bool) -> Source:
     """The source at a path: a regular file, a named pipe, or a descriptor of the process."""
     try:
         mode = os.stat(path).st_mode
@@ -266,7 +278,7 @@ def _of_path(path: str) -> Source:
         _check_kind(path, opened.st_mode)
         if opened.st_dev in _system_devices():
             raise AudioError(f"{path!r} belongs to the system: it is not a recording")
-        source = Source(file, repr(path), path, owned=True)
+        source = Source(file, repr(path), path, owned=True, live=live)
         if not source.head:
             raise AudioError(f"{path!r}: the recording holds no samples: it is 0 bytes long")
     except OSError as error:

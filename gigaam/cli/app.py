@@ -19,6 +19,7 @@ from gigaam.cli.command_group import Command, CommandGroup
 from gigaam.cli.evaluate import evaluate_model
 from gigaam.cli.export import export_model
 from gigaam.cli.language_model import train_language_model
+from gigaam.cli.live import live
 from gigaam.cli.models import download_models, list_models
 from gigaam.cli.printing import print_lines
 from gigaam.cli.standard_streams import prepare_streams
@@ -72,6 +73,7 @@ def _options(
 
 
 app.command("transcribe", cls=Command)(transcribe)
+app.command("live", cls=Command)(live)
 app.command("export", cls=Command)(export_model)
 app.command("eval", cls=Command)(evaluate_model)
 app.command("train", cls=Command)(train_model)

@@ -10,7 +10,7 @@ import typer
 
 import gigaam
 from gigaam.cli.command_options import Talk, refuse
-from gigaam.cli.printing import complain
+from gigaam.cli.printing import complain, said
 from gigaam.errors import ArgumentError, DownloadError, GigaAMError
 from gigaam.loading import need_torch
 from gigaam.quoting import some
@@ -20,7 +20,9 @@ from gigaam.store.registry import RECOGNITION_TASKS, TASKS, ModelInfo
 from gigaam.store.resolver import Place, find
 
 if TYPE_CHECKING:
+    from gigaam.decoding import DecodingOptions
     from gigaam.model import GigaAM
+    from gigaam.recognition import SpeechRecognition
 
 __all__ = ["DEFAULT_MODEL", "EVALUATION", "EXPORT", "RECOGNITION", "NamedModel"]
 
@@ -89,6 +91,16 @@ class NamedModel:
         if self.how_much == Talk.VERBOSE:
             complain(f"{self.called} computes on {loaded.device}")
         return loaded
+
+    def load_recogniser(self, decoding: DecodingOptions | None) -> SpeechRecognition:
+        """The model; one that cannot be loaded, or search so, ends the command."""
+        try:
+            recogniser: SpeechRecognition = self.load()
+            recogniser.recognizer(decoding)
+        except (GigaAMError, OSError) as error:
+            complain(said(error))
+            raise typer.Exit(1) from error
+        return recogniser
 
     def _place(self) -> Place:
         """Where the model is."""

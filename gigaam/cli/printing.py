@@ -72,10 +72,15 @@ class WordPrinter(LinePrinter):
     def result(self, job: Job, result: Result) -> None:
         """Takes the result of a recording."""
         if isinstance(result, LongformTranscriptionResult):
-            lines = (_word_line(word, each) for each in result for word in each.words or ())
+            lines: Iterable[str] = (line for each in result for line in word_lines(each))
         else:
             lines = (_word_line(word) for word in result.words or ())
         self._print(job, lines)
+
+
+def word_lines(segment: Segment) -> list[str]:
+    """A line for each word of a segment, as `WordPrinter` prints them."""
+    return [_word_line(word, segment) for word in segment.words or ()]
 
 
 def _word_line(word: Word, segment: Segment | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,7 +27,6 @@ from gigaam.cli.output_options import (
     SkipExisting,
     WordTimestamps,
 )
-from gigaam.cli.printing import complain, said
 from gigaam.cli.search_options import (
     LM,
     BeamSize,
@@ -40,12 +39,7 @@ from gigaam.cli.search_options import (
     search_options,
 )
 from gigaam.cli.transcription_run import TranscriptionRun
-from gigaam.errors import GigaAMError
 from gigaam.recognition.runner import BatchRunner
-
-if TYPE_CHECKING:
-    from gigaam.decoding import DecodingOptions
-    from gigaam.recognition import SpeechRecognition
 
 __all__ = ["transcribe"]
 
@@ -117,19 +111,8 @@ def transcribe(
     named.check()
     run = TranscriptionRun(outputs, outputs.jobs(files), how_much)
     if run.jobs:
-        recogniser = _loaded(named, listening.get("decoding"))
+        recogniser = named.load_recogniser(listening.get("decoding"))
         run.work(BatchRunner(recogniser, run.needs_times, batch_size, listening))
     run.tell()
     if run.n_failed:
         raise typer.Exit(1)
-
-
-def _loaded(named: NamedModel, decoding: DecodingOptions | None) -> SpeechRecognition:
-    """The recogniser to work with; one that cannot be loaded, or search so, ends the command."""
-    try:
-        recogniser: SpeechRecognition = named.load()
-        recogniser.recognizer(decoding)
-    except (GigaAMError, OSError) as error:
-        complain(said(error))
-        raise typer.Exit(1) from error
-    return recogniser

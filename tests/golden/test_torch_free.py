@@ -100,6 +100,14 @@ def test_same_text_and_words(
 
 
 @needs_installation
+def test_live(onnx: Path, packaged_model: gigaam.GigaAMASR, example: Path) -> None:
+    command = [TORCH_FREE, "-m", "gigaam", "live", "--onnx", str(onnx)]
+    done = subprocess.run(command, input=example.read_bytes(), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"{packaged_model.transcribe_longform(example).text}\n"
+
+
+@needs_installation
 @pytest.mark.parametrize("vad", ["silero", "none"])
 def test_long_recordings_in_all_formats(
     vad: str, onnx: Path, packaged_model: gigaam.GigaAMASR, long: Path, tmp_path: Path

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from functools import partial
 from operator import methodcaller
 from pathlib import Path
@@ -232,3 +233,18 @@ def test_a_socket_for_standard_input_gives_all_of_its_channels(example: Path) ->
         ours.shutdown(socket.SHUT_WR)
         output, _ = process.communicate(timeout=60)
     assert output == str(len(read_audio(example)))
+
+
+def test_a_live_stream_is_not_waited_for() -> None:
+    """FFmpeg gets what the first read gave, and gives the same samples."""
+    pipe = Pipe(LONG, 100)
+    source = open_source(pipe, live=True)
+    assert source.head == LONG[:100]
+    assert len(open_source(Pipe(LONG, 100)).head) == 4096
+    samples = np.concatenate(list(Recording(Pipe(LONG, 100), live=True).blocks()))
+    np.testing.assert_array_equal(samples, np.tile(MONO_FLOATS, 30))
+
+
+def test_while_another_thread_imports_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    np.testing.assert_array_equal(read_audio(wav(MONO)), MONO_FLOATS)

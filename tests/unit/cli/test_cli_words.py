@@ -20,7 +20,7 @@ from gigaam.cli.completion import TRAINING_KEYS, complete_configuration
 from gigaam.training.configuration import configurations
 from gigaam.training.options import RunOptions
 
-COMMANDS = ["transcribe", "export", "eval", "train", "models", "download", "example"]
+COMMANDS = ["transcribe", "live", "export", "eval", "train", "models", "download", "example"]
 
 
 def run(*arguments: object) -> Result:
@@ -34,6 +34,7 @@ def run(*arguments: object) -> Result:
     ("command", "usage"),
     [
         ("transcribe", "FILE..."),
+        ("live", ""),
         ("export", "MODEL DIR"),
         ("eval", "MODEL MANIFEST..."),
         ("train", "CONFIG [KEY=VALUE]..."),
