@@ -97,8 +97,7 @@ class SpeechRecognition(ABC):
             batcher: Takes turns with other recognition; by default it is on its own.
             priority: Whether that of others goes first.
         """
-        search = build_search(self.decoding, decoding)
-        tokenizer = self.decoding.tokenizer
+        search, tokenizer = build_search(self.decoding, decoding), self.decoding.tokenizer
         return Recognizer(self, tokenizer, search, batcher=batcher, priority=priority)
 
     @overload
@@ -341,13 +340,12 @@ class SpeechRecognition(ABC):
     ) -> LiveSession:
         """A session that is pushed sound while it comes, and tells its text.
 
-        Its finals are what `transcribe_longform` gives for the same sound. Sessions of several
-        threads are made by one `gigaam.live.LiveRecognizer`.
+        Finals are what `transcribe_longform` gives for the same sound. `gigaam.live.LiveRecognizer`
+        makes sessions for several threads.
 
         Args:
             input_rate: Rate of the sound, Hz; not needed for pairs of samples and their rate.
-            sample_format: Of sound that is bytes: s16le, f32le, mulaw and other PCM by FFmpeg's
-                names.
+            sample_format: Of sound that is bytes: s16le, mulaw and other PCM by FFmpeg's names.
             n_channels: Channels of the sound.
             options: How it listens.
             changes: Fields of the options, in place of what they say.
