@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import fields
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from gigaam.errors import ArgumentError, AudioError
 from gigaam.live import Event, Final, LiveArguments, LiveOptions, Partial
 from gigaam.types import TranscriptionResult, Word
+from gigaam.vad import EverythingIsSpeech
 from tests.examples import examples
 from tests.unit.live.test_session import (
     PIECE,
