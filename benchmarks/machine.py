@@ -59,6 +59,16 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def figures(rows: Sequence[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+    """Few rows of many figures turned round, with what they have in ``column`` on top."""
+    names = dict.fromkeys(key for row in rows for key in row if key != column)
+    heads = [f"{column} {row[column]}" for row in rows]
+    return [
+        {"what": name, **{head: row.get(name) for head, row in zip(heads, rows, strict=True)}}
+        for name in names
+    ]
+
+
 def report(title: str, rows: Sequence[dict[str, Any]], **facts: Any) -> None:
     """Prints rows as a table for people and everything as one JSON line, last."""
     machine = describe_machine()
