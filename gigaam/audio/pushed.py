@@ -47,7 +47,7 @@ SAMPLE_FORMATS = {
 _FLOATS = {"f32le": "<f4", "f32be": ">f4", "f64le": "<f8", "f64be": ">f8"}
 
 Piece: TypeAlias = bytes | bytearray | memoryview | Array | tuple[Array, int] | tuple[int, Array]
-"""Samples of one moment: as bytes, as an array or tensor, or as one of these with its rate."""
+"""Samples of one moment: bytes, an array or tensor, or a pair of such an array and its rate."""
 
 
 class PushedAudio:
@@ -100,32 +100,31 @@ class PushedAudio:
             AudioError: The rate or the number of channels is not that of the pieces before, or
                 this is no sound. The piece is then left out, and others can follow.
         """
-        samples, rate = without_rate(piece, input_rate)
-        self._check_rate(rate)
+        samples, told_rate = without_rate(piece, input_rate)
+        rate = self._checked_rate(told_rate)
         if isinstance(samples, bytes | bytearray | memoryview):
-            frames: Iterable[AudioFrame] = self._decoded(bytes(samples))
+            frames: Iterable[AudioFrame] = self._decoded(bytes(samples), rate)
         else:
-            frames = self._framed(samples)
+            frames = self._framed(samples, rate)
+        self._rate = rate
         return self._joined([self._converted(frame) for frame in frames])
 
     def finish(self) -> list[Waveform]:
         """The last samples, once all pieces were pushed."""
-        if self._rest:
-            warnings.warn(
-                f"the sound ends within a sample: {len(self._rest)} bytes are left over",
-                AudioWarning,
-                stacklevel=2,
-            )
-            self._rest = b""
+        n_left, self._rest = len(self._rest), b""
+        if n_left:  # told first: were it an error, the samples could still be had
+            told = f"the sound ends within a sample: {n_left} bytes are left over"
+            warnings.warn(told, AudioWarning, stacklevel=2)
         return self._joined(self._flushed())
 
-    def _check_rate(self, rate: int | None) -> None:
+    def _checked_rate(self, rate: int | None) -> int:
         if self._rate is None:
-            self._rate = checked_rate("input_rate", rate)
-        elif rate not in (None, self._rate):
+            return checked_rate("input_rate", rate)
+        if rate not in (None, self._rate):
             raise AudioError(f"the sound before was of {self._rate} Hz, this is of {rate} Hz")
+        return self._rate
 
-    def _decoded(self, data: bytes) -> Iterable[AudioFrame]:
+    def _decoded(self, data: bytes, rate: int) -> Iterable[AudioFrame]:
         data = self._rest + data
         width = self._decoder.block_bytes
         n_whole = len(data) // width * width
@@ -134,10 +133,10 @@ class PushedAudio:
             return ()
         if self._floats is not None:  # which are checked: NaN would go on for ever in nets' states
             rows = np.frombuffer(data[:n_whole], self._floats).reshape(-1, self._n_channels).T
-            return frames_of(scaled(rows), self._rate or 0)
-        return self._decoder.decode(data[:n_whole], self._rate or 0)
+            return frames_of(scaled(rows), rate)
+        return self._decoder.decode(data[:n_whole], rate)
 
-    def _framed(self, piece: Any) -> Iterable[AudioFrame]:
+    def _framed(self, piece: Any, rate: int) -> Iterable[AudioFrame]:
         samples = as_array(piece)
         if samples is None:
             raise AudioError(
@@ -147,8 +146,7 @@ class PushedAudio:
         if not samples.size:
             return ()
         rows = self._rows(samples)
-        assert self._rate is not None
-        return frames_of(scaled(rows), self._rate)
+        return frames_of(scaled(rows), rate)
 
     def _rows(self, samples: NDArray[Any]) -> NDArray[Any]:
         """The samples as [c, n]."""

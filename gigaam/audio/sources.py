@@ -126,9 +126,7 @@ class Source:
         self.head = self._read_head(_LIVE_HEAD_BYTES if live else _HEAD_BYTES)
         if self._seekable:
             file.seek(self._start)
-        elif (
-            self.head[4:8] == b"ftyp" and not live
-        ):  # MP4: the index it begins with may stand at the end
+        elif self.head[4:8] == b"ftyp" and not live:  # MP4, whose index may stand at its end
             self._start, self._seekable = 0, True
             self._file = self._spooled()
             self._closing.append(self._file)

@@ -14,17 +14,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from gigaam.recognition.words import middle_s, plain
+from gigaam.recognition.words import DRIFT_S, middle_s, plain
 from gigaam.types import Word
 
 __all__ = ["Agreement"]
 
-_DRIFT_S = 0.4  # between two hypotheses the same word rarely moves further
 _SURE = 0.5  # probability of all letters of a word together
 _DOUBTFUL_HYPOTHESES = 3
 _DOUBTFUL_HOLD_BACK_S = 2.0
 _BOUNDARIES = 64  # words of which it is kept where they end: more than fit into a window
-_SAME_WORD_S = 0.3  # a committed word that is heard again further on has not moved more
 
 
 class Agreement:
@@ -74,8 +72,8 @@ class Agreement:
         self._commit(words[:n_settled])
         self.tentative, self._agreeing = list(words[n_settled:]), agreeing[n_settled:]
 
-    def told(self, to_s: float) -> None:
-        """A final has told all up to this: its words are no longer among those here."""
+    def drop_to(self, to_s: float) -> None:
+        """Forget the words up to here, which a final has told."""
         self._settled_to_s = max(self._settled_to_s, to_s)
         self.committed = [word for word in self.committed if middle_s(word) >= to_s]
         n_told = sum(middle_s(word) < to_s for word in self.tentative)
@@ -117,11 +115,11 @@ class Agreement:
         first = next((n for n, word in enumerate(words) if middle_s(word) > settled_s), len(words))
         if first < len(words) and last is not None:
             again = words[first]
-            if plain(again) == plain(last) and again.start - last.start <= _SAME_WORD_S:
+            if plain(again) == plain(last) and again.start < last.end:
                 first += 1
         return words[first:]
 
 
 def _are_one(word: Word, other: Word) -> bool:
     """Whether two hypotheses have the same word at about the same place."""
-    return plain(word) == plain(other) and abs(middle_s(word) - middle_s(other)) <= _DRIFT_S
+    return plain(word) == plain(other) and abs(middle_s(word) - middle_s(other)) <= DRIFT_S

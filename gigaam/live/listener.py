@@ -18,7 +18,7 @@ from gigaam.live.utterance import Recognize, Utterance
 from gigaam.recognition.feed import Waveform
 from gigaam.types import Segment, Word
 from gigaam.vad import SpeechDetector
-from gigaam.vad.speech import VadOptions, open_stream
+from gigaam.vad.speech import PromptDetector, open_stream
 
 __all__ = ["Listener"]
 
@@ -29,7 +29,7 @@ class Listener:
     After an error of the recogniser nothing is lost: the next call goes on where it happened.
 
     Attributes:
-        events: What is to be told, in order; whoever tells it takes it out.
+        events: Those not yet told, in order; they are taken out when they are told.
     """
 
     def __init__(
@@ -51,20 +51,18 @@ class Listener:
         self._detector = detector
         self._options = options
         self._channel = channel
-        pad_s = 0.0
-        if options.vad == "silero":
-            pad_s = (options.vad_options or VadOptions()).speech_pad_s
         self._gate = Gate(
             open_stream(detector, HOP_SAMPLES / SAMPLE_RATE),
-            _samples(pad_s),
-            _samples(options.endpoint_silence_s),
+            pad_samples=_samples(options.speech_pad_s),
+            endpoint_samples=_samples(options.endpoint_silence_s),
+            is_prompt=isinstance(detector, PromptDetector),
         )
-        self._context = _samples(options.chunking.context_s)
+        self._context_samples = _samples(options.chunking.context_s)
         self._unheard = np.empty(0, np.float32)  # less than a hop, or what an error left
         self._tape = Tape()
         self._utterance: Utterance | None = None
         self._ending: Reason | None = None  # why the utterance ends, until all of it is told
-        self._parted = 0  # where the utterance before ended
+        self._free_from = 0  # where the utterance before ended
         self._shown: tuple[str, str] = ("", "")  # since the last final
         self._is_open = False  # whether something of the utterance was told, but not its end
         self._is_over = False
@@ -95,21 +93,20 @@ class Listener:
         if not self._is_over:
             self._is_over = True
             self._gate.finish()
-            self._follow()
-            if self._utterance is not None:
-                self._end("finish")
+            self._ending = "finish"
         self._settle()
 
-    def is_due(self, stride_s: float) -> bool:
+    def is_due(self, stride_s: float, first_s: float) -> bool:
         """Whether it is time for a partial.
 
         Args:
             stride_s: Sound from one partial to the next, in seconds.
+            first_s: Sound before the first of an utterance.
         """
         utterance = self._utterance
         if utterance is None or self._gate.speech_end <= utterance.heard_to:
             return False
-        wanted_s = stride_s if self._is_open else stride_s / 2  # the first words soon
+        wanted_s = first_s if utterance.heard_to == utterance.start else stride_s
         return self._tape.end - utterance.heard_to >= _samples(wanted_s)
 
     def tell_partial(self, stride_s: float) -> None:
@@ -127,61 +124,59 @@ class Listener:
             self._shown, self._is_open = texts, True
         blank_s = self._options.endpoint_blank_s
         if blank_s is not None and edge_s - utterance.last_word_end_s >= blank_s:
-            self._end("blank")
+            self._ending = "blank"
             self._settle()
 
     def _hop(self, n_samples: int) -> None:
-        hop, self._unheard = np.split(self._unheard, [n_samples])
+        hop, rest = np.split(self._unheard, [n_samples])
+        if self._gate.push(hop):
+            self._ending = "silence"
         self._tape.append(hop)
-        has_ended = self._gate.push(hop)
-        self._follow()
-        if has_ended:
-            self._end("silence")
+        self._unheard = rest
+
+    def _settle(self) -> None:
+        """Tell the segments that are certain; after an error the next call goes on."""
+        utterance, ending = self._followed(), self._ending
+        if utterance is not None:
+            if ending is not None:
+                utterance.finish()
+                self._free_from = utterance.end
+            self._tell_finals(utterance, utterance.segments(self._recognize))
+        if ending is not None:
+            self._gate.end_utterance()
+            self._utterance, self._ending = None, None
+            self._shown, self._is_open = ("", ""), False
         self._forget()
 
-    def _follow(self) -> None:
-        """Give the utterance, which may begin here, the sound that is certain to be its own."""
+    def _followed(self) -> Utterance | None:
+        """The utterance, which may begin here, with the sound that is certain to be its own."""
         if self._utterance is None:
             if self._gate.speech_start is None:
-                return
-            start = max(self._parted, self._gate.speech_start - self._context)
+                return None
+            start = max(self._free_from, self._gate.speech_start - self._context_samples)
             self._utterance = Utterance(start, self._detector, self._options, self._channel)
         utterance = self._utterance
         if self._gate.certain_to > utterance.end:
             utterance.push(self._tape.cut(utterance.end, self._gate.certain_to))
+        return utterance
 
-    def _end(self, reason: Reason) -> None:
-        assert self._utterance is not None
-        self._utterance.finish()
-        self._parted = self._utterance.end
-        self._gate.part()
-        self._ending = reason
-
-    def _settle(self) -> None:
-        """Tell the segments that are certain."""
-        utterance, ending = self._utterance, self._ending
-        if utterance is None:
-            return
-        segments = utterance.segments(self._recognize)
+    def _tell_finals(self, utterance: Utterance, segments: list[Segment]) -> None:
+        ending = self._ending
         if ending is not None and not segments and self._is_open:
             end_s = utterance.end / SAMPLE_RATE
             words: list[Word] | None = [] if self._options.word_timestamps else None
             segments = [Segment("", end_s, end_s, words, channel=self._channel)]
         span = utterance.start / SAMPLE_RATE, utterance.end / SAMPLE_RATE
         for segment in segments:
-            is_last = segment is segments[-1]
-            reason = ending if ending is not None and is_last else "cut"
-            self.events.append(Final(segment, reason, span))
-            self._shown, self._is_open = ("", ""), reason == "cut"
-        if ending is not None:
-            self._utterance, self._ending = None, None
-            self._shown, self._is_open = ("", ""), False
+            is_last = ending is not None and segment is segments[-1]
+            self.events.append(Final(segment, ending if ending and is_last else "cut", span))
+            self._shown, self._is_open = ("", ""), True
 
     def _forget(self) -> None:
         """Let go of sound that nothing will need."""
         utterance = self._utterance
         if utterance is None:
-            needed = max(self._parted, self._gate.certain_to - self._context)
+            needed = max(self._free_from, self._gate.certain_to - self._context_samples)
         elif self._options.partials:
             needed = min(utterance.needed_from, utterance.end)
         else:

@@ -16,7 +16,14 @@ from gigaam.vad.speech import Vad, VadOptions
 
 __all__ = ["LiveArguments", "LiveOptions"]
 
-_SHORTEST_S = 0.1  # of what is looked at, or waited for
+# The range of each option, in seconds, where it is not from 0.1 on.
+_RANGES = {
+    "context_s": (0.0, LONGEST_PASS_S),
+    "hold_back_s": (0.0, LONGEST_PASS_S),
+    "window_s": (1.0, LONGEST_PASS_S),  # the models recognise no more in one pass
+    "endpoint_blank_s": (0.5, math.inf),  # within words there are shorter ones
+    "longest_utterance_s": (1.0, LONGEST_PASS_S),
+}
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,8 @@ class LiveOptions:
     """How a live session listens, and what it tells.
 
     Attributes:
-        stride_s: Sound from one partial to the next, in seconds. Decoding that takes more than two
-            thirds of it widens it.
+        stride_s: Sound from one partial to the next, in seconds. Decoding that takes over two
+            thirds of that widens it.
         window_s: Sound of which partials are made, at most, in seconds: less costs accuracy, and
             the time of a partial is proportional to it.
         context_s: How much of what is committed already is heard again before new words, at
@@ -44,7 +51,9 @@ class LiveOptions:
             ``max_duration`` cuts a recording, in seconds.
         word_timestamps: Whether segments hold their words.
         channels: "mix" recognises all channels as one, "split" each by itself.
-        vad: What finds speech: "silero", "none", or a detector that does not wait long.
+        vad: What finds speech: "silero", "none", or a detector. One that has ``prompt_stream`` must
+            decide at once unless it hears speech; of others utterances begin, and partials come,
+            once a region of theirs has ended.
         vad_options: What counts as speech.
         decoding: How tokens are searched for.
         hotwords: Words and phrases to expect; see `gigaam.DecodingOptions`.
@@ -70,35 +79,60 @@ class LiveOptions:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name.endswith("_s") and value is not None:
-                least = 0.0 if field.name in ("hold_back_s", "context_s") else _SHORTEST_S
-                if not (math.isfinite(value) and value >= least):
-                    raise ArgumentError(
-                        f"{field.name}={value!r} must be at least {least:g} seconds"
-                    )
-        if self.window_s > LONGEST_PASS_S:
-            raise ArgumentError(
-                f"window_s={self.window_s!r}: the models recognise up to {LONGEST_PASS_S:g} s in "
-                "one pass"
-            )
+            if field.name.endswith("_s"):
+                _check_seconds(field.name, getattr(self, field.name))
         if self.longest_wait_s + self.context_s > self.window_s:
             raise ArgumentError(
                 f"window_s={self.window_s!r} must hold context_s and longest_wait_s, "
                 f"{self.context_s + self.longest_wait_s:g} s together"
             )
+        if self.stride_s > self.window_s:
+            raise ArgumentError(
+                f"stride_s={self.stride_s!r} must not be longer than window_s={self.window_s!r}"
+            )
+        if self.endpoint_blank_s is not None and not self.partials:
+            raise ArgumentError("endpoint_blank_s needs partials, which tell where words are")
         if self.channels not in ("mix", "split"):
             raise ArgumentError(f'channels must be "mix" or "split", not {self.channels!r}')
+        self._check_detector()
+
+    def _check_detector(self) -> None:
         if self.vad in ("auto", "pyannote"):
             raise ArgumentError(
                 f"vad={self.vad!r}: pyannote looks at ten minutes at a time; live there are "
                 '"silero", "none" and detectors of your own'
             )
+        if self.vad != "silero":
+            if self.vad_options is not None:
+                raise ArgumentError('vad_options are for vad="silero"')
+            return
+        vad = self.vad_options or VadOptions()
+        shortest_s = max(vad.min_silence_s, 2 * vad.speech_pad_s)
+        if self.endpoint_silence_s < shortest_s:
+            raise ArgumentError(
+                f"endpoint_silence_s={self.endpoint_silence_s!r}: by vad_options a silence under "
+                f"{shortest_s:g} s is no pause"
+            )
+
+    @property
+    def speech_pad_s(self) -> float:
+        """What the detector adds at both ends of speech, in seconds, as far as that is known."""
+        return (self.vad_options or VadOptions()).speech_pad_s if self.vad == "silero" else 0.0
 
     @property
     def chunking(self) -> ChunkingOptions:
         """How the sound of an utterance is cut."""
         return ChunkingOptions(max_duration_s=self.longest_utterance_s)
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if value is None and name == "endpoint_blank_s":
+        return
+    low, high = _RANGES.get(name, (0.1, math.inf))
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and low <= value <= high):  # type: ignore[arg-type, operator]
+        upper = "" if math.isinf(high) else f" and at most {high:g}"
+        raise ArgumentError(f"{name}={value!r} must be at least {low:g}{upper} seconds")
 
 
 class LiveArguments(TypedDict, total=False):

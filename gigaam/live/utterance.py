@@ -14,7 +14,8 @@ from gigaam.live.agreement import Agreement
 from gigaam.live.options import LiveOptions
 from gigaam.recognition.feed import Batch, Feed, Waveform
 from gigaam.recognition.stitching import Stitcher
-from gigaam.types import Segment, TranscriptionResult, Word
+from gigaam.recognition.words import moved
+from gigaam.types import Segment, TranscriptionResult
 from gigaam.vad import SpeechDetector
 
 __all__ = ["Recognize", "Utterance"]
@@ -79,7 +80,7 @@ class Utterance:
         self._ready += self._feed.push(samples)
 
     def finish(self) -> None:
-        """Take note that its sound has ended."""
+        """Take the end of its sound."""
         self._ready += self._feed.finish()
 
     def segments(self, recognize: Recognize) -> list[Segment]:
@@ -93,7 +94,7 @@ class Utterance:
         found, self._found = self._found, []
         segments = [self._in_stream(segment) for segment in found]
         if segments:
-            self.words.told(segments[-1].end)
+            self.words.drop_to(segments[-1].end)
         return segments
 
     def window_start(self, edge: int) -> int:
@@ -114,16 +115,12 @@ class Utterance:
         """
         (result,) = recognize([sound])
         offset_s = self._window_start / SAMPLE_RATE
-        words = [_moved(word, offset_s) for word in result.words or ()]
+        words = [moved(word, offset_s) for word in result.words or ()]
         self.heard_to = self._window_start + len(sound)
         self.words.hear(words, self.heard_to / SAMPLE_RATE)
 
     def _in_stream(self, segment: Segment) -> Segment:
         offset_s = self.start / SAMPLE_RATE
-        words = segment.words and [_moved(word, offset_s) for word in segment.words]
+        words = segment.words and [moved(word, offset_s) for word in segment.words]
         start_s, end_s = segment.start + offset_s, segment.end + offset_s
         return replace(segment, start=start_s, end=end_s, words=words, channel=self._channel)
-
-
-def _moved(word: Word, offset_s: float) -> Word:
-    return replace(word, start=word.start + offset_s, end=word.end + offset_s)

@@ -8,7 +8,7 @@ Positions are samples at 16 kHz.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +121,8 @@ class Feed:
         self._largest_s = batch_size * LONGEST_PASS_S
         # The first batch is one chunk, and each may be twice as large as the one before.
         self._allowed_s = LONGEST_PASS_S
+        self._planned: deque[Chunk] = deque()
+        self._has_ended = False
         self._chunks: list[Chunk] = []
         self._waveforms: list[Waveform] = []
         self._ready: list[Batch] = []
@@ -144,14 +146,16 @@ class Feed:
         """
         stream = self._opened()
         self._tape.append(samples)
-        regions = stream.push(samples)
-        self._take(self._plan.push(regions, stream.decided), stream.decided)
+        self._planned += self._plan.push(stream.push(samples), stream.decided)
+        self._take(stream.decided)
         return self._handed_out()
 
     def finish(self) -> list[Batch]:
-        """The last batches, once all samples were pushed."""
-        regions = self._opened().finish()
-        self._take(self._plan.finish(regions, self.n_samples), self.n_samples)
+        """The last batches, once all samples were pushed; after an error, call it again."""
+        if not self._has_ended:
+            self._planned += self._plan.finish(self._opened().finish(), self.n_samples)
+            self._has_ended = True
+        self._take(self.n_samples)
         self._send(self.n_samples)
         return self._handed_out()
 
@@ -161,19 +165,26 @@ class Feed:
             self._stream = open_stream(self._detector, self._buffering.detector_s)
         return self._stream
 
-    def _take(self, chunks: Sequence[Chunk], decided: int) -> None:
+    def _take(self, decided: int) -> None:
         """Put planned chunks into batches, and let go of samples that no chunk will need."""
-        for chunk in (part for each in chunks for part in parted(each, self._tape.levels)):
-            length = chunk.end - chunk.start
-            longest = max(length, *map(len, self._waveforms)) if self._waveforms else length
-            is_full = len(self._waveforms) >= Limits(max_padded_s=self._allowed_s).room(longest)
-            if is_full or self._spans(chunk.end):
-                self._send(chunk.start)
-            self._chunks.append(chunk)
-            self._waveforms.append(self._tape.cut(chunk.start, chunk.end))
+        while self._planned:
+            parts = parted(self._planned[0], self._tape.levels)
+            waveforms = [self._tape.cut(part.start, part.end) for part in parts]
+            self._planned.popleft()  # for which there was memory
+            for chunk, waveform in zip(parts, waveforms, strict=True):
+                self._add(chunk, waveform)
         self._tape.forget(self._plan.needed_from)
         if not self._chunks or self._is_late(decided):
             self._send(min(decided, self._plan.needed_from))  # if only to tell the progress
+
+    def _add(self, chunk: Chunk, waveform: Waveform) -> None:
+        length = len(waveform)
+        longest = max(length, *map(len, self._waveforms)) if self._waveforms else length
+        is_full = len(self._waveforms) >= Limits(max_padded_s=self._allowed_s).room(longest)
+        if is_full or self._spans(chunk.end):
+            self._send(chunk.start)
+        self._chunks.append(chunk)
+        self._waveforms.append(waveform)
 
     def _spans(self, position: int) -> bool:
         """Whether the chunks that wait begin too long before a position."""

@@ -338,7 +338,7 @@ class SpeechRecognition(ABC):
         options: LiveOptions | None = None,
         **changes: Unpack[LiveArguments],
     ) -> LiveSession:
-        """A session that is pushed sound while it comes, and tells its text.
+        """A session that takes sound while it is recorded, and tells its text.
 
         Finals are what `transcribe_longform` gives for the same sound. `gigaam.live.LiveRecognizer`
         makes sessions for several threads.

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from gigaam.audio import SAMPLE_RATE
 from gigaam.recognition.chunking import Chunk
 from gigaam.recognition.phrases import in_phrases, in_turns, joint_confidence
-from gigaam.recognition.words import middle_s, plain
+from gigaam.recognition.words import DRIFT_S, middle_s, moved, plain
 from gigaam.types import Segment, TranscriptionResult, Word
 
-_DRIFT_S = 0.4  # the same word of two windows is rarely further apart
 _BESIDE_S = 1.0  # the longest pause between words of which one makes the other likely
 _MANY_WORDS = 3  # in a row are rarely noise
 _SAME_PLACE_S = 0.1  # words that follow one another are rarely nearer
@@ -93,9 +92,9 @@ def _aligned(
         for b, j in enumerate(rights):
             options = [best[a][b + 1], best[a + 1][b]]
             drift = abs(middle_s(left[i]) - middle_s(right[j]))
-            if drift <= _DRIFT_S and plain(left[i]) and plain(left[i]) == plain(right[j]):
+            if drift <= DRIFT_S and plain(left[i]) and plain(left[i]) == plain(right[j]):
                 score, pairs = best[a][b]
-                options.append((score + 1 - drift / (2 * _DRIFT_S), (*pairs, (i, j))))
+                options.append((score + 1 - drift / (2 * DRIFT_S), (*pairs, (i, j))))
             best[a + 1][b + 1] = max(options, key=lambda option: option[0])
     return list(best[-1][-1][1])
 
@@ -214,10 +213,7 @@ class Stitcher:
             result: What was recognised in it, with words from the start of the chunk.
         """
         offset_s = chunk.start / SAMPLE_RATE
-        words = [
-            replace(word, start=word.start + offset_s, end=word.end + offset_s)
-            for word in result.words or ()
-        ]
+        words = [moved(word, offset_s) for word in result.words or ()]
         start_s, end_s = chunk.core_start / SAMPLE_RATE, chunk.core_end / SAMPLE_RATE
         current = _Recognised(chunk, result, words, start_s, end_s)
         done = []

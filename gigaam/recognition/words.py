@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gigaam.types import Word
 
-__all__ = ["middle_s", "plain"]
+__all__ = ["DRIFT_S", "middle_s", "moved", "plain"]
+
+DRIFT_S = 0.4
+"""Between two hypotheses the same word rarely moves further, in seconds."""
+
+
+def moved(word: Word, offset_s: float) -> Word:
+    """The word, so many seconds later."""
+    return replace(word, start=word.start + offset_s, end=word.end + offset_s)
 
 
 def middle_s(word: Word) -> float:

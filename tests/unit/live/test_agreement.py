@@ -88,9 +88,9 @@ def test_a_window_that_begins_later_does_not_repeat_words():
 def test_a_final_takes_its_words_along():
     sentence = [word("раз", 0.0), word("два", 0.5), word("три", 1.0)]
     agreement = heard((sentence, 1.6), (sentence, 2.0))
-    agreement.told(0.9)
+    agreement.drop_to(0.9)
     assert texts(agreement.committed) == ["три"]
-    agreement.told(2.0)
+    agreement.drop_to(2.0)
     assert not agreement.committed
     agreement.hear([*sentence, word("четыре", 2.1)], 3.0)
     assert texts(agreement.tentative) == ["четыре"]

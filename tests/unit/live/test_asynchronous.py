@@ -7,15 +7,20 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 
 import numpy as np
 import pytest
 
+from gigaam.audio.pushed import PushedAudio
 from gigaam.errors import AudioError
 from gigaam.live import Event, Final, LiveOptions, LiveRecognizer, LiveSession, Partial
+from gigaam.live.pace import Pace
 from gigaam.recognition import SpeechRecognition
 from gigaam.recognition.batcher import Batcher
 from gigaam.recognition.scheduler import Limits, Priority
+from gigaam.types import TranscriptionResult
+from gigaam.vad import EverythingIsSpeech
 from tests.tones import ToneReader
 from tests.unit.live.test_session import (
     PIECE,
@@ -110,22 +115,95 @@ def test_an_error_of_a_piece_is_raised_and_another_source_can_follow():
         await follow(sent(pieces(TALK[half:])))
 
     asyncio.run(main())
-    assert finals(events)
+    assert text([*events, *live.finish()]) == WORDS
 
 
-def test_who_leaves_early_can_go_on_with_the_session():
+@pytest.mark.parametrize("is_asynchronous", [True, False])
+@pytest.mark.parametrize("piece_samples", [PIECE, 10 * len(TALK)])
+def test_who_leaves_early_finds_everything_in_the_session(is_asynchronous, piece_samples):
     live = session()
+    told: list[Event] = []
+    source = pieces(np.concatenate([TALK, TALK]), piece_samples)
 
-    async def main() -> list[Event]:
-        events = live.events(sent(pieces(TALK), 0.001))
-        async for event in events:
-            if isinstance(event, Final):
-                break
-        await events.aclose()
+    async def main() -> None:
+        async with aclosing(live.events(sent(source) if is_asynchronous else source)) as events:
+            async for event in events:
+                told.append(event)
+                if isinstance(event, Final):
+                    break
         assert len(asyncio.all_tasks()) == 1
-        return await asyncio.to_thread(live.finish)
 
     asyncio.run(main())
+    time.sleep(0.1)  # for the thread that reads
+    for piece in source:  # which was not read
+        told.extend(live.push(piece))
+    told.extend(live.finish())
+    assert text(told) == WORDS * 2
+
+
+def test_who_is_cancelled_while_sound_is_decoded_loses_nothing():
+    def slow(waveforms):
+        time.sleep(0.1)
+        return recognize(waveforms)
+
+    live = session(slow)
+    told: list[Event] = []
+
+    async def follow() -> None:
+        async for event in live.events(sent([TALK], 0.0)):
+            told.append(event)
+
+    async def main() -> None:
+        for _ in range(3):
+            task = asyncio.create_task(follow())
+            await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.wait({task})
+
+    asyncio.run(main())
+    told += live.finish()
+    assert text(told) == WORDS * 3
+
+
+def test_a_source_that_is_cancelled_itself_ends():
+    async def cancelled():
+        yield TALK
+        raise asyncio.CancelledError
+
+    events: list[Event] = []
+
+    async def main() -> None:
+        async for event in session().events(cancelled()):
+            events.append(event)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(asyncio.wait_for(main(), 20))
+    assert text(events) == WORDS
+
+
+def test_sources_that_block_do_not_wait_for_one_another():
+    release = threading.Event()
+
+    def blocking():
+        yield TALK
+        release.wait(20)
+
+    async def first_final(live: LiveSession) -> str:
+        async with aclosing(live.events(blocking())) as events:
+            async for event in events:
+                if isinstance(event, Final):
+                    return event.segment.text.strip()
+        raise AssertionError
+
+    async def main() -> list[str]:
+        return await asyncio.gather(*(first_final(session()) for _ in range(40)))
+
+    began = time.monotonic()
+    try:
+        assert asyncio.run(main()) == [" ".join(WORDS[:6])] * 40
+    finally:
+        release.set()
+    assert time.monotonic() - began < 15
 
 
 def test_a_cancelled_task_leaves_nothing_running():
@@ -202,6 +280,47 @@ def test_sessions_come_before_files():
         assert len(many.result()) == 40
     assert events
     assert order.index("live") < 15
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_sessions_do_not_fall_behind(hears):
+    """Time is virtual: decoding a second of sound takes 0.3 s, as on a slow machine."""
+    now_s = 0.0
+
+    def slow(waveforms):
+        nonlocal now_s
+        now_s += sum(map(len, waveforms)) / RATE * 0.3
+        if hears:
+            return recognize(waveforms)
+        return [TranscriptionResult("", words=[]) for _ in waveforms]
+
+    options = LiveOptions(vad="none")
+    audio = PushedAudio(RATE)
+    pace = Pace(options.stride_s, clock=lambda: now_s)
+    live = LiveSession(slow, EverythingIsSpeech(), options, audio, pace)
+    late = []
+    for n, piece in enumerate(pieces(np.tile(TALK, 8)), start=1):
+        now_s = max(now_s, n * PIECE / RATE)
+        live.push(piece)
+        late.append(now_s - n * PIECE / RATE)
+    third = len(late) // 3
+    assert max(late[-third:]) <= max(late[third:-third]) + 1.0
+    assert max(late) < 20
+
+
+def test_one_stall_does_not_silence_partials():
+    now_s = 0.0
+
+    def stalling() -> float:
+        nonlocal now_s
+        now_s += 60.0 if now_s == 0.0 else 0.01
+        return now_s
+
+    pace = Pace(0.4, clock=stalling)
+    for _ in range(4):
+        with pace.measured():
+            pass
+        assert pace.stride_s() == 0.4
 
 
 def test_partials_become_rarer_where_decoding_is_slow():

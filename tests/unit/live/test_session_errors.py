@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from contextlib import suppress
 from dataclasses import fields
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigaam.errors import ArgumentError, AudioError
+from gigaam.audio.tape import Tape
+from gigaam.errors import ArgumentError, AudioError, AudioWarning
 from gigaam.live import Event, Final, LiveArguments, LiveOptions, Partial
 from gigaam.types import TranscriptionResult, Word
-from gigaam.vad import EverythingIsSpeech
+from gigaam.vad import EverythingIsSpeech, VadOptions
 from tests.examples import examples
 from tests.unit.live.test_session import (
     PIECE,
@@ -133,6 +135,62 @@ def test_an_error_on_one_channel_does_not_lose_the_other():
         assert text([event for event in events if event.channel == channel]) == WORDS
 
 
+class TightTape(Tape):
+    """Has no memory for every fifth copy."""
+
+    copies = 0
+
+    def cut(self, start, end):
+        TightTape.copies += 1
+        if TightTape.copies % 5 == 0:
+            raise MemoryError("no room")
+        return super().cut(start, end)
+
+
+def test_want_of_memory_loses_nothing(monkeypatch):
+    for module in ("gigaam.recognition.feed", "gigaam.live.listener"):
+        monkeypatch.setattr(f"{module}.Tape", TightTape)
+    live = session(partials=False)
+    events = []
+    for piece in pieces(TALK):
+        with suppress(MemoryError):
+            events += live.push(piece)
+    for _ in range(20):
+        with suppress(MemoryError):
+            events += live.finish()
+    assert text(events) == WORDS
+
+
+def test_a_refused_piece_leaves_the_others():
+    live = session()
+    with pytest.raises(AudioError):
+        live.push("text")
+    half = len(TALK) // 2
+    events = live.push(TALK[:half])
+    live.put(TALK[half:])
+    live.put("text")
+    live.put(TALK)
+    with pytest.raises(AudioError):
+        live.work()
+    assert text([*events, *live.finish()]) == WORDS * 2
+
+
+def test_a_refused_first_piece_does_not_tell_the_rate():
+    live = session(rate=None)
+    with pytest.raises(AudioError, match="NaN"):
+        live.push((np.array([np.nan], np.float32), 8000))
+    assert text([*live.push((TALK, RATE)), *live.finish()]) == WORDS
+
+
+def test_half_a_sample_at_the_end_loses_nothing_where_warnings_are_errors():
+    live = session()
+    data = (TALK * 32767).astype(np.int16).tobytes() + b"1"
+    events = live.push(data)
+    with pytest.raises(AudioWarning):
+        live.finish()
+    assert text([*events, *live.finish()]) == WORDS
+
+
 def test_finished_is_finished():
     live = session()
     live.push(TALK)
@@ -161,12 +219,20 @@ def test_another_rate_is_refused_and_the_session_goes_on():
     [
         ({"stride_s": 0.0}, "stride_s=0.0 must be at least 0.1 seconds"),
         ({"endpoint_silence_s": float("nan")}, "endpoint_silence_s=nan"),
-        ({"hold_back_s": -1.0}, "at least 0 seconds"),
-        ({"window_s": 31.0}, "recognise up to 30 s"),
+        ({"hold_back_s": -1.0}, "at least 0 and at most 30 seconds"),
+        ({"window_s": 31.0}, "at most 30 seconds"),
         ({"window_s": 5.0}, "must hold context_s and longest_wait_s"),
         ({"channels": "stereo"}, '"mix" or "split"'),
         ({"vad": "pyannote"}, "ten minutes"),
         ({"vad": "auto"}, "silero"),
+        ({"vad": "none", "vad_options": VadOptions()}, "are for"),
+        ({"endpoint_silence_s": 0.15}, "a silence under 0.2 s is no pause"),
+        ({"vad_options": VadOptions(speech_pad_s=0.4)}, "under 0.8 s"),
+        ({"endpoint_blank_s": 0.1}, "at least 0.5"),
+        ({"endpoint_blank_s": 1.0, "partials": False}, "needs partials"),
+        ({"longest_utterance_s": 100.0}, "at most 30"),
+        ({"stride_s": 13.0}, "must not be longer"),
+        ({"stride_s": "often"}, "stride_s='often'"),
     ],
 )
 def test_options_that_make_no_sense(changes, message):
