@@ -18,8 +18,9 @@ import gigaam
 from gigaam.live import Event, Final, LiveRecognizer, LiveSession, Partial
 from gigaam.recognition import SpeechRecognition
 from gigaam.types import Segment
+from recipes.tiny.long_recordings import ROOM_LEVEL, music, parts, white_noise
 from tests.exports import export_once
-from tests.long_recordings import RATE, ROOM_LEVEL, Spoken, held_out, music, parts, white_noise
+from tests.long_recordings import RATE, Spoken, held_out
 
 Sound = NDArray[np.int16]
 
