@@ -40,6 +40,7 @@ from gigaam.live.options import LiveOptions
 if TYPE_CHECKING:
     from gigaam.live import LiveSession
     from gigaam.live.sources import SoundFormat
+from gigaam.vad import VadOptions
 
 __all__ = ["live"]
 
@@ -66,7 +67,7 @@ EndpointSilence = Annotated[
     float,
     typer.Option(
         metavar="SECONDS",
-        min=0.1,
+        min=VadOptions.min_silence_s,  # less is no pause to the detector
         help="The silence that ends a phrase: 0.3 for commands, 1.2 for dictation.",
     ),
 ]

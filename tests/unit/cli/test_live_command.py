@@ -134,7 +134,7 @@ WRONG = [
     (["--microphone", "1"], "--microphone: 1 cannot be used: Not an input device"),
     (["-o", "talk.doc"], "--output: the extension of talk.doc is none of txt, srt, "),
     (["--format", "srt", "--word-timestamps"], "--word-timestamps: prints a line per word"),
-    (["--endpoint-silence", "0"], "--endpoint-silence: "),
+    (["--endpoint-silence", "0.15"], "--endpoint-silence: "),
     (["--onnx", "onnx"], "--model: does not go with --onnx"),
     (["--vad", "pyannote"], "--vad: 'pyannote' is not one of silero, none"),
     (["-q", "-v"], "--quiet: does not go with --verbose"),
