@@ -121,7 +121,7 @@ class PushedAudio:
         if self._rate is None:
             return checked_rate("input_rate", rate)
         if rate not in (None, self._rate):
-            raise AudioError(f"the sound before was of {self._rate} Hz, this is of {rate} Hz")
+            raise AudioError(f"the stream is of {self._rate} Hz, this is of {rate} Hz")
         return self._rate
 
     def _decoded(self, data: bytes, rate: int) -> Iterable[AudioFrame]:
