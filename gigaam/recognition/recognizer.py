@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, Generator, Iterable, Sequence, Sized
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -59,7 +59,8 @@ class Recognizer:
         max_duration_s: float = 30.0,
         *,
         batcher: Batcher | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        caller: Hashable = None,
+        priority: Priority | None = None,
     ) -> None:
         """A recogniser.
 
@@ -69,14 +70,16 @@ class Recognizer:
             search: Finds tokens in what the nets give.
             max_duration_s: Longest recording taken in one pass, in seconds.
             batcher: Takes turns and shares batches with others; by default calls are on their own.
-            priority: Whether those go first.
+            caller: Who is to get a fair share there; by default each batch by itself.
+            priority: Whether those go first; by default INTERACTIVE.
         """
         self._backend = backend
         self._tokenizer = tokenizer
         self._search = search
         self._max_duration_s = max_duration_s
         self._batcher = batcher
-        self._priority = priority
+        self._caller = caller
+        self._priority = Priority.INTERACTIVE if priority is None else priority
 
     def transcribe(
         self,
@@ -209,6 +212,7 @@ class Recognizer:
         futures = batcher.submit(
             waveforms,
             self.pass_of(word_timestamps),
+            caller=self._caller,
             priority=self._priority,
             limits=limits,
             fails_together=raises,

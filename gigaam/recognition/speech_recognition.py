@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -88,17 +88,21 @@ class SpeechRecognition(ABC):
         decoding: DecodingOptions | None = None,
         *,
         batcher: Batcher | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        caller: Hashable = None,
+        priority: Priority | None = None,
     ) -> Recognizer:
         """Recognition with the search that options describe; by default the model's own.
 
         Args:
             decoding: How tokens are searched for.
             batcher: Takes turns with other recognition; by default it is on its own.
-            priority: Whether that of others goes first.
+            caller: Who is to get a fair share there; by default each batch by itself.
+            priority: Whether that of others goes first; by default INTERACTIVE.
         """
         search, tokenizer = build_search(self.decoding, decoding), self.decoding.tokenizer
-        return Recognizer(self, tokenizer, search, batcher=batcher, priority=priority)
+        return Recognizer(
+            self, tokenizer, search, batcher=batcher, caller=caller, priority=priority
+        )
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str

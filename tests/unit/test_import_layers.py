@@ -39,6 +39,7 @@ ROOMS = {
     "vad": {*BASE, "types", "audio", "store", "shielding"},
     "recognition": {*CORE, "vad", "published"},
     "live": {*CORE, "vad", "recognition"},
+    "server": {*CORE, "vad", "recognition", "live", "output", "store", "example_recording"},
     "attention": set(),
     "preprocess": {*BASE, "audio", "shielding"},
     "encoder": {*BASE, "attention", "published"},

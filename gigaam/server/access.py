@@ -1,0 +1,132 @@
+"""Who may ask: API keys, and web sites whose pages may use the server.
+
+A page of any site can send requests to a server on the machine of whoever looks at it. So a browser
+that names another origin is refused unless that is allowed; so is one whose name for the server
+could be anybody's, unless keys are needed (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gigaam.server.refusals import Refusal
+
+__all__ = ["KEY_PROTOCOLS", "AccessControl", "client_of"]
+
+KEY_PROTOCOLS = ("openai-insecure-api-key.", "gigaam-key.")
+"""Websockets of browsers have no headers; a key follows one of these, as a subprotocol."""
+
+_PUBLIC = ("/health", "/ready", "/", "/page/")
+
+
+def client_of(connection: HTTPConnection) -> str:
+    """Who asks: stands for the key, or is the address."""
+    client: str = connection.scope["state"]["client"]
+    return client
+
+
+class AccessControl:
+    """Middleware that lets through who may ask, and notes who it is."""
+
+    def __init__(self, app: ASGIApp, keys: Iterable[str], origins: Iterable[str]) -> None:
+        """A middleware.
+
+        Args:
+            app: What is protected.
+            keys: One of them is needed, if there are any.
+            origins: Sites besides the server's own whose pages may ask; "*" for all.
+        """
+        self._app = app
+        self._digests = [_digest(key) for key in keys]
+        self._origins = frozenset(origin.rstrip("/") for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            self._check_origin(headers)
+            scope.setdefault("state", {})["client"] = self._identified(scope, headers)
+        except Refusal as refusal:
+            await _refuse(refusal, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check_origin(self, headers: Headers) -> None:
+        origin = headers.get("origin")
+        if origin is None or "*" in self._origins or origin in self._origins:
+            return
+        host = headers.get("host", "")
+        if urlsplit(origin).netloc == host and (self._digests or _is_address(host)):
+            return
+        told = f"pages of {origin[:200]!r} may not use this server: see --allow-origin"
+        raise Refusal(403, told, code="origin_not_allowed")
+
+    def _identified(self, scope: Scope, headers: Headers) -> str:
+        host = (scope.get("client") or ("local", 0))[0]
+        if not self._digests:
+            return str(host)
+        given = _given_key(headers)
+        if given is not None:
+            digest = _digest(given)
+            matches = [hmac.compare_digest(digest, each) for each in self._digests]  # all of them
+            if any(matches):
+                return f"key {digest.hex()[:16]}"
+        if _is_public(scope):
+            return str(host)
+        told = "there is no API key in the request" if given is None else "the API key is wrong"
+        raise Refusal(401, told, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _is_public(scope: Scope) -> bool:
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        return False
+    path: str = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+    return path in _PUBLIC or path.startswith("/page/")
+
+
+def _given_key(headers: Headers) -> str | None:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    for protocol in headers.get("sec-websocket-protocol", "").split(","):
+        for prefix in KEY_PROTOCOLS:
+            if protocol.strip().startswith(prefix):
+                return protocol.strip().removeprefix(prefix)
+    return None
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is named by its number, or is this one: names of others can be made up."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":  # before it is accepted: the browser sees status 403
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.message[:120]})
+        return
+    answer = JSONResponse(refusal.body, refusal.status, refusal.headers)
+    await answer(scope, receive, send)

@@ -1,0 +1,84 @@
+"""Around every request: an id, a line in the log, measurements, errors in one form."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gigaam.server.metrics import Metrics
+from gigaam.server.refusals import Refusal, refusal_of
+
+__all__ = ["RequestLog", "answer_error", "log"]
+
+log = logging.getLogger("gigaam.server")
+"""Tells what happens, never what was said."""
+
+_USABLE_ID = re.compile(r"[\w.:-]{1,100}")
+
+
+class RequestLog:
+    """Middleware that gives each request an id, measures it and tells how it was answered."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and tell."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, status = time.perf_counter(), 499  # nginx's word for a client that has gone
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(raw=message["headers"])
+                headers["x-request-id"] = request_id
+                headers["x-content-type-options"] = "nosniff"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        finally:
+            self._tell(scope, request_id, status, time.perf_counter() - started)
+
+    def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")  # a name of any path would be endless
+        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.latency_s.labels(route).observe(seconds)
+        told = {
+            "request_id": request_id,
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "seconds": round(seconds, 3),
+            "client": scope.get("state", {}).get("client"),
+        }
+        log.info("request", extra={"told": told})
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The answer to a request that failed; faults of the server are told in its log."""
+    if isinstance(error, HTTPException):
+        refusal = Refusal(error.status_code, error.detail, headers=error.headers)
+    else:
+        refusal = refusal_of(error)
+    if refusal.status >= 500 and not isinstance(error, Refusal):
+        told = {"request_id": request.scope.get("state", {}).get("request_id")}
+        log.error("failed", exc_info=error, extra={"told": told})
+    service = request.app.state.service
+    service.metrics.errors.labels(refusal.code or str(refusal.status)).inc()
+    return JSONResponse(refusal.body, refusal.status, refusal.headers)

@@ -1,0 +1,91 @@
+"""The server as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
+
+from gigaam.server import health, model_list, transcriptions
+from gigaam.server.access import AccessControl
+from gigaam.server.answering import RequestLog, answer_error, log
+from gigaam.server.refusals import Refusal
+from gigaam.server.service import Service
+from gigaam.server.settings import ServerSettings
+from gigaam.server.warming import warm_up
+
+if TYPE_CHECKING:
+    from gigaam.server.models import Load
+
+__all__ = ["create_app"]
+
+_UNLOAD_EVERY_S = 10.0
+
+
+def create_app(settings: ServerSettings | None = None, *, load: Load | None = None) -> Starlette:
+    """The server, for any ASGI server; ``gigaam serve`` runs it with uvicorn.
+
+    Args:
+        settings: What it is told.
+        load: Gives a model by its name, in place of `gigaam.load_model`.
+    """
+    settings = settings or ServerSettings()
+    service = Service(settings, load)
+    app = Starlette(
+        routes=_routes(service),
+        middleware=_middleware(service),
+        exception_handlers={HTTPException: answer_error, Refusal: answer_error},
+        lifespan=_lifespan,
+    )
+    app.state.service = service
+    return app
+
+
+def _routes(service: Service) -> list[BaseRoute]:
+    return [*health.routes, *model_list.routes, *transcriptions.routes]
+
+
+def _middleware(service: Service) -> list[Middleware]:
+    settings = service.settings
+    layers = [Middleware(RequestLog, metrics=service.metrics)]
+    if settings.allow_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allow_origins,
+                allow_methods=["GET", "POST", "DELETE"],
+                allow_headers=["*"],
+                expose_headers=["x-request-id", "retry-after"],
+            )
+        )
+    access = Middleware(AccessControl, keys=settings.api_keys, origins=settings.allow_origins)
+    return [*layers, access]
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    asyncio.get_running_loop().set_default_executor(service.live_executor)
+    async with AsyncExitStack() as stack:
+        warming = asyncio.create_task(warm_up(service))
+        unloading = asyncio.create_task(_unload_idle(service))
+        stack.callback(warming.cancel)
+        stack.callback(unloading.cancel)
+        yield
+        service.not_ready = "the server is about to end"
+        service.closing.set()
+    service.executor.shutdown(wait=False, cancel_futures=True)
+
+
+async def _unload_idle(service: Service) -> None:
+    while True:
+        await asyncio.sleep(_UNLOAD_EVERY_S)
+        for name in service.models.unload_idle():
+            log.info("model unloaded", extra={"told": {"model": name}})
