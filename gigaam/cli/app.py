@@ -22,6 +22,7 @@ from gigaam.cli.language_model import train_language_model
 from gigaam.cli.live import live
 from gigaam.cli.models import download_models, list_models
 from gigaam.cli.printing import print_lines
+from gigaam.cli.serve import serve
 from gigaam.cli.standard_streams import prepare_streams
 from gigaam.cli.train import train_model
 from gigaam.cli.transcribe import transcribe
@@ -74,6 +75,7 @@ def _options(
 
 app.command("transcribe", cls=Command)(transcribe)
 app.command("live", cls=Command)(live)
+app.command("serve", cls=Command, context_settings={"auto_envvar_prefix": "GIGAAM_SERVE"})(serve)
 app.command("export", cls=Command)(export_model)
 app.command("eval", cls=Command)(evaluate_model)
 app.command("train", cls=Command)(train_model)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from threading import Condition, Event, Thread
 from typing import Any
@@ -52,7 +53,9 @@ class ReadAhead:
     @contextmanager
     def running(self) -> Iterator[None]:
         """The context in which the thread reads."""
-        thread = Thread(target=self._run, name="gigaam-longform", daemon=True)
+        # In the caller's context, so that warnings about the recording are told where it listens.
+        run = partial(copy_context().run, self._run)
+        thread = Thread(target=run, name="gigaam-longform", daemon=True)
         # A program may end with its segments still coming. The threads would then be taken down in
         # the middle of ONNX Runtime, which aborts the process.
         stop = partial(self._stop, thread)

@@ -10,6 +10,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gigaam.audio import AudioSource, duration_s
+from gigaam.audio.sources import is_seekable
 from gigaam.errors import AudioTooLongError, GigaAMError
 from gigaam.recognition.chunking import LONGEST_PASS_S
 from gigaam.recognition.scheduler import WINDOW_BATCHES
@@ -53,6 +54,12 @@ class _Recording(Generic[KeyT]):
     key: KeyT
     source: AudioSource
     stated_s: float | None  # by its header, which may be wrong
+    position: int | None  # where a file object stood that can go back
+
+    def rewind(self) -> None:
+        """Have it be read again."""
+        if self.position is not None:
+            self.source.seek(self.position)  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class BatchRunner:
             on_segment: Given the segments of long recordings as soon as they are there.
         """
         listen = partial(self._long, on_progress=on_progress, on_segment=on_segment)
-        measured = (_Recording(key, source, self._stated_s(source)) for key, source in recordings)
+        measured = (self._measured(key, source) for key, source in recordings)
         for is_short, group in groupby(measured, self._seems_short):
             if is_short:
                 for window in _growing(group, self.batch_size):
@@ -94,10 +101,15 @@ class BatchRunner:
             else:
                 yield from map(listen, group)
 
+    def _measured(self, key: KeyT, source: AudioSource) -> _Recording[KeyT]:
+        is_file = hasattr(source, "read")
+        if is_file and not is_seekable(source):  # not to be read again, should its header be wrong
+            return _Recording(key, source, None, None)
+        position = source.tell() if is_file else None  # type: ignore[union-attr]
+        return _Recording(key, source, self._stated_s(source), position)
+
     def _stated_s(self, source: AudioSource) -> float | None:
         """Seconds as far as they are known; what is wrong with a file will show when it is read."""
-        if hasattr(source, "read"):  # which cannot be read again, should its header be wrong
-            return None
         rate, track = self.options.get("input_rate"), self.options.get("track")
         try:
             return duration_s(source, input_rate=rate, track=track)
@@ -131,6 +143,7 @@ class BatchRunner:
         )
         for recording, result in zip(window, results, strict=True):
             if isinstance(result, AudioTooLongError):  # the header was wrong
+                recording.rewind()
                 yield listen(recording)
             else:
                 yield Outcome(recording.key, result, recording.stated_s or 0.0)

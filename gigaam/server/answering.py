@@ -9,7 +9,7 @@ import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +20,8 @@ __all__ = ["RequestLog", "answer_error", "log"]
 
 log = logging.getLogger("gigaam.server")
 """Tells what happens, never what was said."""
+
+_GONE = 499  # nginx's word for a client that did not wait for the answer
 
 _USABLE_ID = re.compile(r"[\w.:-]{1,100}")
 
@@ -39,7 +41,7 @@ class RequestLog:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = request_id
-        started, status = time.perf_counter(), 499  # nginx's word for a client that has gone
+        started, status = time.perf_counter(), _GONE
 
         async def send_on(message: Message) -> None:
             nonlocal status
@@ -52,6 +54,13 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_on)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            if status != _GONE:  # an answer was begun: the connection is closed in its middle
+                raise
+            response = await answer_error(Request(scope), error)
+            await response(scope, receive, send_on)
         finally:
             self._tell(scope, request_id, status, time.perf_counter() - started)
 

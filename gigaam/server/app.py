@@ -20,6 +20,7 @@ from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.settings import ServerSettings
 from gigaam.server.warming import warm_up
+from gigaam.server.warned import warnings_by_context
 
 if TYPE_CHECKING:
     from gigaam.server.models import Load
@@ -78,6 +79,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         unloading = asyncio.create_task(_unload_idle(service))
         stack.callback(warming.cancel)
         stack.callback(unloading.cancel)
+        stack.enter_context(warnings_by_context())
         yield
         service.not_ready = "the server is about to end"
         service.closing.set()

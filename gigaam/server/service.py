@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from gigaam.server.admission import Admission
 from gigaam.server.metrics import Metrics
 from gigaam.server.models import Models, load_recogniser
+from gigaam.server.refusals import busy
 from gigaam.server.settings import ServerSettings
 from gigaam.server.slots import LiveSlots
 from gigaam.server.speed import Speed
@@ -68,6 +69,11 @@ class Service:
         self.live_executor = ThreadPoolExecutor(_LIVE_THREADS, thread_name_prefix="gigaam-live")
         self.closing = asyncio.Event()
         self.not_ready: str | None = "the model is being loaded"
+
+    def check_ready(self) -> None:
+        """Refuses requests while the server cannot answer them."""
+        if self.not_ready is not None:
+            raise busy(503, self.not_ready, 5.0, "not_ready")
 
 
 def service_of(connection: HTTPConnection) -> Service:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 __all__ = ["Speed"]
@@ -34,23 +35,25 @@ class Speed:
             self._settle()
             return self._sound_s / self._busy_s
 
-    def begin(self) -> None:
-        """There is a recording more to work at."""
-        with self._lock:
-            self._settle()
-            self._n_working += 1
-
-    def end(self) -> None:
-        """There is one less."""
-        with self._lock:
-            self._settle()
-            self._n_working -= 1
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While there is one recording more to work at."""
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
 
     def done(self, sound_s: float) -> None:
         """So many further seconds of sound were recognised."""
         with self._lock:
             self._settle()
             self._sound_s += sound_s
+
+    def _change(self, n_more: int) -> None:
+        with self._lock:
+            self._settle()
+            self._n_working += n_more
 
     def _settle(self) -> None:
         now = self._now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from gigaam.audio import read_audio
+from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.example_recording import EXAMPLE
 from gigaam.server.answering import log
 from gigaam.server.service import Service
@@ -33,10 +33,8 @@ def _measured_speed(service: Service) -> float:
     with service.models.borrowed(None) as loaded:
         recognizer = loaded.model.recognizer(service.settings.decoding, batcher=loaded.batcher)
         recognizer.transcribe_batch([waveform])
-        service.speed.begin()
         started = time.perf_counter()
-        recognizer.transcribe_batch([waveform])
-        seconds = time.perf_counter() - started
-        service.speed.done(len(waveform) / 16_000)
-        service.speed.end()
-    return len(waveform) / 16_000 / seconds
+        with service.speed.working():
+            recognizer.transcribe_batch([waveform])
+            service.speed.done(len(waveform) / SAMPLE_RATE)
+    return len(waveform) / SAMPLE_RATE / (time.perf_counter() - started)

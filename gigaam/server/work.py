@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, TypeVar
@@ -100,15 +99,11 @@ def run(
 
 async def in_thread(executor: Executor, call: Call, work: Callable[[], T]) -> T:
     """The result of work; if this is cancelled, the work is abandoned and waited for."""
-    with _abandoned_on_error(call):
-        future = asyncio.get_running_loop().run_in_executor(executor, work)
-        return await asyncio.shield(future)
-
-
-@contextmanager
-def _abandoned_on_error(call: Call) -> Iterator[None]:
+    future = asyncio.get_running_loop().run_in_executor(executor, work)
     try:
-        yield
-    except BaseException:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
         call.abandoned.set()
+        await asyncio.wait({future})
+        future.exception()
         raise

@@ -1,0 +1,205 @@
+"""Results in the forms that OpenAI's interface has for them."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from gigaam.output.formats import render
+from gigaam.server.wishes import Wishes
+from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
+
+__all__ = ["Transcript", "answer", "delta", "done_event", "segment_event"]
+
+_LANGUAGES = {
+    "ru": "russian",
+    "en": "english",
+    "kk": "kazakh",
+    "ky": "kyrgyz",
+    "uz": "uzbek",
+}
+_MEDIA_TYPES = {
+    "text": "text/plain",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+}
+_LEAST_PROBABILITY = 1e-10  # whose logarithm is told
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was recognised in a recording.
+
+    Attributes:
+        text: All of it.
+        segments: In order; a short recording is one.
+        duration_s: The recording's length.
+        language: What is spoken, as an ISO 639-1 code; None if that is not known.
+        warnings: What is to be known of the recording: that it is cut short, for instance.
+    """
+
+    text: str
+    segments: Sequence[Segment]
+    duration_s: float
+    language: str | None = None
+    warnings: Sequence[str] = ()
+
+    @classmethod
+    def of(
+        cls,
+        result: TranscriptionResult | LongformTranscriptionResult,
+        duration_s: float,
+        language: str | None,
+        warnings: Sequence[str],
+    ) -> Transcript:
+        """What a result says, which must have its words."""
+        segments: Sequence[Segment]
+        if isinstance(result, LongformTranscriptionResult):
+            segments, duration_s = result.segments, result.duration
+        else:
+            segments = _as_segments(result)
+        return cls(result.text, segments, duration_s, language, warnings)
+
+    @property
+    def words(self) -> list[Word]:
+        """Those of all segments."""
+        return [word for segment in self.segments for word in segment.words or ()]
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What it cost, by OpenAI's names."""
+        return {"type": "duration", "seconds": round(self.duration_s, 3)}
+
+    def render(self, format: str) -> str:
+        """The text of a file of a format of `gigaam.output.formats`."""
+        return render(LongformTranscriptionResult(self.segments, duration=self.duration_s), format)
+
+
+def answer(transcript: Transcript, wishes: Wishes) -> Response:
+    """The answer in the form that was asked for."""
+    headers = _notes(transcript, wishes)
+    wanted = wishes.response_format
+    if wanted == "json":
+        return JSONResponse(_json(transcript, wishes), headers=headers)
+    if wanted == "verbose_json":
+        return JSONResponse(_verbose_json(transcript, wishes), headers=headers)
+    body = f"{transcript.text}\n" if wanted == "text" else transcript.render(wanted)
+    return PlainTextResponse(body, headers=headers, media_type=_MEDIA_TYPES[wanted])
+
+
+def delta(text: str, is_first: bool) -> dict[str, Any]:
+    """The event of further text; all of them together are the text."""
+    return {"type": "transcript.text.delta", "delta": text if is_first else f" {text}"}
+
+
+def segment_event(segment: Segment, number: int) -> dict[str, Any]:
+    """The event of a segment with its words, for streams of verbose_json."""
+    return {
+        "type": "transcript.text.segment",
+        "id": str(number),
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "text": segment.text,
+        **_confidence(segment.confidence),
+        **({} if segment.channel is None else {"channel": segment.channel}),
+        "words": [_word(word) for word in segment.words or ()],
+    }
+
+
+def done_event(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
+    """The last event of a stream."""
+    return {"type": "transcript.text.done", **_json(transcript, wishes)}
+
+
+def _as_segments(result: TranscriptionResult) -> list[Segment]:
+    """A short recording as one segment; none where nothing was said."""
+    words = result.words or []
+    if not words:
+        return []
+    return [Segment(result.text, words[0].start, words[-1].end, words, result.confidence)]
+
+
+def _notes(transcript: Transcript, wishes: Wishes) -> dict[str, str]:
+    """Headers that tell what had no effect, and what is to be known of the recording."""
+    notes = {"x-gigaam-ignored": ", ".join(wishes.ignored)[:1000]}
+    notes["x-gigaam-warning"] = "; ".join(transcript.warnings)[:1000]
+    return {
+        name: note.encode("ascii", "backslashreplace").decode().replace("\n", " ")
+        for name, note in notes.items()
+        if note
+    }
+
+
+def _json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
+    told: dict[str, Any] = {"text": transcript.text, "usage": transcript.usage}
+    if transcript.language is not None:
+        told["languages"] = [{"code": transcript.language}]
+    if wishes.logprobs:
+        told["logprobs"] = _logprobs(transcript.words)
+    if transcript.warnings:
+        told["warnings"] = list(transcript.warnings)
+    return told
+
+
+def _verbose_json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
+    language = transcript.language or "unknown"
+    told: dict[str, Any] = {
+        "task": "transcribe",
+        "language": _LANGUAGES.get(language, language),
+        "duration": round(transcript.duration_s, 3),
+        "text": transcript.text,
+    }
+    if "segment" in wishes.granularities:
+        told["segments"] = [_segment(each, n) for n, each in enumerate(transcript.segments)]
+    if "word" in wishes.granularities:
+        told["words"] = [_word(word) for word in transcript.words]
+    told["usage"] = transcript.usage
+    if transcript.warnings:
+        told["warnings"] = list(transcript.warnings)
+    return told
+
+
+def _segment(segment: Segment, number: int) -> dict[str, Any]:
+    """A segment with all the keys that OpenAI's client needs."""
+    text = segment.text.encode()
+    return {
+        "id": number,
+        "seek": round(segment.start * 100),  # Whisper's frames of 10 ms
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "text": segment.text,
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": _logarithm(segment.confidence),
+        "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
+        "no_speech_prob": 0.0,
+        **_confidence(segment.confidence),
+        **({} if segment.channel is None else {"channel": segment.channel}),
+    }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    told = {"word": word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
+    return {**told, **_confidence(word.confidence)}
+
+
+def _confidence(value: float | None) -> dict[str, float]:
+    return {} if value is None else {"confidence": round(value, 4)}
+
+
+def _logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
+    """A word is a token here; its probability is its confidence."""
+    tokens = [word.text if n == 0 else f" {word.text}" for n, word in enumerate(words)]
+    return [
+        {"token": token, "bytes": list(token.encode()), "logprob": _logarithm(word.confidence)}
+        for token, word in zip(tokens, words, strict=True)
+    ]
+
+
+def _logarithm(probability: float | None) -> float:
+    return 0.0 if probability is None else round(math.log(max(probability, _LEAST_PROBABILITY)), 4)

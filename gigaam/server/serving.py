@@ -1,0 +1,74 @@
+"""Runs the server: uvicorn, signals, the log."""
+
+from __future__ import annotations
+
+import logging.config
+from dataclasses import dataclass
+from socket import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gigaam.server.answering import log
+from gigaam.server.logs import LogFormat, log_config
+
+__all__ = ["Binding", "serve"]
+
+_LARGEST_MESSAGE = 24 << 20  # of a websocket, in bytes: 15 MiB of sound in Base64 and more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """Where a server listens, and how it ends.
+
+    Attributes:
+        host: The address; "127.0.0.1" is reached from this machine alone.
+        port: 0 takes any free one.
+        root_path: Where a proxy has put it.
+        trusted_proxies: Addresses whose word on who asks is taken.
+        shutdown_s: Requests that are at work when the server is to end have so many seconds.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    root_path: str = ""
+    trusted_proxies: str = "127.0.0.1"
+    shutdown_s: int = 30
+
+
+def serve(app: ASGIApp, binding: Binding, log_format: LogFormat = "text") -> bool:
+    """Answer requests until SIGTERM or Ctrl-C; whether the server could begin.
+
+    Those at work at the end are finished.
+    """
+    logging.config.dictConfig(log_config(log_format))
+    config = uvicorn.Config(
+        app,
+        host=binding.host,
+        port=binding.port,
+        root_path=binding.root_path,
+        forwarded_allow_ips=binding.trusted_proxies,
+        timeout_graceful_shutdown=binding.shutdown_s,
+        # Pure Python, and so on every machine; sound costs more than headers.
+        http="h11",
+        ws="wsproto",
+        ws_max_size=_LARGEST_MESSAGE,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    server = _Server(config)
+    server.run()
+    return server.started
+
+
+class _Server(uvicorn.Server):
+    """Tells where it listens."""
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers if self.started else ():
+            for each in server.sockets:
+                host, port = each.getsockname()[:2]
+                where = f"[{host}]" if ":" in host else host
+                log.info(f"listening on http://{where}:{port}")

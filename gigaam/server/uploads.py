@@ -1,0 +1,111 @@
+"""Forms with recordings: read within bounds, whatever is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from gigaam.server.refusals import Refusal
+from gigaam.server.settings import ServerSettings
+
+__all__ = ["check_size", "read_form", "stated_size", "upload_of"]
+
+_MOST_FILES = 1
+_MOST_FIELDS = 1_000
+_LARGEST_FIELD = 1 << 20  # bytes
+
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+def stated_size(request: Request) -> int | None:
+    """The size of the body in bytes, as its header states it."""
+    stated = request.headers.get("content-length", "")
+    return int(stated) if stated.isascii() and stated.isdigit() else None
+
+
+def check_size(request: Request, settings: ServerSettings) -> None:
+    """Refuses a body that says it is too large, before it is read."""
+    if (stated_size(request) or 0) > settings.max_upload_bytes:
+        raise _too_large(settings.max_upload_bytes)
+
+
+@asynccontextmanager
+async def read_form(request: Request, settings: ServerSettings) -> AsyncIterator[FormData]:
+    """The fields of a form; files among them are closed at the end.
+
+    Raises:
+        Refusal: It is no form, too large, or comes too slowly.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _FORMS:
+        told = f"the body must be a form, multipart/form-data, not {kind[:100] or 'nothing'!r}"
+        raise Refusal(415, told, code="unsupported_media_type")
+    bounded = Request(request.scope, _Bounded(request, settings).receive)
+    form = bounded.form(
+        max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD
+    )
+    try:
+        fields = await form
+    except HTTPException as error:
+        raise Refusal(error.status_code, error.detail, code="invalid_form") from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        told = "the server has no room for this upload"
+        raise Refusal(507, told, code="no_space") from error
+    try:
+        yield fields
+    finally:
+        await fields.close()
+
+
+def upload_of(form: FormData) -> UploadFile:
+    """The recording of a form.
+
+    Raises:
+        Refusal: There is none, or it is empty.
+    """
+    upload = form.get("file")
+    if not isinstance(upload, UploadFile):
+        told = "the form has no file" if upload is None else "file must be an upload, not text"
+        raise Refusal(400, told, code="missing_file", param="file")
+    if not upload.size:
+        raise Refusal(400, "the file is empty", code="invalid_audio", param="file")
+    return upload
+
+
+class _Bounded:
+    """Receives a body of bounded size, from a client that goes on sending it."""
+
+    def __init__(self, request: Request, settings: ServerSettings) -> None:
+        self._receive = request.receive
+        self._settings = settings
+        self._n_bytes = 0
+
+    async def receive(self) -> Message:
+        """The next message."""
+        stall_s = self._settings.stall_s
+        try:
+            message = await asyncio.wait_for(self._receive(), stall_s)
+        except asyncio.TimeoutError:
+            told = f"nothing of the body came for {stall_s:g} s"
+            headers = {"Connection": "close"}
+            raise Refusal(408, told, code="upload_stalled", headers=headers) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        self._n_bytes += len(message.get("body", b""))
+        if self._n_bytes > self._settings.max_upload_bytes:
+            raise _too_large(self._settings.max_upload_bytes)
+        return message
+
+
+def _too_large(most: int) -> Refusal:
+    told = f"Maximum content size limit ({most}) exceeded: the server takes that many bytes"
+    return Refusal(413, told, code="upload_too_large", headers={"Connection": "close"})
