@@ -14,7 +14,7 @@ from gigaam.output.formats import render
 from gigaam.server.wishes import Wishes
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
-__all__ = ["Transcript", "answer", "delta", "done_event", "segment_event"]
+__all__ = ["Transcript", "answer", "delta", "done_event", "ignored_header", "segment_event"]
 
 _LANGUAGES = {
     "ru": "russian",
@@ -92,6 +92,11 @@ def answer(transcript: Transcript, wishes: Wishes) -> Response:
     return PlainTextResponse(body, headers=headers, media_type=_MEDIA_TYPES[wanted])
 
 
+def ignored_header(wishes: Wishes) -> dict[str, str]:
+    """Tells which fields had no effect; empty if all had."""
+    return _header("x-gigaam-ignored", ", ".join(wishes.ignored))
+
+
 def delta(text: str, is_first: bool) -> dict[str, Any]:
     """The event of further text; all of them together are the text."""
     return {"type": "transcript.text.delta", "delta": text if is_first else f" {text}"}
@@ -126,13 +131,15 @@ def _as_segments(result: TranscriptionResult) -> list[Segment]:
 
 def _notes(transcript: Transcript, wishes: Wishes) -> dict[str, str]:
     """Headers that tell what had no effect, and what is to be known of the recording."""
-    notes = {"x-gigaam-ignored": ", ".join(wishes.ignored)[:1000]}
-    notes["x-gigaam-warning"] = "; ".join(transcript.warnings)[:1000]
     return {
-        name: note.encode("ascii", "backslashreplace").decode().replace("\n", " ")
-        for name, note in notes.items()
-        if note
+        **ignored_header(wishes),
+        **_header("x-gigaam-warning", "; ".join(transcript.warnings)),
     }
+
+
+def _header(name: str, note: str) -> dict[str, str]:
+    plain = " ".join(note[:1000].split()).encode("ascii", "backslashreplace").decode()
+    return {name: plain} if plain else {}
 
 
 def _json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:

@@ -8,14 +8,20 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gigaam.server.access import client_of
 from gigaam.server.answering import log
-from gigaam.server.answers import Transcript, answer, delta, done_event, segment_event
+from gigaam.server.answers import (
+    Transcript,
+    answer,
+    delta,
+    done_event,
+    ignored_header,
+    segment_event,
+)
 from gigaam.server.form_fields import FormFields
 from gigaam.server.listening import Listening
 from gigaam.server.refusals import refusal_of
@@ -55,8 +61,7 @@ async def _opened(request: Request, service: Service, stack: AsyncExitStack) -> 
     ticket = stack.enter_context(service.admission.admitted(client, stated_size(request)))
     form = await stack.enter_async_context(read_form(request, service.settings))
     wishes = Wishes.read(FormFields(form), service.settings.decoding)
-    upload: UploadFile = upload_of(form)
-    return Listening(service, wishes, upload.file, ticket, Call(client))
+    return Listening(service, wishes, upload_of(form), ticket, Call(client))
 
 
 async def _while_connected(request: Request, work: asyncio.Task[object]) -> None:
@@ -92,6 +97,7 @@ class _Stream:
         self._stall_s = stall_s
         self._loop = asyncio.get_running_loop()
         self._segments: asyncio.Queue[Segment | None] = asyncio.Queue()
+        self._next: Segment | None = None
         self._n_told = 0
 
     def take(self, segment: Segment) -> None:
@@ -101,22 +107,22 @@ class _Stream:
     async def first(self, work: asyncio.Task[Transcript]) -> None:
         """Wait until there is something to tell; what fails before can still have a status."""
         work.add_done_callback(lambda _: self._segments.put_nowait(None))
-        while self._segments.empty():
-            await asyncio.sleep(0.01)
+        self._next = await self._segments.get()
         if work.done():
             work.result()
 
     def response(self, work: asyncio.Task[Transcript]) -> EventSourceResponse:
         """The answer; a client that does not read it is dropped."""
-        headers = {"X-Accel-Buffering": "no"}  # of nginx
+        headers = {"X-Accel-Buffering": "no", **ignored_header(self._wishes)}  # nginx's buffers
         return EventSourceResponse(
             self._events(work), ping=_PING_S, send_timeout=self._stall_s, headers=headers
         )
 
     async def _events(self, work: asyncio.Task[Transcript]) -> AsyncIterator[ServerSentEvent]:
-        while (segment := await self._segments.get()) is not None:
+        while (segment := self._next) is not None:
             for event in self._of(segment):
                 yield event
+            self._next = await self._segments.get()
         try:
             transcript = work.result()
         except Exception as error:

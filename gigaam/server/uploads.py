@@ -6,6 +6,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import BinaryIO, cast
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from starlette.types import Message
 from gigaam.server.refusals import Refusal
 from gigaam.server.settings import ServerSettings
 
-__all__ = ["check_size", "read_form", "stated_size", "upload_of"]
+__all__ = ["UploadedRecording", "check_size", "read_form", "stated_size", "upload_of"]
 
 _MOST_FILES = 1
 _MOST_FIELDS = 1_000
@@ -66,7 +67,7 @@ async def read_form(request: Request, settings: ServerSettings) -> AsyncIterator
         await fields.close()
 
 
-def upload_of(form: FormData) -> UploadFile:
+def upload_of(form: FormData) -> BinaryIO:
     """The recording of a form.
 
     Raises:
@@ -78,7 +79,22 @@ def upload_of(form: FormData) -> UploadFile:
         raise Refusal(400, told, code="missing_file", param="file")
     if not upload.size:
         raise Refusal(400, "the file is empty", code="invalid_audio", param="file")
-    return upload
+    return cast(BinaryIO, UploadedRecording(upload))
+
+
+class UploadedRecording:
+    """An upload as recordings are read: a file that can go back, and has a name.
+
+    Attributes:
+        name: The last part of what the client calls it: messages name it, and formats without a
+            header are known by its extension. It is never a path of this machine.
+    """
+
+    def __init__(self, upload: UploadFile) -> None:
+        last = (upload.filename or "").replace("\\", "/").rpartition("/")[2]
+        self.name = "".join(filter(str.isprintable, last))[-100:] or "upload"
+        file = upload.file
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 class _Bounded:
