@@ -69,6 +69,14 @@ class Service:
         self.live_executor = ThreadPoolExecutor(_LIVE_THREADS, thread_name_prefix="gigaam-live")
         self.closing = asyncio.Event()
         self.not_ready: str | None = "the model is being loaded"
+        self._measure()
+
+    def _measure(self) -> None:
+        gauge, admission = self.metrics.gauge, self.admission
+        gauge("queue_audio_seconds", "Sound that requests wait for.", lambda: admission.waiting_s)
+        gauge("requests_at_work", "Requests that are there.", lambda: admission.n_requests)
+        gauge("speed", "Seconds of sound per second of work.", lambda: self.speed.value)
+        gauge("ready", "Whether requests are answered.", lambda: self.not_ready is None)
 
     def check_ready(self) -> None:
         """Refuses requests while the server cannot answer them."""

@@ -58,8 +58,11 @@ def serve(app: ASGIApp, binding: Binding, log_format: LogFormat = "text") -> boo
         server_header=False,
     )
     server = _Server(config)
-    server.run()
-    return server.started
+    try:
+        server.run()
+    except SystemExit:  # it could not begin, and has said why
+        return False
+    return True
 
 
 class _Server(uvicorn.Server):
