@@ -46,6 +46,7 @@ class Service:
         executor: Threads in which recordings are recognised.
         live_executor: Threads in which live sessions work.
         closing: Set when the server is about to end.
+        failed: Set when it never will be able to answer.
         not_ready: Why it cannot answer yet, or any more; None if it can.
     """
 
@@ -68,6 +69,7 @@ class Service:
         )
         self.live_executor = ThreadPoolExecutor(_LIVE_THREADS, thread_name_prefix="gigaam-live")
         self.closing = asyncio.Event()
+        self.failed = asyncio.Event()
         self.not_ready: str | None = "the model is being loaded"
         self._measure()
 

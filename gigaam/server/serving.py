@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging.config
 from dataclasses import dataclass
 from socket import socket
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from gigaam.server.answering import log
 from gigaam.server.logs import LogFormat, log_config
+from gigaam.server.service import Service
 
 __all__ = ["Binding", "serve"]
 
@@ -36,11 +38,12 @@ class Binding:
     shutdown_s: int = 30
 
 
-def serve(app: ASGIApp, binding: Binding, log_format: LogFormat = "text") -> bool:
-    """Answer requests until SIGTERM or Ctrl-C; whether the server could begin.
+def serve(app: Starlette, binding: Binding, log_format: LogFormat = "text") -> bool:
+    """Answer requests until SIGTERM or Ctrl-C; whether the server could answer any.
 
     Those at work at the end are finished.
     """
+    service: Service = app.state.service
     logging.config.dictConfig(log_config(log_format))
     config = uvicorn.Config(
         app,
@@ -57,21 +60,30 @@ def serve(app: ASGIApp, binding: Binding, log_format: LogFormat = "text") -> boo
         access_log=False,
         server_header=False,
     )
-    server = _Server(config)
+    server = _Server(config, service)
     try:
         server.run()
     except SystemExit:  # it could not begin, and has said why
         return False
-    return True
+    return not service.failed.is_set()
 
 
 class _Server(uvicorn.Server):
-    """Tells where it listens."""
+    """Tells where it listens, and ends when it can never answer."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
+        self._watching = asyncio.create_task(self._end_on_failure())
         for server in self.servers if self.started else ():
             for each in server.sockets:
                 host, port = each.getsockname()[:2]
                 where = f"[{host}]" if ":" in host else host
                 log.info(f"listening on http://{where}:{port}")
+
+    async def _end_on_failure(self) -> None:
+        await self._service.failed.wait()
+        self.should_exit = True

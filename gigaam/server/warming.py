@@ -8,19 +8,23 @@ import time
 from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.example_recording import EXAMPLE
 from gigaam.server.answering import log
+from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 
 __all__ = ["warm_up"]
 
 
 async def warm_up(service: Service) -> None:
-    """Loads the default model; while that fails, `Service.not_ready` says why."""
+    """Loads the default model; if it cannot be, `Service.not_ready` says so for good."""
     loop = asyncio.get_running_loop()
     try:
         speed = await loop.run_in_executor(service.executor, _measured_speed, service)
     except Exception as error:
         service.not_ready = f"the model {service.models.names[0]} cannot be loaded"
-        log.error("not ready", exc_info=error)
+        known = error.__cause__ if isinstance(error, Refusal) else None
+        told = {"reason": service.not_ready, **({"why": known} if known else {})}
+        log.error("failed", exc_info=None if known else error, extra={"told": told})
+        service.failed.set()
         return
     service.not_ready = None
     told = {"model": service.models.names[0], "speed": round(speed, 1)}

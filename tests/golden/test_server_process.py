@@ -78,7 +78,7 @@ def test_sigterm_finishes_what_is_at_work(tmp_path: Path, example: Path) -> None
         thread = threading.Thread(target=lambda: answers.append(post(server.url, long)))
         thread.start()
         while (
-            "gigaam_audio_seconds_total"
+            'gigaam_audio_seconds_total{kind="file"}'
             not in requests.get(f"{server.url}/metrics", timeout=10).text
         ):
             time.sleep(0.01)
@@ -87,6 +87,17 @@ def test_sigterm_finishes_what_is_at_work(tmp_path: Path, example: Path) -> None
         thread.join()
     assert answers[0].status_code == 200
     assert answers[0].json()["text"]
+
+
+def test_a_model_that_cannot_be_had_ends_the_server(tmp_path: Path) -> None:
+    (tmp_path / "broken.ckpt").write_bytes(b"no checkpoint")
+    command = ["serve", "--model", str(tmp_path / "broken.ckpt"), "--no-jobs", "--port", "0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "gigaam", *command], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "the model broken cannot be loaded" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -77,9 +77,13 @@ def test_one_client_leaves_room_for_others() -> None:
         assert refused.value.status == 503  # nobody else is there
         with here.admitted("new", 0):
             pass
-    with here.admitted("quiet", 0), here.admitted("loud", 0), here.admitted("loud", 0):
-        with here.admitted("loud", 0):
-            pass
+    with (
+        here.admitted("quiet", 0),
+        here.admitted("loud", 0),
+        here.admitted("loud", 0),
+        here.admitted("loud", 0),
+    ):
+        assert here.n_requests == 4
 
 
 def test_greed_is_told_where_others_wait() -> None:
