@@ -101,11 +101,32 @@ class BatchRunner:
             else:
                 yield from map(listen, group)
 
+    def run_one(
+        self,
+        source: AudioSource,
+        stated_s: float | None,
+        *,
+        on_progress: Progress = lambda done_s, total_s: None,
+        on_segment: Callable[[Segment], Any] = lambda segment: None,
+    ) -> Outcome[None]:
+        """The outcome of one recording that was measured already.
+
+        Args:
+            source: The recording.
+            stated_s: What `gigaam.audio.duration_s` says of it.
+            on_progress: As for `run`.
+            on_segment: As for `run`.
+        """
+        listen = partial(self._long, on_progress=on_progress, on_segment=on_segment)
+        recording = _Recording(None, source, stated_s, _position(source))
+        if self._seems_short(recording):
+            return next(self._short([recording], listen))
+        return listen(recording)
+
     def _measured(self, key: KeyT, source: AudioSource) -> _Recording[KeyT]:
-        is_file = hasattr(source, "read")
-        if is_file and not is_seekable(source):  # not to be read again, should its header be wrong
+        position = _position(source)
+        if position is None and hasattr(source, "read"):  # not to be read again
             return _Recording(key, source, None, None)
-        position = source.tell() if is_file else None  # type: ignore[union-attr]
         return _Recording(key, source, self._stated_s(source), position)
 
     def _stated_s(self, source: AudioSource) -> float | None:
@@ -179,6 +200,13 @@ class BatchRunner:
             segments, duration=length_s, has_word_timestamps=self.word_timestamps
         )
         return Outcome(recording.key, result, length_s)
+
+
+def _position(source: AudioSource) -> int | None:
+    """Where a file object stands that can go back; None of anything else."""
+    if hasattr(source, "read") and is_seekable(source):
+        return int(source.tell())  # type: ignore[union-attr]
+    return None
 
 
 def _growing(items: Iterable[_Recording[KeyT]], first: int) -> Iterator[list[_Recording[KeyT]]]:

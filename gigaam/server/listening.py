@@ -49,7 +49,7 @@ class Listening:
             on_segment: Given the segments of a long recording as they come, in another thread.
         """
         seconds = await asyncio.to_thread(self._measured)
-        recognize = partial(self._recognized, on_segment)
+        recognize = partial(self._recognized, seconds, on_segment)
         work = partial(in_thread, self.service.executor, self.call, recognize)
         turns, client = self.service.turns, self.call.client
         if seconds is not None and seconds <= LONG_S:
@@ -69,7 +69,9 @@ class Listening:
             check_length(seconds, self.service.settings.max_duration_s)
         return seconds
 
-    def _recognized(self, on_segment: Callable[[Segment], Any]) -> Transcript:
+    def _recognized(
+        self, stated_s: float | None, on_segment: Callable[[Segment], Any]
+    ) -> Transcript:
         service, done_s = self.service, 0.0
 
         def progress(further_s: float) -> None:
@@ -87,7 +89,7 @@ class Listening:
             collected_warnings() as warnings,
         ):
             language = spoken_language(self.wishes, loaded.model)
-            outcome = recognized(loaded, self.source, self.wishes.options, call)
+            outcome = recognized(loaded, self.source, stated_s, self.wishes.options, call)
         assert not isinstance(outcome.result, Exception)
         return Transcript.of(outcome.result, outcome.duration_s, language, warnings)
 

@@ -51,9 +51,20 @@ class Call:
 
 
 def recognized(
-    loaded: LoadedModel, source: AudioSource, options: LongformArguments, call: Call
+    loaded: LoadedModel,
+    source: AudioSource,
+    stated_s: float | None,
+    options: LongformArguments,
+    call: Call,
 ) -> Outcome[None]:
     """What comes of a recording: the same text that ``gigaam transcribe`` gives.
+
+    Args:
+        loaded: The model.
+        source: The recording, which can be read again.
+        stated_s: Its length by the header, if that is known.
+        options: How it is recognised.
+        call: On whose behalf.
 
     Raises:
         Abandoned: See `Call`.
@@ -63,13 +74,14 @@ def recognized(
     shared = SharedRecognition(
         loaded.model, loaded.batcher, caller=call.client, priority=call.priority
     )
-    return run(shared, loaded.batch_size, source, options, call)
+    return run(shared, loaded.batch_size, source, stated_s, options, call)
 
 
 def run(
     model: SharedRecognition,
     batch_size: int,
     source: AudioSource,
+    stated_s: float | None,
     options: LongformArguments,
     call: Call,
 ) -> Outcome[None]:
@@ -88,7 +100,7 @@ def run(
         call.on_segment(found)
 
     runner = BatchRunner(model, word_timestamps=True, batch_size=batch_size, options=options)
-    (outcome,) = runner.run([(None, source)], on_progress=progress, on_segment=segment)
+    outcome = runner.run_one(source, stated_s, on_progress=progress, on_segment=segment)
     call.check()
     if isinstance(outcome.result, Exception):
         raise outcome.result
