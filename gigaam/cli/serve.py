@@ -152,13 +152,7 @@ def serve(
         complain(str(error))
         raise typer.Exit(2) from error
     _warn(settings)
-    binding = serving.Binding(
-        host=host,
-        port=port,
-        root_path=root_path.rstrip("/"),
-        trusted_proxies=trusted_proxies,
-        shutdown_s=shutdown,
-    )
+    binding = serving.Binding(host, port, root_path.rstrip("/"), trusted_proxies, shutdown)
     if not serving.serve(app, binding, log_format):
         raise typer.Exit(1)
 

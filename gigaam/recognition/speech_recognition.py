@@ -47,8 +47,7 @@ __all__ = ["SpeechRecognition"]
 class SpeechRecognition(ABC):
     """Recognition of recordings short and long; classes that run the nets derive from it.
 
-    They are the `gigaam.recognition.recognizer.Backend` of their own recognition. Threads may share
-    them.
+    They are the `gigaam.recognition.recognizer.Backend` of their own recognition. Threads share it.
     """
 
     decoding: ModelDecoding
@@ -95,14 +94,11 @@ class SpeechRecognition(ABC):
 
         Args:
             decoding: How tokens are searched for.
-            batcher: Takes turns with other recognition; by default it is on its own.
-            caller: Who is to get a fair share there; by default each batch by itself.
-            priority: Whether that of others goes first; by default INTERACTIVE.
+            batcher: Takes turns with other recognition; this, ``caller`` and ``priority`` are those
+                of `gigaam.recognition.recognizer.Recognizer`.
         """
-        search, tokenizer = build_search(self.decoding, decoding), self.decoding.tokenizer
-        return Recognizer(
-            self, tokenizer, search, batcher=batcher, caller=caller, priority=priority
-        )
+        search, spelling = build_search(self.decoding, decoding), self.decoding.tokenizer
+        return Recognizer(self, spelling, search, batcher=batcher, caller=caller, priority=priority)
 
     @overload
     def transcribe(  # type: ignore[overload-overlap]  # a str is itself an iterable of str

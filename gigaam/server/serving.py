@@ -19,7 +19,7 @@ __all__ = ["Binding", "serve"]
 _LARGEST_MESSAGE = 24 << 20  # of a websocket, in bytes: 15 MiB of sound in Base64 and more
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Binding:
     """Where a server listens, and how it ends.
 

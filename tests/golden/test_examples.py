@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from difflib import SequenceMatcher
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +15,6 @@ from types import ModuleType
 import numpy as np
 import parselmouth
 import pytest
-import requests
 import srt
 import typer
 from parselmouth.praat import call as praat
@@ -217,50 +214,6 @@ def test_emotion_over_time(speech: np.ndarray, tmp_path: Path) -> None:
     for row, line in zip(rows, printed[::2], strict=True):
         assert {name: float(row[name]) for name in expected} == pytest.approx(expected, abs=1e-4)
         assert line.split()[1:3] == [best, f"{expected[best]:.0%}"]
-
-
-@pytest.fixture
-def service() -> Iterator[str]:
-    """The address of the service, running for real."""
-    serving = command("service.py", "--port", 0, "--at-once", 2)
-    with subprocess.Popen(
-        serving, stderr=subprocess.PIPE, env=ENVIRONMENT, encoding="utf-8"
-    ) as process:
-        assert process.stderr is not None
-        log = ""
-        while (address := re.search(r"running on (http://[\d.:]+)", log)) is None:
-            line = process.stderr.readline()
-            assert line, log
-            log += line
-        yield address[1]
-        process.terminate()
-        process.communicate()
-
-
-def test_service_with_several_requests_at_once(
-    service: str, talk: Path, example: Path, packaged_model: gigaam.GigaAMASR
-) -> None:
-    def post(path: Path) -> requests.Response:
-        with path.open("rb") as file:
-            return requests.post(f"{service}/transcribe", files={"recording": file}, timeout=60)
-
-    paths = [example, talk, ROOT / "LICENSE", talk, example]
-    with ThreadPoolExecutor(len(paths)) as pool:
-        responses = list(pool.map(post, paths))
-    assert [response.status_code for response in responses] == [200, 200, 400, 200, 200]
-    refused = responses.pop(2).json()["detail"]
-    assert refused.startswith("LICENSE: ")
-    assert "cannot be decoded as audio" in refused
-    for path, response in zip([example, talk, talk, example], responses, strict=True):
-        expected = packaged_model.transcribe_longform(path, word_timestamps=True)
-        found = response.json()
-        assert (found["text"], found["duration"]) == (expected.text, expected.duration)
-        assert [word["text"] for word in found["words"]] == expected.text.split()
-        assert [word["end"] for word in found["words"]] == pytest.approx(
-            [word.end for word in expected.words or ()]
-        )
-        assert [each["start"] for each in found["segments"]] == [each.start for each in expected]
-    assert requests.post(f"{service}/transcribe", timeout=60).status_code == 422  # no recording
 
 
 def test_examples_are_listed_with_options_that_they_have() -> None:

@@ -74,6 +74,16 @@ def test_requirements_without_torch_are_among_those_with_it() -> None:
     assert len(wanted) >= 5
 
 
+def test_requirements_of_the_server_are_those_of_its_extra() -> None:
+    first, *lines = [
+        line for line in read("requirements-server.txt").splitlines() if not line.startswith("#")
+    ]
+    extra = re.search(r"^server = \[\n(.*?)^\]", read("pyproject.toml"), re.M | re.S)
+    assert extra is not None
+    assert first == "-r requirements-onnx.txt"
+    assert lines == re.findall(r'^    "(.+?)"', extra[1], re.M)
+
+
 def test_every_dependency_has_a_lower_bound_and_av_an_upper_one() -> None:
     assert {line for line in dependencies() if not re.match(r"[\w.-]+>=\d", line)} == set()
     assert {re.split("[>=]", line)[0] for line in dependencies() if "<" in line} == {"av"}
