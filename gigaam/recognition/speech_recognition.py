@@ -94,8 +94,9 @@ class SpeechRecognition(ABC):
 
         Args:
             decoding: How tokens are searched for.
-            batcher: Takes turns with other recognition; this, ``caller`` and ``priority`` are those
-                of `gigaam.recognition.recognizer.Recognizer`.
+            batcher: Takes turns with other recognition; by default it is on its own.
+            caller: Who is to get a fair share there; by default each batch by itself.
+            priority: Whether that of others goes first; by default INTERACTIVE.
         """
         search, spelling = build_search(self.decoding, decoding), self.decoding.tokenizer
         return Recognizer(self, spelling, search, batcher=batcher, caller=caller, priority=priority)
@@ -169,8 +170,7 @@ class SpeechRecognition(ABC):
                 its exception in its place and goes on.
             input_rate: Rate of arrays and tensors, Hz.
             track: Which audio track of files, from 0; by default the one that ``ffmpeg`` takes.
-            progress: True for a bar on a terminal or in a notebook; or called with the recordings
-                done and those in all, or None if unknown.
+            progress: True for a bar; or called with the recordings done and those in all, or None.
             decoding: How tokens are searched for.
             hotwords: Words and phrases to expect, such as names and terms: a list, a mapping to
                 weights, or a file with a phrase per line.
