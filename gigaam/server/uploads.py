@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import BinaryIO, cast
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -56,6 +57,8 @@ async def read_form(request: Request, settings: ServerSettings) -> AsyncIterator
         fields = await form
     except HTTPException as error:
         raise Refusal(error.status_code, error.detail, code="invalid_form") from error
+    except FormParserError as error:  # older releases of starlette let it through
+        raise Refusal(400, f"the form is damaged: {error}", code="invalid_form") from error
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
