@@ -45,6 +45,8 @@ class Command(TyperCommand):
             with formatter.section("Arguments"):
                 formatter.write_dl(arguments)
         options: list[Any] = [each for each in self.get_params(ctx) if not _is_argument(each)]
+        for option in options:
+            option.show_envvar = False  # all have one or none, which the command's help tells
         records = [option.get_help_record(ctx) for option in options]
         with formatter.section("Options"):  # older releases escape defaults for rich
             formatter.write_dl([(name, text.replace("\\[", "[")) for name, text in records])

@@ -17,23 +17,27 @@ __all__ = ["FormFields", "checked_number"]
 
 
 class FormFields:
-    """Reads the texts of a form, and knows which were never asked for."""
+    """Reads the texts of a form, and knows which were never asked for.
+
+    Attributes:
+        asked: Names of the fields that were.
+    """
 
     def __init__(self, form: FormData) -> None:
         self._texts: dict[str, list[str]] = {}
         for name, value in form.multi_items():
             if isinstance(value, str):
                 self._texts.setdefault(name, []).append(value)
-        self._asked: set[str] = set()
+        self.asked: set[str] = set()
 
     @property
     def unread(self) -> list[str]:
         """Fields that nobody has asked for."""
-        return sorted(set(self._texts) - self._asked)
+        return sorted(set(self._texts) - self.asked)
 
     def text(self, name: str) -> str | None:
         """The value of a field; None where there is none, or a blank one."""
-        self._asked.add(name)
+        self.asked.add(name)
         values = self._texts.get(name, [])
         if len(set(values)) > 1:
             raise Refusal(400, f"{name} is given twice", code="invalid_value", param=name)
@@ -66,7 +70,7 @@ class FormFields:
         """All values of a list."""
         found: list[str] = []
         for key in (f"{name}[]", name):
-            self._asked.add(key)
+            self.asked.add(key)
             for value in self._texts.get(key, ()):
                 found += _listed(name, value)
         return [each.strip() for each in found if each.strip()]
@@ -76,7 +80,7 @@ class FormFields:
         nested: dict[str, Any] = {}
         for key, values in self._texts.items():
             if key.startswith(f"{name}[") and key.endswith("]"):
-                self._asked.add(key)
+                self.asked.add(key)
                 nested[key[len(name) + 1 : -1]] = values[-1]
         value = self.text(name)
         if nested:
