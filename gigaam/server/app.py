@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
-from gigaam.server import health, model_list, transcriptions
+from gigaam.server import health, model_list, page, transcriptions
 from gigaam.server.access import AccessControl
 from gigaam.server.answering import RequestLog, answer_error, log
 from gigaam.server.refusals import Refusal
@@ -50,7 +50,8 @@ def create_app(settings: ServerSettings | None = None, *, load: Load | None = No
 
 
 def _routes(service: Service) -> list[BaseRoute]:
-    return [*health.routes, *model_list.routes, *transcriptions.routes]
+    shown = page.routes() if service.settings.page else []
+    return [*health.routes, *model_list.routes, *transcriptions.routes, *shown]
 
 
 def _middleware(service: Service) -> list[Middleware]:

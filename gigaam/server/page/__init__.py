@@ -1,0 +1,50 @@
+"""The web page: a few files, as they are, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+__all__ = ["routes"]
+
+_FOLDER = Path(__file__).parent
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_FILES = {
+    path.name: (path.read_bytes(), _TYPES[path.suffix])
+    for path in sorted(_FOLDER.iterdir())
+    if path.suffix in _TYPES
+}
+"""Name → content and kind; no other name leads to a file."""
+
+_HEADERS = {
+    # The page plays what was dropped on it from memory (blob:), and speaks to this server alone.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; media-src blob:; worker-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "microphone=(self)",
+}
+
+
+async def page(request: Request) -> Response:
+    """The page, or one of its files."""
+    name = request.path_params.get("name", "index.html")
+    if name not in _FILES:
+        raise HTTPException(404, "there is no such file")
+    content, kind = _FILES[name]
+    return Response(content, headers=_HEADERS, media_type=kind)
+
+
+def routes() -> list[BaseRoute]:
+    """The page and its files."""
+    return [Route("/", page), Route("/page/{name}", page)]

@@ -1,0 +1,153 @@
+// What the page asks of the server. Addresses are relative: the server may stand behind a path.
+
+const KEY = "gigaam-key";
+
+export function apiKey() {
+  return sessionStorage.getItem(KEY) || "";
+}
+
+export function rememberKey(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+/** An answer that is no success; `status` 0 is none at all. */
+export class Refused extends Error {
+  constructor(status, message, retryS) {
+    super(message);
+    this.status = status;
+    this.retryS = retryS;
+  }
+}
+
+async function checked(response) {
+  if (response.ok) return response;
+  let message = response.statusText;
+  try {
+    message = (await response.json()).error.message;
+  } catch {
+    // a proxy's page: the status has to do
+  }
+  throw new Refused(response.status, message, Number(response.headers.get("Retry-After")) || null);
+}
+
+function headers() {
+  return apiKey() ? { Authorization: `Bearer ${apiKey()}` } : {};
+}
+
+async function ask(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers: { ...headers(), ...options.headers } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused(0, "");
+  }
+  return checked(response);
+}
+
+export async function models() {
+  return (await (await ask("v1/models")).json()).data.map((model) => model.id);
+}
+
+/** Uploads a recording as a job; fetch tells no progress of an upload, so this does not use it. */
+export function upload(file, { model, hotwords }, onProgress, signal) {
+  const form = new FormData();
+  if (model) form.append("model", model);
+  for (const word of hotwords) form.append("keywords[]", word);
+  form.append("file", file, file.name || "recording");
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "v1/jobs");
+    for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => onProgress(event.loaded / Math.max(event.total, 1));
+    request.onload = () => {
+      let body = {};
+      try {
+        body = JSON.parse(request.responseText);
+      } catch {
+        // as above
+      }
+      if (request.status < 300) return resolve(body);
+      const retry = Number(request.getResponseHeader("Retry-After")) || null;
+      reject(new Refused(request.status, body.error?.message || request.statusText, retry));
+    };
+    request.onerror = () => reject(new Refused(0, ""));
+    request.onabort = () => reject(new DOMException("aborted", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+}
+
+export async function cancelJob(id) {
+  await ask(`v1/jobs/${id}/cancel`, { method: "POST" });
+}
+
+export async function deleteJob(id) {
+  await ask(`v1/jobs/${id}`, { method: "DELETE" });
+}
+
+export async function resultOf(id, format) {
+  const wanted = format === "json" ? "verbose_json&timestamp_granularities[]=word&timestamp_granularities[]=segment" : format;
+  return (await ask(`v1/jobs/${id}/result?response_format=${wanted}`)).text();
+}
+
+/** The events of a job to its end; connections that break are made again, from the last segment. */
+export async function* jobEvents(id, signal) {
+  let last = null;
+  for (let failures = 0; ; ) {
+    try {
+      const more = last === null ? {} : { "Last-Event-ID": last };
+      const response = await ask(`v1/jobs/${id}/events`, { headers: more, signal });
+      for await (const event of parsed(response.body)) {
+        failures = 0;
+        if (event.id !== null) last = event.id;
+        yield event;
+        if (event.type === "status" && isOver(event.data)) return;
+      }
+    } catch (error) {
+      if (error.name === "AbortError" || (error instanceof Refused && error.status)) throw error;
+    }
+    failures += 1;
+    if (failures > 5) throw new Refused(0, "");
+    await new Promise((resolve) => setTimeout(resolve, 500 * failures));
+  }
+}
+
+export function isOver(job) {
+  return ["succeeded", "failed", "cancelled"].includes(job.status);
+}
+
+async function* parsed(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += value;
+    const blocks = text.split(/\r?\n\r?\n/);
+    text = blocks.pop();
+    for (const block of blocks) {
+      const event = { type: "message", id: null, data: "" };
+      for (const line of block.split(/\r?\n/)) {
+        const [, name, rest] = line.match(/^(\w*): ?(.*)$/) || [];
+        if (name === "event") event.type = rest;
+        else if (name === "id") event.id = rest;
+        else if (name === "data") event.data += rest;
+      }
+      if (event.data) yield { ...event, data: JSON.parse(event.data) };
+    }
+  }
+}
+
+/** The address of the websocket for live speech. */
+export function liveAddress(parameters) {
+  const url = new URL("v1/live", document.baseURI);
+  url.protocol = url.protocol.replace("http", "ws");
+  for (const [name, value] of parameters) url.searchParams.append(name, value);
+  return url;
+}
+
+export function liveProtocols() {
+  return apiKey() ? ["gigaam", `gigaam-key.${apiKey()}`] : ["gigaam"];
+}
