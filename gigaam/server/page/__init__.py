@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -18,13 +19,6 @@ _TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_FILES = {
-    path.name: (path.read_bytes(), _TYPES[path.suffix])
-    for path in sorted(_FOLDER.iterdir())
-    if path.suffix in _TYPES
-}
-"""Name → content and kind; no other name leads to a file."""
-
 _HEADERS = {
     # The page plays what was dropped on it from memory (blob:), and speaks to this server alone.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -39,10 +33,17 @@ _HEADERS = {
 async def page(request: Request) -> Response:
     """The page, or one of its files."""
     name = request.path_params.get("name", "index.html")
-    if name not in _FILES:
+    if name not in _files():
         raise HTTPException(404, "there is no such file")
-    content, kind = _FILES[name]
+    content, kind = _files()[name]
     return Response(content, headers=_HEADERS, media_type=kind)
+
+
+@cache
+def _files() -> dict[str, tuple[bytes, str]]:
+    """Name → content and kind; no other name leads to a file."""
+    paths = [path for path in _FOLDER.iterdir() if path.suffix in _TYPES]
+    return {path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in paths}
 
 
 def routes() -> list[BaseRoute]:
