@@ -1,0 +1,185 @@
+"""The web page in Chromium, as a person uses it: with a file, and with a microphone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gigaam
+from tests.recognition_server import ServerProcess, server_process
+from tests.waves import write_wav
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CHROMIUM = shutil.which("chromium")
+IS_THERE = CHROMIUM is not None and importlib.util.find_spec("playwright") is not None
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not IS_THERE, reason="needs Chromium and `pip install playwright`"),
+]
+
+ARGUMENTS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("page")
+    options = ["--jobs-dir", str(folder / "jobs")]
+    with server_process(folder / "log", *options) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def microphone(tmp_path_factory: pytest.TempPathFactory, example: Path) -> Path:
+    """What Chromium takes for a microphone: the packaged recording at 48 kHz, then silence."""
+    path = tmp_path_factory.mktemp("microphone") / "said.wav"
+    silence = ["-af", "apad=pad_dur=20"]
+    command = ["ffmpeg", "-v", "error", "-i", str(example), *silence, "-ar", "48000", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+@pytest.fixture
+def page(server: ServerProcess, microphone: Path, request: Any) -> Iterator[Page]:
+    """The page; whatever it complains of, or asks of others, fails the test."""
+    from playwright.sync_api import sync_playwright
+
+    said = f"--use-file-for-fake-audio-capture={microphone}%noloop"
+    look = getattr(request, "param", {"locale": "en-US"})
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, said])
+        context = browser.new_context(permissions=["microphone"], accept_downloads=True, **look)
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "request",
+            lambda sent: (
+                None
+                if sent.url.startswith((server.url, "blob:", "ws://127.0.0.1"))
+                else wrong.append(sent.url)
+            ),
+        )
+        page.goto(server.url)
+        yield page
+        assert wrong == []
+        browser.close()
+
+
+def words_of(page: Page) -> list[str]:
+    return page.locator("#transcript .word").all_inner_texts()
+
+
+def wait_for_state(page: Page, text: str) -> None:
+    page.locator("#state-text", has_text=text).wait_for(timeout=60_000)
+
+
+def downloaded(page: Page, format: str) -> tuple[str, str]:
+    """The name and the text of what a button saves."""
+    with page.expect_download() as saving:
+        page.get_by_role("button", name=f"Save as {format}").click()
+    return saving.value.suggested_filename, saving.value.path().read_text(encoding="utf-8")
+
+
+def test_a_file(
+    page: Page, example: Path, packaged_model: gigaam.GigaAMASR, tmp_path: Path
+) -> None:
+    page.set_input_files("#file", example)
+    wait_for_state(page, "Done.")
+    result = packaged_model.transcribe(example, word_timestamps=True)
+    assert words_of(page) == [word.text for word in result.words or ()]
+    for format in ("txt", "srt", "vtt"):
+        expected = result.save(tmp_path / f"it.{format}").read_text(encoding="utf-8")
+        assert downloaded(page, format) == (f"example.{format}", expected)
+    name, text = downloaded(page, "json")
+    assert (name, json.loads(text)["text"]) == ("example.json", result.text)
+
+    fifth = (result.words or [])[4]
+    page.locator("#transcript .word").nth(4).click()
+    at = page.evaluate("document.getElementById('player').currentTime")
+    assert fifth.start - 0.1 <= at <= fifth.end + 2
+    page.evaluate("document.getElementById('player').pause()")
+    doubtful = page.locator(".word.doubtful").count()
+    assert doubtful == sum(word.confidence < 0.8 for word in result.words or ())
+    assert "% sure" in (page.locator(".word").first.get_attribute("title") or "")
+
+
+def test_a_long_file_appears_as_it_is_recognised_and_can_be_cancelled(
+    page: Page, example: Path, tmp_path: Path
+) -> None:
+    samples = np.tile(gigaam.load_audio(example).numpy(), 500)  # an hour
+    page.set_input_files("#file", write_wav(tmp_path / "long.wav", samples))
+    page.locator("#transcript .word").first.wait_for(timeout=60_000)
+    assert page.locator("#progress").is_visible()
+    page.get_by_role("button", name="Cancel").click()
+    wait_for_state(page, "Cancelled.")
+    assert words_of(page)
+
+
+def test_no_recording(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "noise.wav"
+    path.write_bytes(b"no sound at all" * 100)
+    page.set_input_files("#file", path)
+    page.locator(".message.error", has_text="cannot be decoded").wait_for(timeout=30_000)
+    page.evaluate("console.clear()")
+
+
+def test_the_microphone(
+    page: Page, microphone: Path, example: Path, packaged_model: gigaam.GigaAMASR
+) -> None:
+    page.get_by_role("button", name="Speak").click()
+    page.locator(".tentative").first.wait_for(timeout=30_000)  # while it plays
+    page.locator("#transcript .word").first.wait_for(timeout=30_000)
+    page.get_by_role("button", name="Stop").click()
+    wait_for_state(page, "Done.")
+    found = words_of(page)
+    live = packaged_model.live(48_000)
+    samples = gigaam.load_audio(microphone, sample_rate=48_000).numpy()
+    events = [*live.push(samples), *live.finish()]
+    said = " ".join(event.segment.text for event in events if hasattr(event, "segment")).split()
+    assert len(set(found) & set(said)) >= 0.8 * len(set(said))  # capture begins where it likes
+    assert downloaded(page, "txt")[1].split() == found
+    assert "-->" in downloaded(page, "srt")[1]
+
+
+LOOKS = [
+    {"locale": "ru-RU", "color_scheme": "dark", "viewport": {"width": 1100, "height": 900}},
+    {"locale": "ru-RU", "color_scheme": "light", "viewport": {"width": 390, "height": 844}},
+    {"locale": "en-US", "color_scheme": "dark", "viewport": {"width": 360, "height": 740}},
+]
+
+
+@pytest.mark.parametrize("page", LOOKS, indirect=True)
+def test_looks(page: Page, example: Path, tmp_path: Path) -> None:
+    page.set_input_files("#file", example)
+    page.locator("#downloads button").first.wait_for(timeout=60_000)
+    page.locator("#more summary").click()
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0
+    is_russian = page.evaluate("document.documentElement.lang") == "ru"
+    assert is_russian == (page.evaluate("navigator.language") == "ru-RU")
+    page.locator("#language").click()
+    assert (page.evaluate("document.documentElement.lang") == "ru") != is_russian
+    before = page.evaluate("document.documentElement.dataset.theme")
+    page.locator("#theme").click()
+    assert page.evaluate("document.documentElement.dataset.theme") != before
+
+
+def test_the_keyboard_reaches_everything(page: Page) -> None:
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert reached[:6] == ["A", "language", "theme", "choose", "speak", "SUMMARY"]
