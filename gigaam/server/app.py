@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
-from gigaam.server import health, model_list, page, transcriptions
+from gigaam.server import health, jobs, model_list, page, transcriptions
 from gigaam.server.access import AccessControl
 from gigaam.server.answering import RequestLog, answer_error, log
 from gigaam.server.refusals import Refusal
@@ -51,7 +51,8 @@ def create_app(settings: ServerSettings | None = None, *, load: Load | None = No
 
 def _routes(service: Service) -> list[BaseRoute]:
     shown = page.routes() if service.settings.page else []
-    return [*health.routes, *model_list.routes, *transcriptions.routes, *shown]
+    speech = [*transcriptions.routes, *jobs.routes(service)]
+    return [*health.routes, *model_list.routes, *speech, *shown]
 
 
 def _middleware(service: Service) -> list[Middleware]:
@@ -81,6 +82,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         stack.callback(warming.cancel)
         stack.callback(unloading.cancel)
         stack.enter_context(warnings_by_context())
+        await stack.enter_async_context(jobs.running(service))
         yield
         service.not_ready = "the server is about to end"
         service.closing.set()

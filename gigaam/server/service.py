@@ -19,6 +19,7 @@ from gigaam.server.speed import Speed
 from gigaam.server.turns import FairTurns
 
 if TYPE_CHECKING:
+    from gigaam.server.jobs.room import Jobs
     from gigaam.server.models import Load
 
 __all__ = ["LONG_S", "Service", "service_of"]
@@ -45,6 +46,7 @@ class Service:
         slots: Places for live sessions.
         executor: Threads in which recordings are recognised.
         live_executor: Threads in which live sessions work.
+        jobs: Recordings that are recognised in their own time; None if there are none.
         closing: Set when the server is about to end.
         failed: Set when it never will be able to answer.
         not_ready: Why it cannot answer yet, or any more; None if it can.
@@ -68,6 +70,7 @@ class Service:
             settings.at_once, thread_name_prefix="gigaam-recognition"
         )
         self.live_executor = ThreadPoolExecutor(_LIVE_THREADS, thread_name_prefix="gigaam-live")
+        self.jobs: Jobs | None = None
         self.closing = asyncio.Event()
         self.failed = asyncio.Event()
         self.not_ready: str | None = "the model is being loaded"

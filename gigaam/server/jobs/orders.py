@@ -1,0 +1,74 @@
+"""What a form asks of a job, and how that is known again when the job is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from starlette.datastructures import FormData
+
+from gigaam.server.form_fields import FormFields
+from gigaam.server.refusals import Refusal
+from gigaam.server.settings import ServerSettings
+from gigaam.server.uploads import upload_of
+from gigaam.server.wishes import Wishes
+
+__all__ = ["Order", "wishes_of"]
+
+_OF_RESULTS = ("response_format", "timestamp_granularities", "include")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a form asks for, checked.
+
+    Attributes:
+        fields: Its texts, but for the path.
+        wishes: What they say.
+        upload: The recording; None if it lies on the server.
+        path: Where it lies.
+    """
+
+    fields: tuple[tuple[str, str], ...]
+    wishes: Wishes
+    upload: BinaryIO | None
+    path: str | None
+
+    @classmethod
+    def read(cls, form: FormData, settings: ServerSettings) -> Order:
+        """The order of a form.
+
+        Raises:
+            Refusal: A field has a value that it cannot have, or there is no recording.
+        """
+        path = FormFields(form).text("path")
+        texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        fields = tuple(item for item in texts if item[0] != "path")
+        if path is not None and "file" in form:
+            told = "file and path are both given: a job has one recording"
+            raise Refusal(400, told, code="invalid_value", param="path")
+        upload = upload_of(form) if path is None else None
+        _refuse_others_fields(fields)
+        return cls(fields, wishes_of(fields, settings), upload, path)
+
+
+def wishes_of(fields: Iterable[tuple[str, str]], settings: ServerSettings) -> Wishes:
+    """What the texts of a form say.
+
+    Raises:
+        Refusal: A field has a value that it cannot have.
+    """
+    return Wishes.read(FormFields(FormData(list(fields))), settings.decoding)
+
+
+def _refuse_others_fields(fields: tuple[tuple[str, str], ...]) -> None:
+    """Refuses what is said elsewhere."""
+    form = FormFields(FormData(list(fields)))
+    if form.flag("stream"):
+        told = "a job is not streamed by the request that makes it: see its events"
+        raise Refusal(400, told, code="unsupported_value", param="stream")
+    for name in _OF_RESULTS:
+        if form.list(name):
+            told = f"{name} is said when the result is fetched: /v1/jobs/ID/result?{name}=…"
+            raise Refusal(400, told, code="unsupported_value", param=name)
