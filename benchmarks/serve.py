@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 import gigaam
 from benchmarks.live_load import random_model
-from benchmarks.machine import report
+from benchmarks.machine import report, time_runs
 from benchmarks.serve_client import Answer, Client, Server, serving
 from gigaam.recognition.runner import BatchRunner
 from recipes.tiny.long_recordings import RATE, held_out, write_long
@@ -76,10 +76,13 @@ def overhead(server: Server, directory: Path, recordings: Sequence[bytes]) -> di
     }
 
 
-def latency(server: Server, commands: Sequence[bytes], hour: bytes) -> dict[str, Any]:
+def latency(
+    server: Server, directory: Path, commands: Sequence[bytes], hour: bytes
+) -> dict[str, Any]:
     """A short command, alone, and while an hour is recognised as a job and as a request."""
     client = Client(server.port)
-    row = spread("alone", [client.post(ROUTE, data) for data in commands])
+    row = {"the longest piece of a job ms": piece_ms(directory, hour)}
+    row |= spread("alone", [client.post(ROUTE, data) for data in commands])
     job = client.post("/v1/jobs", hour)
     assert job.status == 202, job.body
     row |= spread("beside a job", [client.post(ROUTE, data) for data in commands])
@@ -93,6 +96,13 @@ def latency(server: Server, commands: Sequence[bytes], hour: bytes) -> dict[str,
         row["request at work"] = not other.done()
         assert other.result().status == 200
     return row
+
+
+def piece_ms(directory: Path, hour: bytes) -> float:
+    """What half a minute takes, which is the longest chunk of a long recording."""
+    recognizer = gigaam.load_model(str(directory)).recognizer()
+    waveform = gigaam.audio.read_audio(hour)[: 30 * RATE]
+    return time_runs(lambda: recognizer.transcribe_batch([waveform]), 10).median * 1000
 
 
 def spread(what: str, answers: Sequence[Answer]) -> dict[str, Any]:
@@ -231,7 +241,7 @@ def main() -> None:
         commands = [wav(joined[n * length : (n + 1) * length]) for n in range(COMMANDS)]
         parts: dict[str, Callable[[Server], dict[str, Any]]] = {
             "overhead": lambda server: overhead(server, model, recordings),
-            "latency": lambda server: latency(server, commands, hour_of_speech(directory)),
+            "latency": lambda server: latency(server, model, commands, hour_of_speech(directory)),
             "overload": lambda server: overload(server, recordings[0], 15.0),
             "idle": lambda server: idle(server, commands[0]),
             "soak": lambda server: soak(server, recordings, arguments.minutes),
