@@ -14,7 +14,8 @@ async function stream() {
   if (!navigator.mediaDevices) throw new NoSound("insecure");
   try {
     return await navigator.mediaDevices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: false, autoGainControl: true },
+      // What browsers do for calls costs accuracy; a level that is too low costs more.
+      audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true },
     });
   } catch (error) {
     throw new NoSound(error.name === "NotFoundError" ? "noMicrophone" : "noPermission");
