@@ -12,13 +12,16 @@ from dataclasses import replace
 from gigaam.audio import SAMPLE_RATE
 from gigaam.live.agreement import Agreement
 from gigaam.live.options import LiveOptions
-from gigaam.recognition.feed import Batch, Feed, Waveform
+from gigaam.recognition.feed import Batch, Buffering, Feed, Waveform
 from gigaam.recognition.stitching import Stitcher
 from gigaam.recognition.words import moved
 from gigaam.types import Segment, TranscriptionResult
 from gigaam.vad import SpeechDetector
 
 __all__ = ["Recognize", "Utterance"]
+
+_PROMPT = Buffering(latency_s=1.0)
+"""What is certain of a phrase that is cut is not to wait for the detector's buffer of a file."""
 
 Recognize = Callable[[Sequence[Waveform]], list[TranscriptionResult]]
 """Gives the results, with words, of waveforms that are recognised together."""
@@ -51,7 +54,9 @@ class Utterance:
         self._window_start = start
         chunking = options.chunking
         # A span of nothing: chunks wait for no others.
-        self._feed = Feed(detector, chunking, 1, channel=channel, longest_span_s=0.0)
+        self._feed = Feed(
+            detector, chunking, 1, channel=channel, buffering=_PROMPT, longest_span_s=0.0
+        )
         self._stitcher = Stitcher(
             chunking.gap_min_confidence,
             options.word_timestamps,
