@@ -130,6 +130,6 @@ def with_pauses(samples: np.ndarray, minutes: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     parts: list[np.ndarray] = []
     while sum(map(len, parts)) < minutes * 60 * 16_000:
-        pause = rng.normal(0, 1e-4, int(16_000 * rng.uniform(0.1, 4)))
-        parts += [samples * rng.uniform(0.3, 1), pause]
-    return np.concatenate(parts).astype(np.float32)
+        pause = rng.normal(0, 1e-4, int(16_000 * rng.uniform(0.1, 4))).astype(np.float32)
+        parts += [samples * np.float32(rng.uniform(0.3, 1)), pause]
+    return np.concatenate(parts)

@@ -23,8 +23,8 @@ _AT_ONCE = 200  # segments that are read together
 def event_stream(request: Request, jobs: Jobs, job: Job) -> EventSourceResponse:
     """The events of a job; those of segments begin after the one that the client had last.
 
-    The first event is the job's status, the last one a status that will not change any more. A
-    client that does not read is dropped.
+    A status comes first, and whenever it changes; of a job that has ended, after its segments: a
+    status that will not change any more is the last event. A client that does not read is dropped.
     """
     settings = jobs.service.settings
     return EventSourceResponse(
@@ -74,7 +74,9 @@ class _Events:
             ended = self._job.is_finished
             job = self._job if ended else replace(self._job, status="cancelled")
         self._job = job
-        events = [] if self._status is not None else [self._told_status()]
+        events: list[ServerSentEvent] = []
+        if self._status is None and not job.is_finished:
+            events.append(self._told_status())
         for number, segment in enumerate(segments, self._n):
             events.append(_event("segment", segment_event(segment), str(number)))
         self._n += len(segments)
@@ -84,7 +86,7 @@ class _Events:
         if job.progress != self._progress:
             self._progress = job.progress
             events.append(_event("progress", job.progress))
-        if job.status != self._status or (job.is_finished and len(events) > 1):
+        if job.status != self._status:
             events.append(self._told_status())
         return events
 
