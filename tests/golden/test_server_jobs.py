@@ -22,11 +22,11 @@ def model(packaged_model: gigaam.GigaAMASR) -> Gated:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, example: Path) -> Path:
-    """Recordings: a short one, one of two channels, one of three minutes."""
+    """Recordings: a short one, one of two channels, one of two minutes."""
     folder = tmp_path_factory.mktemp("recordings")
     samples = gigaam.load_audio(example).numpy()
     (folder / "short.wav").write_bytes(example.read_bytes())
-    long = with_pauses(samples, 3, seed=1)
+    long = with_pauses(samples, 2, seed=1)
     write_wav(folder / "long.wav", long)
     write_wav(folder / "call.wav", long[: 40 * 16_000], np.roll(long, 99_999)[: 40 * 16_000])
     (folder / "text.wav").write_text("this is no recording\n" * 100)
@@ -261,6 +261,6 @@ def test_metrics_count_jobs(server: RunningServer, client: JobClient, folder: Pa
     before = measured('gigaam_audio_seconds_total{kind="job"}')
     client.result(client.make(folder / "long.wav"))
     heard_s = measured('gigaam_audio_seconds_total{kind="job"}') - before
-    assert 100 < heard_s < 200
+    assert 60 < heard_s < 130
     assert measured("gigaam_jobs_waiting") == 0
     assert measured("gigaam_jobs_running") == 0

@@ -159,7 +159,7 @@ class Runner:
         job = self._store.get(id)
         if job is not None:
             code = job.error and job.error["code"]
-            told = {"job": id, "status": job.status, "seconds": job.duration_s, "code": code}
+            told = {"job": id, "status": job.status, "duration_s": job.duration_s, "code": code}
             log.info("job ends", extra={"told": told})
 
 
