@@ -77,7 +77,7 @@ class AccessControl:
         host = (scope.get("client") or ("local", 0))[0]
         if not self._digests:
             return str(host)
-        given = _given_key(headers)
+        given = _given_key(headers, scope.get("subprotocols", ()))
         if given is not None:
             digest = _digest(given)
             matches = [hmac.compare_digest(digest, each) for each in self._digests]  # all of them
@@ -96,14 +96,14 @@ def _is_public(scope: Scope) -> bool:
     return path in _PUBLIC or path.startswith("/page/")
 
 
-def _given_key(headers: Headers) -> str | None:
+def _given_key(headers: Headers, subprotocols: Iterable[str]) -> str | None:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()
-    for protocol in headers.get("sec-websocket-protocol", "").split(","):
+    for protocol in subprotocols:  # some servers leave them out of the headers
         for prefix in KEY_PROTOCOLS:
-            if protocol.strip().startswith(prefix):
-                return protocol.strip().removeprefix(prefix)
+            if protocol.startswith(prefix):
+                return protocol.removeprefix(prefix)
     return None
 
 

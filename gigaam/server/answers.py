@@ -14,7 +14,15 @@ from gigaam.output.formats import render
 from gigaam.server.wishes import Wishes
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
-__all__ = ["Transcript", "answer", "delta", "done_event", "ignored_header", "segment_event"]
+__all__ = [
+    "Transcript",
+    "answer",
+    "delta",
+    "done_event",
+    "ignored_header",
+    "logprobs",
+    "segment_event",
+]
 
 _LANGUAGES = {
     "ru": "russian",
@@ -147,7 +155,7 @@ def _json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
     if transcript.language is not None:
         told["languages"] = [{"code": transcript.language}]
     if wishes.logprobs:
-        told["logprobs"] = _logprobs(transcript.words)
+        told["logprobs"] = logprobs(transcript.words)
     if transcript.warnings:
         told["warnings"] = list(transcript.warnings)
     return told
@@ -199,8 +207,8 @@ def _confidence(value: float | None) -> dict[str, float]:
     return {} if value is None else {"confidence": round(value, 4)}
 
 
-def _logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
-    """A word is a token here; its probability is its confidence."""
+def logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
+    """Words as tokens; a token's probability is its confidence."""
     tokens = [word.text if n == 0 else f" {word.text}" for n, word in enumerate(words)]
     return [
         {"token": token, "bytes": list(token.encode()), "logprob": _logarithm(word.confidence)}

@@ -19,6 +19,7 @@ from gigaam.server.answering import RequestLog, answer_error, log
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.settings import ServerSettings
+from gigaam.server.streams import Streams
 from gigaam.server.warming import warm_up
 from gigaam.server.warned import warnings_by_context
 
@@ -39,19 +40,21 @@ def create_app(settings: ServerSettings | None = None, *, load: Load | None = No
     """
     settings = settings or ServerSettings()
     service = Service(settings, load)
+    streams = Streams(service)
     app = Starlette(
-        routes=_routes(service),
+        routes=_routes(service, streams),
         middleware=_middleware(service),
         exception_handlers={HTTPException: answer_error, Refusal: answer_error},
         lifespan=_lifespan,
     )
     app.state.service = service
+    app.state.streams = streams
     return app
 
 
-def _routes(service: Service) -> list[BaseRoute]:
+def _routes(service: Service, streams: Streams) -> list[BaseRoute]:
     shown = page.routes() if service.settings.page else []
-    speech = [*transcriptions.routes, *jobs.routes(service)]
+    speech = [*transcriptions.routes, *jobs.routes(service), *streams.routes]
     return [*health.routes, *model_list.routes, *speech, *shown]
 
 
@@ -83,6 +86,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         stack.callback(unloading.cancel)
         stack.enter_context(warnings_by_context())
         await stack.enter_async_context(jobs.running(service))
+        await stack.enter_async_context(app.state.streams.listeners())
         yield
         service.not_ready = "the server is about to end"
         service.closing.set()

@@ -18,6 +18,9 @@ __all__ = ["Binding", "serve"]
 
 _LARGEST_MESSAGE = 24 << 20  # of a websocket, in bytes: 15 MiB of sound in Base64 and more
 
+_LAST_WORDS_S = 10.0  # live streams have these for theirs when the server ends
+_POLL_S = 0.05
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -83,6 +86,14 @@ class _Server(uvicorn.Server):
                 host, port = each.getsockname()[:2]
                 where = f"[{host}]" if ":" in host else host
                 log.info(f"listening on http://{where}:{port}")
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._service.closing.set()
+        for _ in range(round(_LAST_WORDS_S / _POLL_S)):  # uvicorn would cut websockets off
+            if not self._service.slots.n_connections:
+                break
+            await asyncio.sleep(_POLL_S)
+        await super().shutdown(sockets)
 
     async def _end_on_failure(self) -> None:
         await self._service.failed.wait()
