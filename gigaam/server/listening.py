@@ -13,7 +13,7 @@ from gigaam.errors import GigaAMError
 from gigaam.recognition import SpeechRecognition
 from gigaam.server.admission import Ticket
 from gigaam.server.answers import Transcript
-from gigaam.server.models import languages_of
+from gigaam.server.languages import check_languages, languages_of
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import LONG_S, Service
 from gigaam.server.warned import collected_warnings
@@ -108,9 +108,7 @@ def spoken_language(wishes: Wishes, model: SpeechRecognition) -> str | None:
         Refusal: The model knows none of the languages that were named.
     """
     known = languages_of(model)
-    if known and wishes.languages and not set(known) & set(wishes.languages):
-        told = f"the model understands {', '.join(known)}, not {', '.join(wishes.languages)[:100]}"
-        raise Refusal(400, told, code="unsupported_language", param="language")
+    check_languages(known, wishes.languages)
     if len(wishes.languages) == 1:
         return wishes.languages[0]
     return known[0] if len(known) == 1 else None

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from threading import Lock
-from typing import Any
 
 from gigaam.errors import ArgumentError, GigaAMError
 from gigaam.live import LiveRecognizer
@@ -19,7 +18,7 @@ from gigaam.recognition.scheduler import Limits
 from gigaam.server.refusals import Refusal
 from gigaam.store import registry
 
-__all__ = ["Load", "LoadedModel", "Models", "languages_of", "load_recogniser", "served_name"]
+__all__ = ["Load", "LoadedModel", "Models", "load_recogniser", "served_name"]
 
 _TOGETHER = Limits(max_count=8)  # on a GPU; CPUs are no faster for more at once
 
@@ -153,13 +152,6 @@ class Models:
 def served_name(source: str) -> str:
     """What clients call a model: of a path, which is none of their business, the last part."""
     return source if registry.is_known(source) else PurePath(source).stem or source
-
-
-def languages_of(model: Any) -> tuple[str, ...]:
-    """The languages that a model is meant for, as ISO 639-1 codes; of an unknown one none."""
-    name = getattr(getattr(model, "metadata", None), "name", None)
-    name = name or getattr(getattr(model, "cfg", None), "model_name", None)
-    return registry.resolve(name).languages if name and registry.is_known(name) else ()
 
 
 def load_recogniser(name: str, device: str | None = None) -> SpeechRecognition:

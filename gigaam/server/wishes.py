@@ -10,6 +10,7 @@ from gigaam.decoding import DecodingOptions
 from gigaam.decoding.hotwords import Phrase, read_hotwords
 from gigaam.recognition import LongformArguments
 from gigaam.server.form_fields import FormFields, checked_number
+from gigaam.server.languages import language_codes
 from gigaam.server.refusals import Refusal
 from gigaam.vad import VadOptions
 
@@ -66,7 +67,7 @@ class Wishes:
         }
         wishes = cls(
             model=fields.text("model"),
-            languages=_languages(fields),
+            languages=language_codes([*fields.list("languages"), *fields.list("language")]),
             response_format=response_format,
             stream=fields.flag("stream"),
             granularities=_granularities(fields, response_format),
@@ -168,15 +169,6 @@ def _logprobs(fields: FormFields, response_format: str) -> bool:
         told = "logprobs need the response_format json"
         raise Refusal(400, told, code="invalid_value", param="include")
     return bool(given)
-
-
-def _languages(fields: FormFields) -> tuple[str, ...]:
-    """The codes of what was named: "ru-RU" and "Russian" are "ru", "auto" is nothing."""
-    given = [*fields.list("languages"), *fields.list("language")]
-    names = {"russian": "ru", "english": "en", "kazakh": "kk", "kyrgyz": "ky", "uzbek": "uz"}
-    plain = [each.lower().replace("_", "-") for each in given]
-    codes = [names.get(each, each.partition("-")[0]) for each in plain if each != "auto"]
-    return tuple(dict.fromkeys(codes))
 
 
 def _ignored(fields: FormFields) -> tuple[str, ...]:

@@ -18,11 +18,12 @@ from starlette.websockets import WebSocket
 from gigaam.live import Final, LiveArguments, LiveOptions
 from gigaam.output.formats import render
 from gigaam.server.form_fields import FormFields
+from gigaam.server.languages import language_codes
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.streams.conversation import Conversation, hold
 from gigaam.server.streams.ends import ServerEnds, Stalled, together
-from gigaam.server.streams.stream import LiveStream, Sound, language_codes, told_event
+from gigaam.server.streams.stream import LiveStream, Sound, told_event
 from gigaam.server.wishes import with_hotwords
 from gigaam.types import LongformTranscriptionResult, Segment
 

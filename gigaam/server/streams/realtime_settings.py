@@ -12,8 +12,9 @@ from typing import Any
 
 from gigaam.live import LiveArguments
 from gigaam.server.form_fields import checked_number
+from gigaam.server.languages import language_codes
 from gigaam.server.refusals import Refusal
-from gigaam.server.streams.stream import Sound, language_codes
+from gigaam.server.streams.stream import Sound
 from gigaam.vad import VadOptions
 
 __all__ = ["LOGPROBS", "Detection", "RealtimeSettings"]

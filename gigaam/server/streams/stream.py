@@ -14,16 +14,14 @@ from typing import Any, TypeVar
 
 from gigaam.audio.pushed import SAMPLE_FORMATS, PushedAudio
 from gigaam.live import Event, LiveArguments, LiveSession
-from gigaam.server.models import LoadedModel, languages_of
-from gigaam.server.refusals import Refusal
+from gigaam.server.languages import check_languages, languages_of
+from gigaam.server.models import LoadedModel
 from gigaam.server.service import Service
 
 __all__ = [
     "Live",
     "LiveStream",
     "Sound",
-    "check_languages",
-    "language_codes",
     "told_event",
 ]
 
@@ -233,24 +231,6 @@ class LiveStream:
             yield event
         if failure is not None and not self._is_dropped:
             raise failure
-
-
-def check_languages(known: Sequence[str], named: Sequence[str]) -> None:
-    """Refuses languages of which a model knows none.
-
-    Args:
-        known: To the model; if there are none, that is not known.
-        named: By the client, as ISO 639-1 codes.
-    """
-    if known and named and not set(known) & set(named):
-        told = f"the model understands {', '.join(known)}, not {', '.join(named)[:100]}"
-        raise Refusal(400, told, code="unsupported_language", param="language")
-
-
-def language_codes(names: Sequence[str]) -> tuple[str, ...]:
-    """The ISO 639-1 codes of languages: "ru-RU" is "ru", "auto" is nothing."""
-    plain = [name.strip().lower().replace("_", "-").partition("-")[0] for name in names]
-    return tuple(dict.fromkeys(name for name in plain if name and name != "auto"))
 
 
 def told_event(event: Event) -> dict[str, Any]:

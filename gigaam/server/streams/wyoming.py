@@ -25,11 +25,12 @@ import gigaam
 from gigaam.decoding.hotwords import LONGEST_PHRASE
 from gigaam.live import Final
 from gigaam.server.answering import log
+from gigaam.server.languages import language_codes
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.streams.connections import Connection
 from gigaam.server.streams.ends import Gone, together
-from gigaam.server.streams.stream import LiveStream, Sound, language_codes
+from gigaam.server.streams.stream import LiveStream, Sound
 from gigaam.server.wishes import with_hotwords
 from gigaam.store import registry
 
