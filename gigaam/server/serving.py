@@ -18,6 +18,8 @@ __all__ = ["Binding", "serve"]
 
 _LARGEST_MESSAGE = 24 << 20  # of a websocket, in bytes: 15 MiB of sound in Base64 and more
 
+_PONG_S = 120.0  # the answer to a ping queues behind sound that waits to be heard
+
 _LAST_WORDS_S = 10.0  # live streams have these for theirs when the server ends
 _POLL_S = 0.05
 
@@ -59,6 +61,7 @@ def serve(app: Starlette, binding: Binding, log_format: LogFormat = "text") -> b
         http="h11",
         ws="wsproto",
         ws_max_size=_LARGEST_MESSAGE,
+        ws_ping_timeout=_PONG_S,
         log_config=None,
         access_log=False,
         server_header=False,

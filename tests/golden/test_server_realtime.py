@@ -3,9 +3,11 @@
 import base64
 import json
 import math
+import socket
+import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import openai
@@ -304,3 +306,23 @@ def test_the_names_of_the_beta(server: RunningServer) -> None:
             events.append(json.loads(client.recv()))
     expected = texts_of(sound, 8_000, sample_format="mulaw", endpoint_silence_s=0.6)
     assert [events[-1]["transcript"]] == expected
+
+
+def test_who_does_not_read_is_dropped(server: RunningServer) -> None:
+    keywords = [f"слово {number}" for number in range(900)]  # which are told back
+    heard = {"transcription": {"keywords": keywords}}
+    session = {"type": "transcription", "audio": {"input": heard}}
+    update = json.dumps({"type": "session.update", "session": session}).encode()
+    frame = struct.pack(">BBHI", 0x81, 0xFE, len(update), 0) + update  # with a mask of zeros
+    slots = server.service.slots
+    with socket.create_connection(("127.0.0.1", server.port), timeout=2) as client:
+        client.sendall(
+            b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+            b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        wait_until(lambda: slots.n_connections == 1)
+        with suppress(OSError):
+            for _ in range(2_000):
+                client.sendall(frame)
+        wait_until(lambda: slots.n_connections == 0)
