@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -188,6 +189,22 @@ def test_idle_connections_cost_nothing_and_places_run_out(server: RunningServer)
     text = requests.get(f"{server.url}/metrics", timeout=10).text
     assert 'gigaam_live_sessions{protocol="native"} 0.0' in text
     assert 'gigaam_audio_seconds_total{kind="live"}' in text
+
+
+def test_streams_at_once_do_not_mix(server: RunningServer) -> None:
+    sounds = [spoken(times=1), spoken(times=2), spoken(times=1)[80_000:]]
+
+    def heard(sound: bytes) -> list[str]:
+        with live(server.url) as client:
+            for piece in pieces(sound, 6_400):
+                client.send(piece)
+                time.sleep(0.005)
+            client.send(FINISH)
+            return [event["text"] for event in finals(told(client))]
+
+    wait_until(lambda: server.service.slots.n_live == 0)
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(heard, sounds)) == [texts_of(sound) for sound in sounds]
 
 
 def test_keys_and_origins() -> None:

@@ -31,6 +31,7 @@ _KEPT_S = 600.0
 
 _MOST_CALLS = 512
 _MOST_CHARACTERS = 1_000_000  # of the events of one call
+_MOST_OVER_CHARACTERS = 32_000_000  # of those of all that are over
 _PING_S = 15
 
 
@@ -42,6 +43,7 @@ class Call:
         is_there: Whether it has begun.
         is_over: Whether there are no more events.
         lost_to: Events before this number are not kept, for there were too many.
+        n_characters: Of the events that are kept.
         n_subscribers: Who waits for them.
         changed: Set at the next change; another one then takes its place.
     """
@@ -51,23 +53,23 @@ class Call:
         self.is_there = False
         self.is_over = False
         self.lost_to = 0
+        self.n_characters = 0
         self.n_subscribers = 0
         self._kept: deque[tuple[int, str, bool]] = deque()  # number, event, whether it is passing
         self._n_told = 0
-        self._n_characters = 0
         self.changed = asyncio.Event()
 
     def tell(self, event: dict[str, Any]) -> None:
         """A further event of the call."""
         while self._kept and self._kept[-1][2]:  # which this one replaces
-            self._n_characters -= len(self._kept.pop()[1])
+            self.n_characters -= len(self._kept.pop()[1])
         text = json.dumps(event, ensure_ascii=False)
         self._kept.append((self._n_told, text, event["type"] == "partial"))
         self._n_told += 1
-        self._n_characters += len(text)
-        while self._n_characters > _MOST_CHARACTERS and len(self._kept) > 1:
+        self.n_characters += len(text)
+        while self.n_characters > _MOST_CHARACTERS and len(self._kept) > 1:
             self.lost_to = self._kept[0][0] + 1
-            self._n_characters -= len(self._kept.popleft()[1])
+            self.n_characters -= len(self._kept.popleft()[1])
         self._wake()
 
     def end(self) -> None:
@@ -115,6 +117,9 @@ class Calls:
     def end(self, call: Call) -> None:
         """There are no more events; the call is forgotten after a while."""
         call.end()
+        over = [each for each in self._calls.values() if each.is_over]
+        while sum(each.n_characters for each in over) > _MOST_OVER_CHARACTERS:
+            self._forget(over.pop(0))
         asyncio.get_running_loop().call_later(_KEPT_S, self._forget, call)
 
     def leave(self, call: Call) -> None:
@@ -168,7 +173,7 @@ class _Subscription:
             while True:
                 changed, found = call.changed, call.after(number)
                 if number < call.lost_to:
-                    yield _event({"type": "lost", "events": call.lost_to - number})
+                    yield _event({"type": "lost"})
                 for each, text in found:
                     number = each + 1
                     yield ServerSentEvent(text)

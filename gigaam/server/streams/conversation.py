@@ -133,7 +133,7 @@ async def hold(
 def refusal_for(error: Exception, service: Service, protocol: str) -> Refusal:
     """What an error is to a client of a stream; it is counted, and faults are told in the log."""
     if isinstance(error, Stalled):
-        told = f"nothing came for {service.settings.stall_s:g} s"
+        told = f"nothing came for {error.seconds:g} s"
         refusal = Refusal(408, told, code="stalled")
     else:
         refusal = refusal_of(error)

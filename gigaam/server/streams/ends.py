@@ -16,7 +16,15 @@ class Gone(Exception):
 
 
 class Stalled(Exception):
-    """The client sends nothing any more."""
+    """The client sends nothing any more.
+
+    Attributes:
+        seconds: How long it was waited for.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class ServerEnds(Exception):
@@ -40,7 +48,9 @@ async def awaited(work: Awaitable[T], closing: asyncio.Future[Any], timeout_s: f
         await asyncio.wait({task, closing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise ServerEnds if closing.done() else Stalled
+        if closing.done() or timeout_s is None:
+            raise ServerEnds
+        raise Stalled(timeout_s)
     finally:
         task.cancel()
 

@@ -89,8 +89,8 @@ class _Session:
         while True:
             try:
                 message = await self._talk.receive()
-            except Stalled:
-                await self._rest()
+            except Stalled as stalled:
+                await self._rest(stalled)
                 continue
             except ServerEnds:
                 await self._end_all()
@@ -192,10 +192,10 @@ class _Session:
         if take is not None:
             take.stream.end()
 
-    async def _rest(self) -> None:
+    async def _rest(self, stalled: Stalled) -> None:
         """The client is silent: others may have the place."""
         if self._take is not None and self._settings.detection is None:
-            raise Stalled  # what waits to be committed is lost, and that must be told
+            raise stalled  # what waits to be committed is lost, and that must be told
         self._end_take()
         await self._takes.join()
         self._talk.live.leave()

@@ -62,6 +62,24 @@ def test_there_are_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(many())
 
 
+def test_calls_that_are_over_take_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "_MOST_OVER_CHARACTERS", 250)
+
+    async def over() -> None:
+        known = Calls()
+        begun = [known.begin(UUID(int=number)) for number in range(4)]
+        for call in begun:
+            call.tell(final("я" * 50))
+        for call in begun[:3]:
+            known.end(call)
+        kept = [known.expected(call.uuid) is call for call in begun]
+        assert kept == [True, True, True, True]
+        known.end(begun[3])
+        assert [known.expected(call.uuid) is call for call in begun] == [False, True, True, True]
+
+    asyncio.run(over())
+
+
 def test_who_waited_in_vain_leaves_nothing() -> None:
     known, name = Calls(), uuid4()
     call = known.expected(name)
