@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
+from gigaam.errors import GigaAMError
 from gigaam.server import health, jobs, model_list, page, transcriptions
 from gigaam.server.access import AccessControl
 from gigaam.server.answering import RequestLog, answer_error, log
@@ -80,13 +81,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     service: Service = app.state.service
     asyncio.get_running_loop().set_default_executor(service.live_executor)
     async with AsyncExitStack() as stack:
-        warming = asyncio.create_task(warm_up(service))
-        unloading = asyncio.create_task(_unload_idle(service))
-        stack.callback(warming.cancel)
-        stack.callback(unloading.cancel)
         stack.enter_context(warnings_by_context())
-        await stack.enter_async_context(jobs.running(service))
-        await stack.enter_async_context(app.state.streams.listeners())
+        try:
+            await stack.enter_async_context(jobs.running(service))
+            await stack.enter_async_context(app.state.streams.listeners())
+        except (GigaAMError, OSError) as error:
+            service.fail(str(error))
+        for work in (warm_up, _unload_idle):
+            stack.callback(asyncio.create_task(work(service)).cancel)
         yield
         service.not_ready = "the server is about to end"
         service.closing.set()

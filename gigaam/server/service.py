@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
+from gigaam.errors import GigaAMError
 from gigaam.server.admission import Admission
+from gigaam.server.answering import log
 from gigaam.server.metrics import Metrics
 from gigaam.server.models import Models, load_recogniser
 from gigaam.server.refusals import busy
@@ -82,6 +84,24 @@ class Service:
         gauge("requests_at_work", "Requests that are there.", lambda: admission.n_requests)
         gauge("speed", "Seconds of sound per second of work.", lambda: self.speed.value)
         gauge("ready", "Whether requests are answered.", lambda: self.not_ready is None)
+
+    def begin(self) -> None:
+        """Answer requests from now on, unless something has failed."""
+        if not self.failed.is_set():
+            self.not_ready = None
+
+    def fail(self, reason: str, error: BaseException | None = None) -> None:
+        """Never answer requests.
+
+        Args:
+            reason: Is told to clients as well.
+            error: What happened, for the log.
+        """
+        self.not_ready = self.not_ready if self.failed.is_set() else reason
+        self.failed.set()
+        is_known = error is None or isinstance(error, GigaAMError | OSError)
+        told = {"reason": reason, **({"why": error} if error and is_known else {})}
+        log.error("failed", exc_info=None if is_known else error, extra={"told": told})
 
     def check_ready(self) -> None:
         """Refuses requests while the server cannot answer them."""

@@ -20,13 +20,10 @@ async def warm_up(service: Service) -> None:
     try:
         speed = await loop.run_in_executor(service.executor, _measured_speed, service)
     except Exception as error:
-        service.not_ready = f"the model {service.models.names[0]} cannot be loaded"
-        known = error.__cause__ if isinstance(error, Refusal) else None
-        told = {"reason": service.not_ready, **({"why": known} if known else {})}
-        log.error("failed", exc_info=None if known else error, extra={"told": told})
-        service.failed.set()
+        cause = error.__cause__ if isinstance(error, Refusal) else error
+        service.fail(f"the model {service.models.names[0]} cannot be loaded", cause)
         return
-    service.not_ready = None
+    service.begin()
     told = {"model": service.models.names[0], "speed": round(speed, 1)}
     log.info("ready", extra={"told": told})
 

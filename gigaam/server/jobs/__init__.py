@@ -40,11 +40,7 @@ async def running(service: Service) -> AsyncIterator[None]:
     if service.settings.jobs_dir is None:
         yield
         return
-    try:
-        jobs = await asyncio.to_thread(Jobs, service, Watchers())
-    except Exception as error:
-        log.error(str(error))
-        raise
+    jobs = await asyncio.to_thread(Jobs, service, Watchers())
     service.jobs = jobs
     for name, status in (("waiting", "queued"), ("running", "running")):
         _measure(jobs, name, status)
