@@ -131,9 +131,9 @@ class _Listening:
 
 async def _next_sound(talk: Conversation) -> bytes | None:
     """Further sound; None when the client has finished."""
-    sent = await talk.receive()
-    if isinstance(sent, bytes):
-        return sent
+    while isinstance(sent := await talk.receive(), bytes):
+        if sent:
+            return sent
     try:
         message = json.loads(sent)
     except (ValueError, RecursionError) as error:
