@@ -196,7 +196,11 @@ def test_a_commit_is_always_answered(server: RunningServer) -> None:
         speech = spoken(24_000, 1)[:300_000]
         talk.send(speech)
         talk.commit()
-        assert transcripts(talk.completed(1)) == texts_of(speech, 24_000)
+        events = talk.completed(1)
+    (segment,) = finals_of(speech, 24_000)
+    assert transcripts(events) == [segment.text]
+    stopped = [event for event in events if event.type.endswith("speech_stopped")]
+    assert [event.audio_end_ms for event in stopped] == [1000 + round(segment.end * 1000)]
 
 
 def test_sound_that_is_cleared_is_not_heard(server: RunningServer) -> None:

@@ -16,7 +16,7 @@ from gigaam.server.service import Service
 from gigaam.server.streams import stream as streams
 from gigaam.server.streams.ends import ServerEnds, Stalled, awaited, together
 from gigaam.server.streams.stream import Live, Sound, language_codes, told_event
-from tests.live_streams import pieces, spoken, texts_of
+from tests.live_streams import finals_of, pieces, spoken, texts_of
 
 SOUND = Sound(16_000)
 
@@ -51,6 +51,19 @@ def test_events_come_while_sound_comes() -> None:
         return found
 
     assert run(texts()) == texts_of(spoken())
+
+
+def test_finals_are_exactly_those_of_a_session() -> None:
+    async def segments() -> list[gigaam.Segment]:
+        live = Live(service(), "test")
+        stream = await live.stream(None, SOUND, {"word_timestamps": True})
+        await stream.put(spoken())  # more than is heard in one go
+        stream.end()
+        events = [event async for event in stream.events()]
+        return [event.segment for event in events if isinstance(event, Final)]
+
+    found = [segment for segment in run(segments()) if segment.text]
+    assert found == finals_of(spoken(), word_timestamps=True)
 
 
 def test_too_much_unheard_sound_has_to_wait() -> None:
