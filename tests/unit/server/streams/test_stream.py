@@ -11,11 +11,12 @@ import pytest
 import gigaam
 from gigaam.live import Final
 from gigaam.server import ServerSettings
+from gigaam.server.languages import check_languages, language_codes
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.streams import stream as streams
 from gigaam.server.streams.ends import ServerEnds, Stalled, awaited, together
-from gigaam.server.streams.stream import Live, Sound, language_codes, told_event
+from gigaam.server.streams.stream import Live, Sound, told_event
 from tests.live_streams import finals_of, pieces, spoken, texts_of
 
 SOUND = Sound(16_000)
@@ -195,10 +196,10 @@ def test_waiting_ends() -> None:
 def test_languages() -> None:
     assert language_codes(["ru-RU", "auto", "", "RU", "kk_KZ"]) == ("ru", "kk")
     known, named = ("ru",), ("fr",)
-    streams.check_languages((), named)
-    streams.check_languages(known, ())
+    check_languages((), named)
+    check_languages(known, ())
     with pytest.raises(Refusal, match="understands ru, not fr"):
-        streams.check_languages(known, named)
+        check_languages(known, named)
 
 
 def test_events_are_told_in_whole_milliseconds() -> None:
