@@ -91,12 +91,15 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(log: Path, *options: str, **environment: str) -> Iterator[ServerProcess]:
+def server_process(
+    log: Path, *options: str, python: str = sys.executable, **environment: str
+) -> Iterator[ServerProcess]:
     """``gigaam serve`` with the packaged CTC model and without jobs unless the options say more.
 
     Args:
         log: A file for what it says.
         options: Of the command.
+        python: Of the installation; that of another one does not see this one.
         environment: Variables besides those of this process.
     """
     given = ["--port", "0", *options]
@@ -104,15 +107,18 @@ def server_process(log: Path, *options: str, **environment: str) -> Iterator[Ser
         given += ["--model", "tiny_ctc"]
     if "--jobs-dir" not in given:
         given += ["--no-jobs"]
-    command = [sys.executable, "-m", "gigaam", "serve", *given]
+    command = [python, "-m", "gigaam", "serve", *given]
+    around = {**os.environ, **environment}
+    if python != sys.executable:
+        around.pop("PYTHONPATH", None)
     with open(log, "wb") as file:
-        process = subprocess.Popen(command, stderr=file, env={**os.environ, **environment})
+        process = subprocess.Popen(command, stderr=file, env=around, cwd=log.parent)
     try:
         found: list[str] = []
 
         def is_ready() -> bool:
             told = log.read_text(encoding="utf-8")
-            assert process.poll() is None, told
+            assert process.poll() is None, (process.returncode, told)
             found[:] = re.findall(r"listening on (http://127\.0\.0\.1:\d+)", told)
             return bool(found) and "ready" in told
 

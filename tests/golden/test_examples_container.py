@@ -153,7 +153,7 @@ def test_the_server_of_the_image(example: Path, tmp_path: Path) -> None:
     environment = {name: places.get(value, value) for name, value in settings}
     environment |= {"GIGAAM_SERVE_HOST": "127.0.0.1", "GIGAAM_SERVE_PORT": "0"}
     (entry_point,) = given(last, "ENTRYPOINT")
-    python = os.environ.get("GIGAAM_SERVER_TORCH_FREE_PYTHON", sys.executable)
+    python = os.environ.get("GIGAAM_TORCH_FREE_PYTHON", sys.executable)
     command = [python, "-m", *json.loads(entry_point)]
     log = tmp_path / "log"
     with open(log, "wb") as file:

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
+from websockets.sync.client import connect
 
 import gigaam
 from gigaam.audio import read_audio
+from tests.recognition_server import server_process
 
 TORCH_FREE = os.environ.get("GIGAAM_TORCH_FREE_PYTHON", "")
 ANY = TORCH_FREE or sys.executable
@@ -175,3 +178,29 @@ def seconds(*arguments: object, cwd: Path) -> tuple[float, float]:
     assert run(ANY, *arguments, cwd=cwd)
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, wall
+
+
+@needs_installation
+def test_server(onnx: Path, example: Path, long: Path, tmp_path: Path) -> None:
+    """Requests, jobs and live sessions of ``gigaam serve``, by requirements-server.txt."""
+    options = ["--onnx", str(onnx), "--jobs-dir", str(tmp_path / "jobs")]
+    with server_process(tmp_path / "log", *options, python=TORCH_FREE) as server:
+        for path in (example, long):
+            with open(path, "rb") as file:
+                answer = requests.post(
+                    f"{server.url}/v1/audio/transcriptions", files={"file": file}, timeout=60
+                )
+            expected = run(
+                TORCH_FREE, "-m", "gigaam", "transcribe", "--onnx", onnx, path, cwd=tmp_path
+            )
+            assert answer.json()["text"].split() == expected.split()
+        with open(long, "rb") as file:
+            job = requests.post(f"{server.url}/v1/jobs", files={"file": file}, timeout=60).json()
+        events = requests.get(f"{server.url}/v1/jobs/{job['id']}/events", timeout=60).text
+        assert '"status": "succeeded"' in events
+        live = server.url.replace("http", "ws") + "/v1/live"
+        with connect(live) as socket:
+            socket.send((np.asarray(read_audio(example)) * 32767).astype("<i2").tobytes())
+            socket.send('{"type": "finish"}')
+            finals = [each for each in map(json.loads, socket) if each["type"] == "final"]
+        assert finals[0]["text"]
