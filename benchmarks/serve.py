@@ -175,8 +175,10 @@ def idle(server: Server, command: bytes) -> dict[str, Any]:
     }
 
 
-def soak(server: Server, recordings: Sequence[bytes], minutes: float) -> dict[str, Any]:
-    """Requests of two clients without a pause: what is held early, and at the end."""
+def soak(
+    server: Server, recordings: Sequence[bytes], minutes: float, pause_s: float
+) -> dict[str, Any]:
+    """Requests of two clients, and live sessions: what is held early, and at the end."""
     end = time.monotonic() + minutes * 60
     early_s = time.monotonic() + minutes * 6
     early: list[float] = []
@@ -188,6 +190,9 @@ def soak(server: Server, recordings: Sequence[bytes], minutes: float) -> dict[st
             answer = client.post(ROUTE, recordings[(first + n) % len(recordings)], stream=stream)
             assert answer.status == 200, answer.body
             n += 1
+            if n % 10 == 0:
+                asyncio.run(speak(server, recordings[n % len(recordings)]))
+            time.sleep(pause_s)
             if not early and time.monotonic() > early_s:
                 early.append(server.memory_mib)
         return n
@@ -200,6 +205,15 @@ def soak(server: Server, recordings: Sequence[bytes], minutes: float) -> dict[st
         "memory after a tenth MiB": early[0],
         "memory at the end MiB": server.memory_mib,
     }
+
+
+async def speak(server: Server, data: bytes) -> None:
+    """A live session that hears a recording at once."""
+    async with websockets.connect(f"ws://127.0.0.1:{server.port}/v1/live") as socket:
+        await socket.send(data[44:])
+        await socket.send('{"type": "finish"}')
+        async for _ in socket:
+            pass
 
 
 def export(size: str, directory: Path, samples: NDArray[np.int16]) -> Path:
@@ -227,6 +241,7 @@ def main() -> None:
     parser.add_argument("--size", choices=["tiny", "v3"], default="tiny")
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--minutes", type=float, default=60.0, help="of the soak")
+    parser.add_argument("--pause", type=float, default=0.0, help="of the soak, in seconds")
     parser.add_argument("--directory", type=Path, help="keeps exports and recordings")
     arguments = parser.parse_args()
     wanted = [arguments.only] if arguments.only else PARTS[:-1]
@@ -244,7 +259,7 @@ def main() -> None:
             "latency": lambda server: latency(server, model, commands, hour_of_speech(directory)),
             "overload": lambda server: overload(server, recordings[0], 15.0),
             "idle": lambda server: idle(server, commands[0]),
-            "soak": lambda server: soak(server, recordings, arguments.minutes),
+            "soak": lambda server: soak(server, recordings, arguments.minutes, arguments.pause),
         }
         rows = []
         for name in wanted:
