@@ -45,7 +45,11 @@ class Ticket:
 
 
 class Admission:
-    """The requests that are there. Threads may share it."""
+    """The requests that are there. Threads may share it.
+
+    Attributes:
+        speed: How fast the server recognises.
+    """
 
     def __init__(self, speed: Speed, *, max_wait_s: float, max_requests: int) -> None:
         """Admission to a server without requests.
@@ -55,7 +59,7 @@ class Admission:
             max_wait_s: Requests are refused while the work before them takes longer.
             max_requests: How many may be there.
         """
-        self._speed = speed
+        self.speed = speed
         self._max_wait_s = max_wait_s
         self._max_requests = max_requests
         self._tickets: set[Ticket] = set()
@@ -95,7 +99,7 @@ class Admission:
                 self._tickets.discard(ticket)
 
     def _check(self, client: str) -> None:
-        speed = self._speed.value
+        speed = self.speed.value
         own = [ticket.left_s for ticket in self._tickets if ticket.client == client]
         wait_s = sum(ticket.left_s for ticket in self._tickets) / speed
         is_alone = len(own) == len(self._tickets)

@@ -1,8 +1,11 @@
 """The server as OpenAI's own client meets it, on a real port; texts are those of the library."""
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -201,6 +204,23 @@ def test_no_recording(client: openai.OpenAI, tmp_path: Path) -> None:
     for stream in (True, False):
         with pytest.raises(openai.BadRequestError):
             ask(client, noise, stream=stream)
+
+
+def test_a_busy_server_is_asked_again(example: Path, packaged_model: gigaam.GigaAMASR) -> None:
+    """The client comes again when it is told to."""
+    settings = ServerSettings(models=("tiny_ctc",), max_wait_s=0.5)
+    with running_server(settings) as server, ExitStack() as held:
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=2)
+        admission = server.service.admission
+        ticket = held.enter_context(admission.admitted("another", 0))
+        ticket.measured(admission.speed.value * 1.5)
+        with pytest.raises(openai.InternalServerError) as raised:
+            ask(client.with_options(max_retries=0), example)
+        assert raised.value.response.headers["retry-after"] == "2"
+        Timer(1.0, held.close).start()
+        started = time.monotonic()
+        assert ask(client, example).text == packaged_model.transcribe(example)
+        assert 1.5 <= time.monotonic() - started < 30
 
 
 def test_silence_is_an_empty_text(client: openai.OpenAI, tmp_path: Path) -> None:
