@@ -107,10 +107,11 @@ class Client:
         try:
             self._connection.request(method, path, body, headers or {})
             answer = self._connection.getresponse()
-            data = answer.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()  # the next request opens another
-            raise
+        except (ConnectionError, http.client.RemoteDisconnected):  # it was idle for too long
+            self._connection.close()
+            self._connection.request(method, path, body, headers or {})
+            answer = self._connection.getresponse()
+        data = answer.read()
         seconds = time.perf_counter() - started
         retry = answer.getheader("Retry-After")
         is_json = (answer.getheader("Content-Type") or "").startswith("application/json")

@@ -20,6 +20,7 @@ _LARGEST_MESSAGE = 24 << 20  # of a websocket, in bytes: 15 MiB of sound in Base
 
 _PONG_S = 120.0  # the answer to a ping queues behind sound that waits to be heard
 
+_KEEP_ALIVE_S = 75  # longer than proxies keep idle connections, which must not be the last to know
 _LAST_WORDS_S = 10.0  # live streams have these for theirs when the server ends
 _POLL_S = 0.05
 
@@ -57,6 +58,7 @@ def serve(app: Starlette, binding: Binding, log_format: LogFormat = "text") -> b
         root_path=binding.root_path,
         forwarded_allow_ips=binding.trusted_proxies,
         timeout_graceful_shutdown=binding.shutdown_s,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         # Pure Python, and so on every machine; sound costs more than headers.
         http="h11",
         ws="wsproto",
