@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
-import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -17,21 +15,14 @@ import pytest
 
 import gigaam
 from gigaam.live import Final
+from tests.browser import needs_chromium, opened, said_into, wait_for_state, words_of
 from tests.recognition_server import ServerProcess, server_process
 from tests.waves import write_wav
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, WebSocket
 
-CHROMIUM = shutil.which("chromium")
-IS_THERE = CHROMIUM is not None and importlib.util.find_spec("playwright") is not None
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not IS_THERE, reason="needs Chromium and `pip install playwright`"),
-]
-
-ARGUMENTS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 @pytest.fixture(scope="module")
@@ -44,53 +35,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def microphone(tmp_path_factory: pytest.TempPathFactory, example: Path) -> Path:
-    """What Chromium takes for a microphone: the packaged recording at 48 kHz, then silence."""
-    path = tmp_path_factory.mktemp("microphone") / "said.wav"
-    silence = ["-af", "apad=pad_dur=20"]
-    command = ["ffmpeg", "-v", "error", "-i", str(example), *silence, "-ar", "48000", str(path)]
-    subprocess.run(command, check=True)
-    return path
+    return said_into(example, tmp_path_factory.mktemp("microphone") / "said.wav")
 
 
 @pytest.fixture
 def page(server: ServerProcess, microphone: Path, request: Any) -> Iterator[Page]:
-    """The page; whatever it complains of, or asks of others, fails the test."""
-    from playwright.sync_api import sync_playwright
-
-    said = f"--use-file-for-fake-audio-capture={microphone}%noloop"
     look = getattr(request, "param", {"locale": "en-US"})
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, said])
-        context = browser.new_context(permissions=["microphone"], accept_downloads=True, **look)
-        page = context.new_page()
-        wrong: list[str] = []
-        page.on("console", lambda told: wrong.append(told.text) if _is_wrong(told) else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request",
-            lambda sent: (
-                None
-                if sent.url.startswith((server.url, "blob:", "ws://127.0.0.1"))
-                else wrong.append(sent.url)
-            ),
-        )
-        page.goto(server.url)
+    with opened(server.url, said=microphone, refusals=[400], **look) as page:
         yield page
-        assert wrong == []
-        browser.close()
-
-
-def _is_wrong(told: Any) -> bool:
-    """Whether what is told is an error, and no refusal that the test is about."""
-    return told.type == "error" and "status of 400" not in told.text
-
-
-def words_of(page: Page) -> list[str]:
-    return page.locator("#transcript .word").all_inner_texts()
-
-
-def wait_for_state(page: Page, text: str) -> None:
-    page.locator("#state-text", has_text=text).wait_for(timeout=60_000)
 
 
 def downloaded(page: Page, format: str) -> tuple[str, str]:
@@ -172,6 +124,41 @@ def plain(text: str) -> str:
     return "".join(filter(str.isalpha, text.lower()))
 
 
+def test_words_by_the_keyboard(page: Page, example: Path, packaged_model: gigaam.GigaAMASR) -> None:
+    page.set_input_files("#file", example)
+    wait_for_state(page, "Done.")
+    words = packaged_model.transcribe(example, word_timestamps=True).words or ()
+    page.locator("#player").focus()
+    while page.evaluate("!document.activeElement.closest('#transcript')"):
+        page.keyboard.press("Tab")
+    for _ in range(3):  # from the time of the first segment
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == words[2].text
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").endswith("% sure")
+    page.keyboard.press("Enter")
+    page.evaluate("document.getElementById('player').pause()")
+    at = page.evaluate("document.getElementById('player').currentTime")
+    assert words[2].start - 0.1 <= at <= words[2].end + 2
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.format") == "txt"
+
+
+def test_several_files(page: Page, example: Path) -> None:
+    page.evaluate(
+        """(bytes) => {
+            const data = new DataTransfer();
+            const sound = Uint8Array.from(atob(bytes), (each) => each.charCodeAt(0));
+            for (const name of ["one.wav", "two.wav"]) data.items.add(new File([sound], name));
+            const dropped = new DragEvent("drop", { dataTransfer: data, bubbles: true });
+            document.getElementById("drop").dispatchEvent(dropped);
+        }""",
+        b64encode(example.read_bytes()).decode(),
+    )
+    page.locator(".message.warning", has_text="this is one.wav").wait_for()
+    assert page.locator("#result-title").inner_text() == "one.wav"
+    wait_for_state(page, "Done.")
+
+
 LOOKS = [
     {"locale": "ru-RU", "color_scheme": "dark", "viewport": {"width": 1100, "height": 900}},
     {"locale": "ru-RU", "color_scheme": "light", "viewport": {"width": 390, "height": 844}},
@@ -201,4 +188,4 @@ def test_the_keyboard_reaches_everything(page: Page) -> None:
     for _ in range(8):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
-    assert reached[:6] == ["A", "language", "theme", "choose", "speak", "SUMMARY"]
+    assert reached[:6] == ["A", "language", "theme", "choose", "speak", "more-title"]

@@ -27,6 +27,7 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "microphone=(self)",
+    "X-Content-Type-Options": "nosniff",
 }
 
 

@@ -2,6 +2,8 @@
 
 import { liveAddress, liveProtocols } from "./server.js";
 
+const FLUSH_MS = 1000; // within which the audio thread hands over what it has
+
 /** Why there is no sound: `code` is the key of the text that says so. */
 export class NoSound extends Error {
   constructor(code) {
@@ -9,6 +11,12 @@ export class NoSound extends Error {
     this.code = code;
   }
 }
+
+const REASONS = {
+  NotFoundError: "noMicrophone",
+  NotAllowedError: "noPermission",
+  SecurityError: "noPermission",
+};
 
 async function stream() {
   if (!navigator.mediaDevices) throw new NoSound("insecure");
@@ -18,32 +26,35 @@ async function stream() {
       audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true },
     });
   } catch (error) {
-    throw new NoSound(error.name === "NotFoundError" ? "noMicrophone" : "noPermission");
+    throw new NoSound(REASONS[error.name] ?? "microphoneBusy");
   }
 }
 
 /**
  * Speech from the microphone until `stop` is called or something ends it.
- * `told` gets the session's messages and {type: "level"}; {type: "lost"} if the connection breaks.
+ * `told` gets the session's messages, and some more: {type: "level"}; {type: "unplugged"}; and as
+ * the last one, where it is not "finished" or "error", {type: "stopped"} before there was a
+ * connection, {type: "notConnected"} where there is none, {type: "lost"} where it broke.
  */
 export class Session {
-  static async open({ model, hotwords }, told) {
-    const session = new Session(told);
-    session.stream = await stream();
-    session.context = new AudioContext();
-    try {
-      await session.context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
-      session.connect(model, hotwords);
-    } catch (error) {
-      session.release();
-      throw error;
-    }
-    return session;
-  }
-
   constructor(told) {
     this.told = told;
     this.isOver = false;
+    this.isStopped = false;
+    this.isListening = false;
+  }
+
+  async open({ model, hotwords }) {
+    try {
+      this.stream = await stream();
+      if (this.isOver) return this.release(); // stopped while the browser asked its user
+      this.context = new AudioContext();
+      await this.context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
+      if (!this.isOver) this.connect(model, hotwords);
+    } catch (error) {
+      this.release();
+      if (!this.isOver) throw error;
+    }
   }
 
   connect(model, hotwords) {
@@ -57,37 +68,51 @@ export class Session {
     if (model) parameters.push(["model", model]);
     this.socket = new WebSocket(liveAddress(parameters), liveProtocols());
     this.socket.onmessage = (event) => this.hear(JSON.parse(event.data));
-    this.socket.onclose = () => this.end({ type: "lost" });
+    this.socket.onclose = () => this.end({ type: this.isListening ? "lost" : "notConnected" });
   }
 
   hear(message) {
+    if (this.isOver) return;
     if (message.type === "started") this.listen();
     if (message.type === "finished" || message.type === "error") this.end(message);
     else this.told(message);
   }
 
   listen() {
+    this.isListening = true;
     this.node = new AudioWorkletNode(this.context, "pieces", { numberOfOutputs: 0 });
     this.node.port.onmessage = ({ data }) => {
-      if (data === null) this.send(JSON.stringify({ type: "finish" }));
+      if (data === null) this.finish();
       else {
         this.send(data.samples.buffer);
         this.told({ type: "level", peak: data.peak });
       }
     };
     this.context.createMediaStreamSource(this.stream).connect(this.node);
-    this.stream.getAudioTracks()[0].onended = () => this.stop();
+    this.context.resume();
+    this.stream.getAudioTracks()[0].onended = () => {
+      this.told({ type: "unplugged" });
+      this.stop();
+    };
   }
 
   send(data) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(data);
+    if (this.socket.readyState === WebSocket.OPEN && !this.isFinished) this.socket.send(data);
   }
 
   /** No more sound; what was said is still recognised. */
   stop() {
-    if (this.node) this.node.port.postMessage("flush");
-    else this.end({ type: "finished", files: {} });
+    if (this.isStopped) return;
+    this.isStopped = true;
+    if (!this.isListening) return this.end({ type: "stopped" });
+    this.node.port.postMessage("flush");
+    setTimeout(() => this.finish(), FLUSH_MS);
     this.stream.getTracks().forEach((track) => track.stop());
+  }
+
+  finish() {
+    this.send(JSON.stringify({ type: "finish" }));
+    this.isFinished = true;
   }
 
   end(message) {
@@ -99,7 +124,7 @@ export class Session {
 
   release() {
     this.stream?.getTracks().forEach((track) => track.stop());
-    this.context?.close();
+    if (this.context?.state !== "closed") this.context?.close();
     this.socket?.close();
   }
 }

@@ -1,116 +1,52 @@
 // The page: what is pressed, what is told.
 
-import { NoSound, Session } from "./microphone.js";
+import { offer, withdraw } from "./downloads.js";
+import { element, onLanguage, showLook, spelled } from "./look.js";
+import { Session } from "./microphone.js";
 import * as server from "./server.js";
-import { TEXTS } from "./texts.js";
+import * as state from "./state.js";
 import { Transcript } from "./transcript.js";
 
-const FORMATS = ["txt", "srt", "vtt", "json"];
-const element = (id) => document.getElementById(id);
+const { say, tell } = state;
+const transcript = new Transcript(element("transcript"), element("aloud"), element("player"));
 
-let language = localStorage.getItem("gigaam-language") || (navigator.language.startsWith("ru") ? "ru" : "en");
-let stateKey = null;
-let titleKey = null;
 let work = null; // {cancel} of the recording at work
 let session = null;
+let again = null; // what the server refused for want of a key
 
-const spelled = (key, value) => TEXTS[language][key].replace("{value}", value);
-const transcript = new Transcript(element("transcript"), element("player"), spelled);
-
-function speakLanguage() {
-  document.documentElement.lang = language;
-  for (const place of document.querySelectorAll("[data-text]")) place.textContent = spelled(place.dataset.text);
-  for (const place of document.querySelectorAll("[data-label]")) place.setAttribute("aria-label", spelled(place.dataset.label));
-  const other = language === "ru" ? "en" : "ru";
-  element("language").textContent = TEXTS[other].name;
-  element("language").lang = other;
-  element("legend").textContent = spelled("legend");
-  if (stateKey) element("state-text").textContent = spelled(stateKey);
-  if (titleKey) element("result-title").textContent = spelled(titleKey);
-  transcript.respell();
-  showTheme();
-}
-
-function showTheme(chosen = localStorage.getItem("gigaam-theme")) {
-  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  const theme = chosen || system;
-  document.documentElement.dataset.theme = theme;
-  element("theme").textContent = spelled(theme === "dark" ? "toLight" : "toDark");
-}
-
-function tell(key, { busy = false, fraction = null } = {}) {
-  stateKey = key;
-  element("state").hidden = key === null;
-  element("state-text").textContent = key === null ? "" : spelled(key);
-  element("cancel").hidden = !busy;
-  const progress = element("progress");
-  progress.hidden = !busy;
-  if (fraction === null) progress.removeAttribute("value");
-  else progress.value = fraction;
-}
-
-function message(text, kind = "error") {
-  const place = document.createElement("p");
-  place.className = `message ${kind}`;
-  place.textContent = text;
-  element("messages").append(place);
-}
-
-function complain(error) {
-  if (error.name === "AbortError") return;
-  if (error instanceof NoSound) return message(spelled(error.code));
-  if (!(error instanceof server.Refused)) return message(String(error.message || error));
-  if (error.status === 401) return askForKey(error);
-  if (error.status === 0) return message(spelled("unreachable"));
-  if (error.status === 503 || error.status === 429) return message(spelled("busy", error.retryS ?? 10));
-  message(error.message);
-}
-
-function askForKey(error) {
+function complain(error, retry = null) {
+  if (!(error instanceof server.Refused) || error.status !== 401) return state.complain(error);
+  again = retry;
   element("key-form").hidden = false;
   element("key").focus();
-  if (server.apiKey()) message(error.message);
+  if (server.apiKey()) say("wrongKey");
 }
 
-function begin(title) {
-  element("messages").replaceChildren();
-  element("downloads").hidden = true;
-  element("downloads").replaceChildren();
-  element("legend").hidden = true;
+function begin(title, isLive) {
+  state.forgetMessages();
+  withdraw();
+  const heading = element("result-title");
+  if (isLive) heading.dataset.text = "live";
+  else delete heading.dataset.text;
+  heading.textContent = isLive ? spelled("live") : title;
   element("result").hidden = false;
-  element("result-title").textContent = title;
-  element("player").hidden = true;
   element("player").pause();
+  element("player").hidden = true;
+  element("legend").hidden = true;
+  element("legend-hear").hidden = isLive;
   transcript.clear();
 }
 
-function offer(files) {
-  const place = element("downloads");
-  const stem = (element("result-title").dataset.stem || "gigaam").replace(/\.\w{1,5}$/, "");
-  for (const format of FORMATS.filter((each) => each in files)) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = format;
-    button.setAttribute("aria-label", `${spelled("download")} ${format}`);
-    button.onclick = async () => {
-      try {
-        save(await files[format](), `${stem}.${format}`);
-      } catch (error) {
-        complain(error);
-      }
-    };
-    place.append(button);
-  }
-  place.hidden = !place.children.length;
-  element("legend").hidden = !transcript.words.length;
+function add(segment) {
+  transcript.add(segment);
+  element("legend").hidden = !transcript.hasConfidences;
 }
 
-function save(text, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+/** What is there of a text that was not finished: as it stands on the page. */
+function offerWhatThereIs(stem) {
+  if (transcript.isEmpty) return;
+  const { text } = transcript;
+  offer({ txt: async () => text }, stem, complain);
 }
 
 function wishes() {
@@ -120,32 +56,40 @@ function wishes() {
 
 function isFree() {
   if (!work && !session) return true;
-  element("messages").replaceChildren();
-  message(spelled("oneAtATime"), "warning");
+  state.forgetMessages();
+  say("oneAtATime", "warning");
   return false;
 }
 
 // ── a file ──────────────────────────────────────────────────────────────────────────────────────
 
-async function recognise(file) {
-  if (!isFree()) return;
+async function recognise(files) {
+  if (!files.length || !isFree()) return;
+  const file = files[0];
   const upload = new AbortController();
   work = { cancel: () => upload.abort() };
-  titleKey = null;
-  begin(file.name);
-  element("result-title").dataset.stem = file.name;
+  begin(file.name, false);
   play(file);
-  tell("uploading", { busy: true, fraction: 0 });
+  if (files.length > 1) say("onlyFirst", "warning", file.name);
+  let job = null;
   try {
     const told = (fraction) => tell("uploading", { busy: true, fraction });
-    const job = await server.upload(file, wishes(), told, upload.signal);
-    await follow(job);
+    told(0);
+    job = await server.upload(file, wishes(), told, upload.signal);
+    await follow(job, stemOf(file));
   } catch (error) {
-    tell(error.name === "AbortError" ? "cancelled" : null);
-    complain(error);
+    tell(error.name === "AbortError" ? "uploadCancelled" : null);
+    if (job && error.status === 0) say("lostJob");
+    else if (!job && error.status === 404 && error.code !== "model_not_found") say("noJobs");
+    else complain(error, () => recognise([file]));
+    offerWhatThereIs(stemOf(file));
   } finally {
     work = null;
   }
+}
+
+function stemOf(file) {
+  return file.name.replace(/\.\w{1,5}$/, "") || "recording";
 }
 
 function play(file) {
@@ -155,58 +99,70 @@ function play(file) {
   player.hidden = false;
 }
 
-async function follow(job) {
+async function follow(job, stem) {
   work.cancel = () => server.cancelJob(job.id).catch(complain);
   tell(job.status, { busy: true });
+  let fraction = null;
   for await (const { type, data } of server.jobEvents(job.id)) {
-    if (type === "segment") transcript.add(data);
+    if (type === "segment") add(data);
+    else if (type === "again") tell("again", { busy: true, fraction });
     else if (type === "progress") {
-      const fraction = data.total_s ? Math.min(1, data.done_s / data.total_s) : null;
+      fraction = data.total_s ? Math.min(1, data.done_s / data.total_s) : null;
       tell("running", { busy: true, fraction });
     } else if (type === "status") {
       job = data;
-      if (!server.isOver(job)) tell(job.status, { busy: true });
+      if (!server.isOver(job)) tell(job.status, { busy: true, fraction });
     }
   }
-  finish(job);
+  finish(job, stem);
 }
 
-function finish(job) {
-  for (const warning of job.warnings ?? []) message(warning, "warning");
-  if (job.status === "failed") {
-    tell(null);
-    message(job.error?.message ?? job.status);
+function finish(job, stem) {
+  for (const warning of job.warnings ?? []) say("serverSays", "warning", warning);
+  if (job.ignored?.length) say("ignored", "warning", job.ignored.join(", "));
+  if (job.status === "succeeded") {
+    tell(transcript.isEmpty ? "nothing" : "succeeded");
+    const names = { txt: "text", srt: "srt", vtt: "vtt", json: "json" };
+    const files = Object.entries(names).map(([format, name]) => [format, () => server.resultOf(job.id, name)]);
+    offer(Object.fromEntries(files), stem, complain);
     return;
   }
-  tell(job.status === "succeeded" && transcript.isEmpty ? "nothing" : job.status);
-  if (job.status !== "succeeded") return;
-  const wanted = { txt: "text", srt: "srt", vtt: "vtt", json: "json" };
-  offer(Object.fromEntries(FORMATS.map((format) => [format, () => server.resultOf(job.id, wanted[format])])));
+  tell(job.status === "cancelled" ? "cancelled" : null);
+  if (job.status === "failed") say("serverSays", "error", job.error?.message ?? job.status);
+  offerWhatThereIs(stem);
 }
 
 // ── the microphone ──────────────────────────────────────────────────────────────────────────────
 
 async function speak() {
   if (!isFree()) return;
-  titleKey = "live";
-  begin(spelled("live"));
-  element("result-title").dataset.stem = "gigaam";
+  begin("", true);
   tell("connecting");
+  const opened = new Session((told) => session === opened && hear(told));
+  session = opened;
   showSpeaking(true);
-  session = {};
   try {
     await server.models(); // a browser does not tell why it was refused a websocket
-    session = await Session.open(wishes(), hear);
+    if (!opened.isOver) await opened.open(wishes());
   } catch (error) {
+    if (session !== opened) return;
     endSpeaking(null);
-    complain(error);
+    complain(error, speak);
   }
 }
 
-function showSpeaking(speaking) {
-  element("speak").hidden = element("choose").hidden = speaking;
-  element("stop").hidden = element("level").hidden = !speaking;
-  if (speaking) element("stop").focus();
+function showSpeaking(isSpeaking) {
+  for (const id of ["lead", "choose", "speak"]) element(id).hidden = isSpeaking;
+  element("stop").hidden = element("level").hidden = !isSpeaking;
+  element("stop").disabled = false;
+  showLevel(0);
+  element(isSpeaking ? "stop" : "speak").focus();
+}
+
+function showLevel(peak) {
+  const percent = Math.round(Math.sqrt(peak) * 100); // so that quiet speech is seen
+  element("level").setAttribute("aria-valuenow", percent);
+  element("level").firstElementChild.style.width = `${percent}%`;
 }
 
 function endSpeaking(key) {
@@ -217,81 +173,94 @@ function endSpeaking(key) {
 
 function hear(told) {
   if (told.type === "started") tell("listening");
-  else if (told.type === "level") element("level").firstElementChild.style.width = `${Math.round(Math.sqrt(told.peak) * 100)}%`;
+  else if (told.type === "level") showLevel(told.peak);
   else if (told.type === "partial") transcript.show(told);
-  else if (told.type === "final") transcript.add(told);
-  else if (told.type === "finished") {
-    endSpeaking(transcript.isEmpty ? "nothing" : "succeeded");
-    offer(Object.fromEntries(Object.entries(told.files ?? {}).map(([format, text]) => [format, async () => text])));
-  } else if (told.type === "error") {
-    endSpeaking(null);
-    message(told.error.message);
-    message(spelled("lost"), "warning");
-  } else if (told.type === "lost") {
-    endSpeaking(null);
-    message(spelled("lost"));
+  else if (told.type === "final") add(told);
+  else if (told.type === "unplugged") say("unplugged", "warning");
+  else hearEnd(told);
+}
+
+function hearEnd(told) {
+  const wasAsked = session.isStopped;
+  const wasListening = session.isListening;
+  if (told.type === "stopped") return endSpeaking("stopped");
+  if (told.type === "finished") {
+    endSpeaking(transcript.isEmpty ? "nothingHeard" : "succeeded");
+    if (!wasAsked) say("ended", "warning");
+    for (const warning of told.warnings ?? []) say("serverSays", "warning", warning);
+    if (!told.files) return offerWhatThereIs("gigaam");
+    const files = Object.entries(told.files).map(([format, text]) => [format, async () => text]);
+    return offer(Object.fromEntries(transcript.isEmpty ? [] : files), "gigaam", complain);
   }
+  endSpeaking(null);
+  if (told.type === "error") say("serverSays", "error", told.error.message);
+  if (told.type === "notConnected") say("notConnected");
+  else if (wasListening) say("lost", told.type === "error" ? "warning" : "error");
+  offerWhatThereIs("gigaam");
 }
 
 // ── what is pressed ─────────────────────────────────────────────────────────────────────────────
 
-element("language").onclick = () => {
-  language = language === "ru" ? "en" : "ru";
-  localStorage.setItem("gigaam-language", language);
-  speakLanguage();
-};
-element("theme").onclick = () => {
-  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  localStorage.setItem("gigaam-theme", theme);
-  showTheme(theme);
-};
 element("choose").onclick = () => element("file").click();
 element("file").onchange = ({ target }) => {
-  if (target.files.length) recognise(target.files[0]);
+  recognise([...target.files]);
   target.value = "";
 };
 element("speak").onclick = speak;
 element("stop").onclick = () => {
+  element("stop").disabled = true;
   tell("finishing");
-  session?.stop?.();
+  session?.stop();
 };
 element("cancel").onclick = () => work?.cancel();
 element("key-form").onsubmit = (event) => {
   event.preventDefault();
   server.rememberKey(element("key").value.trim());
   element("key-form").hidden = true;
-  element("messages").replaceChildren();
-  listModels();
+  state.forgetMessages();
+  listModels().then((isLet) => {
+    if (!isLet) return;
+    const retry = again;
+    again = null;
+    retry?.();
+  });
 };
 
-const drop = element("drop");
-for (const name of ["dragenter", "dragover"])
+function isOfFiles(event) {
+  return [...(event.dataTransfer?.types ?? [])].includes("Files"); // and not text for a field
+}
+
+for (const name of ["dragenter", "dragover", "dragleave", "drop"])
   document.addEventListener(name, (event) => {
+    if (!isOfFiles(event)) return;
     event.preventDefault();
-    drop.classList.add("over");
+    element("drop").classList.toggle("over", name === "dragenter" || name === "dragover");
+    if (name === "drop") recognise([...event.dataTransfer.files]);
   });
-for (const name of ["dragleave", "drop"])
-  document.addEventListener(name, (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-  });
-document.addEventListener("drop", ({ dataTransfer }) => {
-  if (dataTransfer.files.length) recognise(dataTransfer.files[0]);
-});
 window.addEventListener("beforeunload", (event) => {
   if (session || work) event.preventDefault();
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showTheme());
 
+/** Whether the server lets this page ask. */
 async function listModels() {
   try {
     const names = await server.models();
     element("model").replaceChildren(...names.map((name) => new Option(name, name)));
     element("model-field").hidden = names.length < 2;
+    showMore();
+    return true;
   } catch (error) {
-    complain(error);
+    complain(error, again);
+    return false;
   }
 }
 
-speakLanguage();
+/** Says what is behind it: a model can be chosen only where there are several. */
+function showMore() {
+  element("more-title").textContent = spelled(element("model-field").hidden ? "more" : "moreModels");
+}
+
+element("unscripted").remove();
+onLanguage(showMore);
+showLook();
 listModels();

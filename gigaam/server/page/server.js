@@ -1,34 +1,45 @@
 // What the page asks of the server. Addresses are relative: the server may stand behind a path.
 
+import { remember, remembered } from "./look.js";
+
 const KEY = "gigaam-key";
+const LONGEST_PAUSE_MS = 5000;
+const MOST_FAILURES = 14; // in a row: a server has a minute to start again
 
 export function apiKey() {
-  return sessionStorage.getItem(KEY) || "";
+  return remembered("session", KEY);
 }
 
 export function rememberKey(key) {
-  if (key) sessionStorage.setItem(KEY, key);
-  else sessionStorage.removeItem(KEY);
+  remember("session", KEY, key);
 }
 
 /** An answer that is no success; `status` 0 is none at all. */
 export class Refused extends Error {
-  constructor(status, message, retryS) {
+  constructor(status, message, { retryS = null, code = null } = {}) {
     super(message);
     this.status = status;
     this.retryS = retryS;
+    this.code = code;
   }
+}
+
+/** The refusal in an answer's text; where that is a proxy's page, its status has to do. */
+function refusal(status, statusText, text, retryAfter) {
+  let error = {};
+  try {
+    error = JSON.parse(text).error ?? {};
+  } catch {
+    // no JSON
+  }
+  const message = error.message || `${status} ${statusText}`.trim();
+  return new Refused(status, message, { retryS: Number(retryAfter) || null, code: error.code ?? null });
 }
 
 async function checked(response) {
   if (response.ok) return response;
-  let message = response.statusText;
-  try {
-    message = (await response.json()).error.message;
-  } catch {
-    // a proxy's page: the status has to do
-  }
-  throw new Refused(response.status, message, Number(response.headers.get("Retry-After")) || null);
+  const retryAfter = response.headers.get("Retry-After");
+  throw refusal(response.status, response.statusText, await response.text(), retryAfter);
 }
 
 function headers() {
@@ -62,15 +73,9 @@ export function upload(file, { model, hotwords }, onProgress, signal) {
     for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => onProgress(event.loaded / Math.max(event.total, 1));
     request.onload = () => {
-      let body = {};
-      try {
-        body = JSON.parse(request.responseText);
-      } catch {
-        // as above
-      }
-      if (request.status < 300) return resolve(body);
-      const retry = Number(request.getResponseHeader("Retry-After")) || null;
-      reject(new Refused(request.status, body.error?.message || request.statusText, retry));
+      const { status, statusText, responseText } = request;
+      if (status < 300) return resolve(JSON.parse(responseText));
+      reject(refusal(status, statusText, responseText, request.getResponseHeader("Retry-After")));
     };
     request.onerror = () => reject(new Refused(0, ""));
     request.onabort = () => reject(new DOMException("aborted", "AbortError"));
@@ -83,22 +88,21 @@ export async function cancelJob(id) {
   await ask(`v1/jobs/${id}/cancel`, { method: "POST" });
 }
 
-export async function deleteJob(id) {
-  await ask(`v1/jobs/${id}`, { method: "DELETE" });
-}
-
 export async function resultOf(id, format) {
   const wanted = format === "json" ? "verbose_json&timestamp_granularities[]=word&timestamp_granularities[]=segment" : format;
   return (await ask(`v1/jobs/${id}/result?response_format=${wanted}`)).text();
 }
 
-/** The events of a job to its end; connections that break are made again, from the last segment. */
-export async function* jobEvents(id, signal) {
+/**
+ * The events of a job to its end; connections that break are made again, from the last segment,
+ * and {type: "again"} tells of it.
+ */
+export async function* jobEvents(id) {
   let last = null;
   for (let failures = 0; ; ) {
     try {
       const more = last === null ? {} : { "Last-Event-ID": last };
-      const response = await ask(`v1/jobs/${id}/events`, { headers: more, signal });
+      const response = await ask(`v1/jobs/${id}/events`, { headers: more });
       for await (const event of parsed(response.body)) {
         failures = 0;
         if (event.id !== null) last = event.id;
@@ -106,12 +110,20 @@ export async function* jobEvents(id, signal) {
         if (event.type === "status" && isOver(event.data)) return;
       }
     } catch (error) {
-      if (error.name === "AbortError" || (error instanceof Refused && error.status)) throw error;
+      if (!isPassing(error)) throw error;
     }
     failures += 1;
-    if (failures > 5) throw new Refused(0, "");
-    await new Promise((resolve) => setTimeout(resolve, 500 * failures));
+    if (failures > MOST_FAILURES) throw new Refused(0, "");
+    yield { type: "again" };
+    const pause = Math.min(500 * failures, LONGEST_PAUSE_MS);
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+/** Whether asking again may help: no answer, a server that starts, a proxy without its server. */
+function isPassing(error) {
+  if (!(error instanceof Refused)) return error instanceof TypeError; // a body that broke off
+  return error.status === 0 || error.status === 429 || error.status >= 500;
 }
 
 export function isOver(job) {

@@ -31,6 +31,8 @@ def test_the_page_and_its_files(client: TestClient) -> None:
         answer = client.get(f"/page/{name}")
         assert answer.content == (FOLDER / name).read_bytes()
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-cache"
     assert client.get("/page/page.js").headers["content-type"].startswith("text/javascript")
 
 
@@ -49,21 +51,76 @@ def test_nothing_comes_from_elsewhere(name: str) -> None:
 def test_what_the_scripts_ask_for_is_there() -> None:
     ids = re.findall(r'id="([\w-]+)"', read("index.html"))
     assert len(ids) == len(set(ids))
-    assert set(re.findall(r'element\("([\w-]+)"\)', read("page.js"))) <= set(ids)
+    assert set(re.findall(r'element\("([\w-]+)"\)', scripts())) <= set(ids)
     assert set(re.findall(r'(?:for|describedby)="([\w-]+)"', read("index.html"))) <= set(ids)
+    files = re.findall(r'from "\./([\w.]+)"', scripts())
+    files += re.findall(r'(?:src|href)="page/([\w.]+)"', read("index.html"))
+    assert set(files) <= set(FILES)
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
-def test_both_languages_say_the_same_things() -> None:
+def scripts() -> str:
+    return "".join(read(name) for name in FILES if name.endswith(".js") and name != "texts.js")
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, dict[str, str]]:
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
     code = f"import {{TEXTS}} from '{FOLDER / 'texts.js'}'; console.log(JSON.stringify(TEXTS))"
-    told = subprocess.run(
-        ["node", "--input-type=module", "-e", code], capture_output=True, check=True
-    ).stdout
-    texts = json.loads(told)
+    command = ["node", "--input-type=module", "-e", code]
+    told = subprocess.run(command, capture_output=True, check=True).stdout
+    read: dict[str, dict[str, str]] = json.loads(told)
+    return read
+
+
+def test_both_languages_say_the_same_things(texts: dict[str, dict[str, str]]) -> None:
     assert texts["en"].keys() == texts["ru"].keys()
     for key, text in texts["en"].items():
         assert text.count("{value}") == texts["ru"][key].count("{value}")
+
+
+def test_what_is_said_has_texts_and_no_text_is_left_over(texts: dict[str, dict[str, str]]) -> None:
     asked = re.findall(r'data-(?:text|label)="(\w+)"', read("index.html"))
-    scripts = read("page.js") + read("transcript.js") + read("microphone.js")
-    asked += re.findall(r'(?:spelled|tell|NoSound)\("(\w+)"', scripts)
+    asked += re.findall(r'(?:spelled|tell|say|NoSound)\("(\w+)"', scripts())
     assert set(asked) <= texts["en"].keys()
+    said = set(re.findall(r'"(\w+)"', scripts() + read("index.html")))
+    statuses = {"queued", "running", "succeeded", "cancelled"}  # of jobs
+    assert texts["en"].keys() - said - statuses - {"name"} == set()
+
+
+PAIRS = [
+    ("ink", "paper"),
+    ("faint", "paper"),
+    ("ink", "tint"),
+    ("on-accent", "accent"),
+    ("doubt", "paper"),
+    ("doubt", "tint"),
+    ("doubt", "doubt-tint"),
+    ("alarm", "alarm-tint"),
+]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_contrasts(theme: str) -> None:
+    start = ":root {" if theme == "light" else ':root[data-theme="dark"] {'
+    block = read("page.css").split(start)[1].split("}")[0]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+    for text, ground in PAIRS:
+        assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for ground in ("paper", "tint"):  # of lines around fields, and of the ring of the focus
+        assert contrast(colours["edge"], colours[ground]) >= 3
+        assert contrast(colours["accent"], colours[ground]) >= 3
+
+
+def contrast(first: str, second: str) -> float:
+    """The ratio that WCAG 2 defines."""
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
