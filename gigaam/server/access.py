@@ -56,7 +56,8 @@ class AccessControl:
             return
         headers = Headers(scope=scope)
         try:
-            self._check_origin(headers)
+            if not _is_public(scope):  # browsers name an origin for scripts of the page, too
+                self._check_origin(headers)
             scope.setdefault("state", {})["client"] = self._identified(scope, headers)
         except Refusal as refusal:
             await _refuse(refusal, scope, receive, send)

@@ -87,7 +87,9 @@ class Admission:
         Raises:
             Refusal: It cannot be answered in time.
         """
-        guess_s = min((body_bytes or 0) / _GUESSED_BYTES_PER_S, _LONGEST_GUESS_S)
+        guess_s = _LONGEST_GUESS_S
+        if body_bytes is not None:
+            guess_s = min(body_bytes / _GUESSED_BYTES_PER_S, _LONGEST_GUESS_S)
         ticket = Ticket(client, guess_s)
         with self._lock:
             self._check(client)

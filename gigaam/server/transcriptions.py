@@ -22,6 +22,7 @@ from gigaam.server.answers import (
     ignored_header,
     segment_event,
 )
+from gigaam.server.event_streams import event_stream
 from gigaam.server.form_fields import FormFields
 from gigaam.server.listening import Listening
 from gigaam.server.refusals import refusal_of
@@ -32,8 +33,6 @@ from gigaam.server.work import Call
 from gigaam.types import Segment
 
 __all__ = ["routes"]
-
-_PING_S = 15  # proxies close connections on which nothing comes for long
 
 
 async def transcribe(request: Request) -> ASGIApp:
@@ -113,10 +112,7 @@ class _Stream:
 
     def response(self, work: asyncio.Task[Transcript]) -> EventSourceResponse:
         """The answer; a client that does not read it is dropped."""
-        headers = {"X-Accel-Buffering": "no", **ignored_header(self._wishes)}  # nginx's buffers
-        return EventSourceResponse(
-            self._events(work), ping=_PING_S, send_timeout=self._stall_s, headers=headers
-        )
+        return event_stream(self._events(work), self._stall_s, ignored_header(self._wishes))
 
     async def _events(self, work: asyncio.Task[Transcript]) -> AsyncIterator[ServerSentEvent]:
         while (segment := self._next) is not None:

@@ -89,6 +89,31 @@ def test_sigterm_finishes_what_is_at_work(tmp_path: Path, example: Path) -> None
     assert answers[0].json()["text"]
 
 
+def test_sigterm_finishes_streams(tmp_path: Path, example: Path) -> None:
+    """Of a text and of a job; the job goes on at the next start."""
+    long = write_wav(tmp_path / "long.wav", np.tile(gigaam.load_audio(example).numpy(), 200))
+    options = ["--jobs-dir", str(tmp_path / "jobs")]
+    with server_process(tmp_path / "log", *options) as server, open(long, "rb") as file:
+        job = requests.post(f"{server.url}/v1/jobs", files={"file": file}, timeout=60).json()
+        events = requests.get(f"{server.url}/v1/jobs/{job['id']}/events", stream=True, timeout=60)
+        file.seek(0)
+        text = requests.post(
+            f"{server.url}/v1/audio/transcriptions",
+            data={"stream": "true"},
+            files={"file": file},
+            stream=True,
+            timeout=60,
+        )
+        lines = text.iter_lines()
+        next(lines)
+        server.process.send_signal(signal.SIGTERM)
+        told = [json.loads(line[5:]) for line in lines if line.startswith(b"data:")]
+        assert told[-1]["type"] == "transcript.text.done"
+        assert b"event: status" in events.content
+        assert server.process.wait(60) in (0, -signal.SIGTERM)
+    assert "without completing" not in server.log.read_text()
+
+
 def test_a_model_that_cannot_be_had_ends_the_server(tmp_path: Path) -> None:
     (tmp_path / "broken.ckpt").write_bytes(b"no checkpoint")
     command = ["serve", "--model", str(tmp_path / "broken.ckpt"), "--no-jobs", "--port", "0"]

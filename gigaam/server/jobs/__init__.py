@@ -44,7 +44,8 @@ async def running(service: Service) -> AsyncIterator[None]:
     service.jobs = jobs
     for name, status in (("waiting", "queued"), ("running", "running")):
         _measure(jobs, name, status)
-    tasks = [asyncio.create_task(each(jobs)) for each in (_start_when_ready, _sweep)]
+    works = (_start_when_ready, _sweep, _end_streams)
+    tasks = [asyncio.create_task(each(jobs)) for each in works]
     try:
         yield
     finally:
@@ -64,6 +65,12 @@ async def _start_when_ready(jobs: Jobs) -> None:
     while jobs.service.not_ready is not None:
         await asyncio.sleep(_READY_EVERY_S)
     jobs.start()
+
+
+async def _end_streams(jobs: Jobs) -> None:
+    """Streams of events would keep a server that is about to end."""
+    await jobs.service.closing.wait()
+    jobs.watchers.tell_all()
 
 
 async def _sweep(jobs: Jobs) -> None:

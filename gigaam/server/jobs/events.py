@@ -9,30 +9,25 @@ from dataclasses import replace
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 
+from gigaam.server.event_streams import event_stream
 from gigaam.server.jobs.job import Job
 from gigaam.server.jobs.plain import segment_event
 from gigaam.server.jobs.room import Jobs
 from gigaam.server.refusals import Refusal
 
-__all__ = ["event_stream"]
+__all__ = ["events_of"]
 
-_PING_S = 15  # proxies close connections on which nothing comes for long
 _AT_ONCE = 200  # segments that are read together
 
 
-def event_stream(request: Request, jobs: Jobs, job: Job) -> EventSourceResponse:
+def events_of(request: Request, jobs: Jobs, job: Job) -> EventSourceResponse:
     """The events of a job; those of segments begin after the one that the client had last.
 
     A status comes first, and whenever it changes; of a job that has ended, after its segments: a
     status that will not change any more is the last event. A client that does not read is dropped.
     """
-    settings = jobs.service.settings
-    return EventSourceResponse(
-        _Events(jobs, job, _first_segment(request)).all(),
-        ping=_PING_S,
-        send_timeout=settings.stall_s,
-        headers={"X-Accel-Buffering": "no"},  # nginx's
-    )
+    events = _Events(jobs, job, _first_segment(request)).all()
+    return event_stream(events, jobs.service.settings.stall_s)
 
 
 def _first_segment(request: Request) -> int:

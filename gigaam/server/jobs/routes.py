@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from gigaam.server.access import client_of
 from gigaam.server.answers import Transcript, answer
 from gigaam.server.form_fields import FormFields
-from gigaam.server.jobs.events import event_stream
+from gigaam.server.jobs.events import events_of
 from gigaam.server.jobs.job import Job, refusal_from
 from gigaam.server.jobs.orders import Order
 from gigaam.server.jobs.room import Jobs
@@ -92,7 +92,7 @@ async def delete(request: Request) -> Response:
 
 async def events(request: Request) -> ASGIApp:
     """What becomes of a job, as it comes."""
-    return event_stream(request, _jobs(request), await _asked_for(request))
+    return events_of(request, _jobs(request), await _asked_for(request))
 
 
 async def result(request: Request) -> Response:

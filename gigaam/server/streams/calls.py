@@ -14,12 +14,13 @@ from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from gigaam.server.event_streams import event_stream
 from gigaam.server.refusals import Refusal, busy
 from gigaam.server.service import Service, service_of
 from gigaam.server.streams.ends import ServerEnds, Stalled, awaited
@@ -32,7 +33,6 @@ _KEPT_S = 600.0
 _MOST_CALLS = 512
 _MOST_CHARACTERS = 1_000_000  # of the events of one call
 _MOST_OVER_CHARACTERS = 32_000_000  # of those of all that are over
-_PING_S = 15
 
 
 class Call:
@@ -155,11 +155,7 @@ class _Subscription:
             call = self._calls.expected(self._uuid)
             call.n_subscribers += 1
             stack.callback(self._leave, call)
-            headers = {"X-Accel-Buffering": "no"}  # nginx's buffers
-            stall_s = self._service.settings.stall_s
-            response = EventSourceResponse(
-                self._events(call), ping=_PING_S, send_timeout=stall_s, headers=headers
-            )
+            response = event_stream(self._events(call), self._service.settings.stall_s)
             await response(scope, receive, send)
 
     def _leave(self, call: Call) -> None:

@@ -79,6 +79,12 @@ def test_origins(origin: str, host: str, keys: tuple[str, ...], allowed: bool) -
     assert answer.status_code == (200 if allowed else 403)
 
 
+def test_the_page_is_for_all_origins() -> None:
+    """It can do nothing by itself; what it asks for is checked."""
+    for path in ("/", "/page/page.js", "/health"):
+        assert client().get(path, headers={"Origin": "http://a.example"}).status_code == 200
+
+
 def test_origins_can_be_allowed() -> None:
     here = client(origins=("https://good.example/",))
     assert here.get("/v1/models", headers={"Origin": "https://good.example"}).status_code == 200

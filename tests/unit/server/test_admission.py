@@ -52,6 +52,8 @@ def test_the_body_is_guessed_before_it_is_read() -> None:
         assert here.waiting_s == 100.0
     with here.admitted("one", 1 << 40):
         assert here.waiting_s == 600.0
+    with here.admitted("one", None):
+        assert here.waiting_s == 600.0
 
 
 def test_the_number_of_requests_is_bounded() -> None:
