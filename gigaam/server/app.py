@@ -90,8 +90,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         for work in (warm_up, _unload_idle):
             stack.callback(asyncio.create_task(work(service)).cancel)
         yield
-        service.not_ready = "the server is about to end"
-        service.closing.set()
+        service.close()
     service.executor.shutdown(wait=False, cancel_futures=True)
 
 

@@ -84,8 +84,8 @@ class Listening:
 
         call = replace(self.call, on_progress=progress, on_segment=on_segment)
         with (
-            service.speed.working(),
             service.models.borrowed(self.wishes.model) as loaded,
+            service.speed.working(),
             collected_warnings() as warnings,
         ):
             language = spoken_language(self.wishes, loaded.model)

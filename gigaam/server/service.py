@@ -103,6 +103,11 @@ class Service:
         told = {"reason": reason, **({"why": error} if error and is_known else {})}
         log.error("failed", exc_info=None if is_known else error, extra={"told": told})
 
+    def close(self) -> None:
+        """The server is about to end: no new work, and what is at work comes to its end."""
+        self.not_ready = "the server is about to end"
+        self.closing.set()
+
     def check_ready(self) -> None:
         """Refuses requests while the server cannot answer them."""
         if self.not_ready is not None:

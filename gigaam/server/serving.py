@@ -93,7 +93,7 @@ class _Server(uvicorn.Server):
                 log.info(f"listening on http://{where}:{port}")
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        self._service.closing.set()
+        self._service.close()
         for _ in range(round(_LAST_WORDS_S / _POLL_S)):  # uvicorn would cut websockets off
             if not self._service.slots.n_connections:
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import BinaryIO, cast
@@ -22,6 +23,8 @@ __all__ = ["UploadedRecording", "check_size", "read_form", "stated_size", "uploa
 _MOST_FILES = 1
 _MOST_FIELDS = 1_000
 _LARGEST_FIELD = 1 << 20  # bytes
+
+_LEAST_BYTES_PER_S = 1_000  # on average, of a body: a byte now and then would hold a place
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
@@ -107,6 +110,7 @@ class _Bounded:
         self._receive = request.receive
         self._settings = settings
         self._n_bytes = 0
+        self._began = time.monotonic()
 
     async def receive(self) -> Message:
         """The next message."""
@@ -114,15 +118,20 @@ class _Bounded:
         try:
             message = await asyncio.wait_for(self._receive(), stall_s)
         except asyncio.TimeoutError:
-            told = f"nothing of the body came for {stall_s:g} s"
-            headers = {"Connection": "close"}
-            raise Refusal(408, told, code="upload_stalled", headers=headers) from None
+            raise _stalled(f"nothing of the body came for {stall_s:g} s") from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         self._n_bytes += len(message.get("body", b""))
         if self._n_bytes > self._settings.max_upload_bytes:
             raise _too_large(self._settings.max_upload_bytes)
+        late_s = time.monotonic() - self._began - 2 * stall_s
+        if message.get("more_body") and late_s * _LEAST_BYTES_PER_S > self._n_bytes:
+            raise _stalled(f"the body comes too slowly: {self._n_bytes:,} bytes so far")
         return message
+
+
+def _stalled(told: str) -> Refusal:
+    return Refusal(408, told, code="upload_stalled", headers={"Connection": "close"})
 
 
 def _too_large(most: int) -> Refusal:

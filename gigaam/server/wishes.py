@@ -69,7 +69,7 @@ class Wishes:
             model=fields.text("model"),
             languages=language_codes([*fields.list("languages"), *fields.list("language")]),
             response_format=response_format,
-            stream=fields.flag("stream"),
+            stream=_stream(fields, response_format),
             granularities=_granularities(fields, response_format),
             logprobs=_logprobs(fields, response_format),
             options=options,
@@ -146,6 +146,14 @@ def _by_pauses(strategy: dict[str, Any] | str) -> LongformArguments:
     )
     pause_s = value("silence_duration_ms", 500, 1, 60_000) / 1000
     return {"vad": "silero", "vad_options": vad, "segments": "phrases", "max_pause": pause_s}
+
+
+def _stream(fields: FormFields, response_format: str) -> bool:
+    stream = fields.flag("stream")
+    if stream and response_format in ("srt", "vtt"):
+        told = f"there is no stream of {response_format}: json, text and verbose_json have one"
+        raise Refusal(400, told, code="invalid_value", param="stream")
+    return stream
 
 
 def _granularities(fields: FormFields, response_format: str) -> frozenset[str]:

@@ -137,6 +137,18 @@ def test_stalled_body(server: RunningServer) -> None:
         assert status_of(client.recv(1_000)) == 408
 
 
+def test_trickling_body(server: RunningServer) -> None:
+    with connect(server) as client:
+        client.sendall(raw_request(b"RIFF", length=1_000_000))
+        client.settimeout(0.2)
+        for _ in range(60):
+            with contextlib.suppress(TimeoutError):
+                answer = client.recv(1_000)
+                break
+            client.sendall(b"x")
+        assert status_of(answer) == 408
+
+
 def test_too_large_by_its_header(server: RunningServer) -> None:
     with connect(server) as client:
         client.sendall(raw_request(b"RIFF", length=1 << 40))  # no more is sent, nor needed

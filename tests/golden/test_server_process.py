@@ -91,8 +91,8 @@ def test_sigterm_finishes_what_is_at_work(tmp_path: Path, example: Path) -> None
 
 def test_sigterm_finishes_streams(tmp_path: Path, example: Path) -> None:
     """Of a text and of a job; the job goes on at the next start."""
-    long = write_wav(tmp_path / "long.wav", np.tile(gigaam.load_audio(example).numpy(), 200))
-    options = ["--jobs-dir", str(tmp_path / "jobs")]
+    long = write_wav(tmp_path / "long.wav", np.tile(gigaam.load_audio(example).numpy(), 80))
+    options = ["--jobs-dir", str(tmp_path / "jobs"), "--shutdown", "200"]
     with server_process(tmp_path / "log", *options) as server, open(long, "rb") as file:
         job = requests.post(f"{server.url}/v1/jobs", files={"file": file}, timeout=60).json()
         events = requests.get(f"{server.url}/v1/jobs/{job['id']}/events", stream=True, timeout=60)

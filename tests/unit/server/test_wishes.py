@@ -80,6 +80,7 @@ def test_languages(given: str) -> None:
     ("pairs", "param"),
     [
         ([("stream", "perhaps")], "stream"),
+        ([("stream", "true"), ("response_format", "srt")], "stream"),
         ([("chunking_strategy", '{"type": "server_vad", "loudness": 1}')], "chunking_strategy"),
         ([("chunking_strategy", '{"type": "server_vad"')], "chunking_strategy"),
         (
