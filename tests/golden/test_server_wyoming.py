@@ -16,7 +16,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.event import Event
 from wyoming.info import Describe, Info
 
-from gigaam.server import ServerSettings
+from gigaam.server import ServerSettings, create_app
 from tests.live_streams import free_port, pieces, spoken, texts_of, wait_until
 from tests.recognition_server import RunningServer, running_server
 
@@ -157,14 +157,12 @@ def test_places(server: RunningServer) -> None:
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        settings = ServerSettings(models=("tiny_ctc",), wyoming=port)
+        app = create_app(ServerSettings(models=("tiny_ctc",), wyoming=port))
 
         async def start() -> None:
-            from gigaam.server import create_app
-
-            app = create_app(settings)
             async with app.router.lifespan_context(app):
-                pass
+                assert app.state.service.failed.is_set()
 
-        with pytest.raises(OSError, match=f"wyoming: cannot listen on 127.0.0.1, port {port}: "):
-            asyncio.run(start())
+        asyncio.run(start())
+    told = f"wyoming: cannot listen on 127.0.0.1, port {port}: "
+    assert app.state.service.not_ready.startswith(told)
