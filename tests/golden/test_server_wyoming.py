@@ -159,10 +159,10 @@ def test_a_port_that_is_taken() -> None:
         port = other.getsockname()[1]
         app = create_app(ServerSettings(models=("tiny_ctc",), wyoming=port))
 
-        async def start() -> None:
+        async def start() -> str:
             async with app.router.lifespan_context(app):
                 assert app.state.service.failed.is_set()
+                return str(app.state.service.not_ready)
 
-        asyncio.run(start())
-    told = f"wyoming: cannot listen on 127.0.0.1, port {port}: "
-    assert app.state.service.not_ready.startswith(told)
+        reason = asyncio.run(start())
+    assert reason.startswith(f"wyoming: cannot listen on 127.0.0.1, port {port}: ")
