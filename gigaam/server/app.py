@@ -85,8 +85,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         try:
             await stack.enter_async_context(jobs.running(service))
             await stack.enter_async_context(app.state.streams.listeners())
-        except (GigaAMError, OSError) as error:
+        except GigaAMError as error:
             service.fail(str(error))
+        except OSError as error:
+            service.fail(error.strerror or str(error))
         for work in (warm_up, _unload_idle):
             stack.callback(asyncio.create_task(work(service)).cancel)
         yield
