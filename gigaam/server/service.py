@@ -99,9 +99,10 @@ class Service:
         """
         self.not_ready = self.not_ready if self.failed.is_set() else reason
         self.failed.set()
-        is_known = error is None or isinstance(error, GigaAMError | OSError)
-        told = {"reason": reason, **({"why": error} if error and is_known else {})}
-        log.error("failed", exc_info=None if is_known else error, extra={"told": told})
+        if error is None or isinstance(error, GigaAMError | OSError):
+            log.error(": ".join([reason, *([str(error)] if error else [])]))
+        else:
+            log.error(reason, exc_info=error)
 
     def close(self) -> None:
         """The server is about to end: no new work, and what is at work comes to its end."""
