@@ -1,5 +1,8 @@
 """Which requests are taken: those that can be answered in time, fairly between clients.
 
+Recordings take turns, chunk by chunk. So a new one waits for no more of each of those before it
+than it is long itself: an hour that is at work keeps no command waiting, but another hour.
+
 What a request asks for is known for certain only once its recording was looked at. It is let in by
 its headers, before the body is read, with a guess of how long its recording is; the guess gives way
 to the length when that is known.
@@ -18,6 +21,8 @@ __all__ = ["Admission", "Ticket"]
 
 _GUESSED_BYTES_PER_S = 16_000  # between a WAV's 32 kB at 16 kHz and an MP3's 8
 _LONGEST_GUESS_S = 600.0  # files are large for other reasons, too
+
+_PIECE_S = 30.0  # the longest chunk: no recording waits for less of another
 
 _SHARE = 0.75
 """What one client may fill of the queue; the rest is for those who have nothing in it."""
@@ -92,7 +97,7 @@ class Admission:
             guess_s = min(body_bytes / _GUESSED_BYTES_PER_S, _LONGEST_GUESS_S)
         ticket = Ticket(client, guess_s)
         with self._lock:
-            self._check(client)
+            self._check(client, max(guess_s, _PIECE_S))
             self._tickets.add(ticket)
         try:
             yield ticket
@@ -100,10 +105,11 @@ class Admission:
             with self._lock:
                 self._tickets.discard(ticket)
 
-    def _check(self, client: str) -> None:
+    def _check(self, client: str, length_s: float) -> None:
         speed = self.speed.value
-        own = [ticket.left_s for ticket in self._tickets if ticket.client == client]
-        wait_s = sum(ticket.left_s for ticket in self._tickets) / speed
+        before = [(ticket.client, min(ticket.left_s, length_s)) for ticket in self._tickets]
+        own = [left_s for whose, left_s in before if whose == client]
+        wait_s = sum(left_s for _, left_s in before) / speed
         is_alone = len(own) == len(self._tickets)
         share = _SHARE if own else 1.0
         is_greedy = sum(own) / speed > share * self._max_wait_s or (

@@ -9,6 +9,8 @@ from threading import Lock
 
 __all__ = ["Speed"]
 
+_GUESSED_S = 0.02  # of busy time, which the guess stands for: the first recording outweighs it
+
 _HALF_LIFE_S = 60.0  # of busy time: what was measured then counts half
 
 
@@ -19,11 +21,11 @@ class Speed:
         """A speed that was not measured yet.
 
         Args:
-            initial: What is taken for it until then; it counts as one second of work.
+            initial: What is taken for it until then.
             now: Tells the time, in seconds.
         """
         self._now = now
-        self._sound_s, self._busy_s = initial, 1.0
+        self._sound_s, self._busy_s = initial * _GUESSED_S, _GUESSED_S
         self._n_working = 0
         self._since = 0.0
         self._lock = Lock()

@@ -208,19 +208,19 @@ def test_no_recording(client: openai.OpenAI, tmp_path: Path) -> None:
 
 def test_a_busy_server_is_asked_again(example: Path, packaged_model: gigaam.GigaAMASR) -> None:
     """The client comes again when it is told to."""
-    settings = ServerSettings(models=("tiny_ctc",), max_wait_s=0.5)
+    settings = ServerSettings(models=("tiny_ctc",), max_wait_s=0.01)
     with running_server(settings) as server, ExitStack() as held:
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="any", max_retries=2)
         admission = server.service.admission
         ticket = held.enter_context(admission.admitted("another", 0))
-        ticket.measured(admission.speed.value * 1.5)
+        ticket.measured(600.0)
         with pytest.raises(openai.InternalServerError) as raised:
             ask(client.with_options(max_retries=0), example)
-        assert raised.value.response.headers["retry-after"] == "2"
-        Timer(1.0, held.close).start()
+        assert raised.value.response.headers["retry-after"] in ("1", "2")
+        Timer(0.5, held.close).start()
         started = time.monotonic()
         assert ask(client, example).text == packaged_model.transcribe(example)
-        assert 1.5 <= time.monotonic() - started < 30
+        assert 0.9 <= time.monotonic() - started < 30
 
 
 def test_silence_is_an_empty_text(client: openai.OpenAI, tmp_path: Path) -> None:

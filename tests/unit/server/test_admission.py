@@ -1,5 +1,7 @@
 """Which requests are let in, and how long the others are to wait."""
 
+from contextlib import ExitStack
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,12 +40,28 @@ def test_what_waits_too_long_is_refused_with_the_time() -> None:
 
 
 def test_nobody_is_told_to_wait_longer_than_clients_do() -> None:
-    here = admission()
-    with here.admitted("one", None) as ticket:
-        ticket.measured(100_000.0)
-        with pytest.raises(Refusal) as refused, here.admitted("two", None):
+    here = admission(max_wait_s=100.0)
+    with here.admitted("one", 0) as one, here.admitted("two", 0) as two, here.admitted("c", 0) as c:
+        for ticket in (one, two, c):
+            ticket.measured(100_000.0)
+        with pytest.raises(Refusal) as refused, here.admitted("new", None):
             pass
         assert refused.value.headers["Retry-After"] == str(LONGEST_RETRY_S)
+
+
+def test_a_command_does_not_wait_for_an_hour() -> None:
+    here = admission(max_requests=100)
+    with here.admitted("one", None) as ticket:
+        ticket.measured(3600.0)
+        with here.admitted("two", 96_000):
+            pass
+        with pytest.raises(Refusal, match="busy"), here.admitted("two", 96_000_000):
+            pass
+        with ExitStack() as others:
+            for n in range(3):  # but for half a minute of each: three seconds of work
+                others.enter_context(here.admitted(str(n), 0)).measured(3600.0)
+            with pytest.raises(Refusal, match="takes some 12 s"), here.admitted("two", 96_000):
+                pass
 
 
 def test_the_body_is_guessed_before_it_is_read() -> None:
@@ -92,7 +110,7 @@ def test_greed_is_told_where_others_wait() -> None:
     here = admission(max_requests=8)
     with here.admitted("quiet", 0), here.admitted("loud", 0) as ticket:
         ticket.measured(80.0)  # 8 seconds of work, over three quarters of 10
-        with pytest.raises(Refusal) as refused, here.admitted("loud", 0):
+        with pytest.raises(Refusal) as refused, here.admitted("loud", 1_600_000):
             pass
         assert (refused.value.status, refused.value.code) == (429, "rate_limit")
 
