@@ -74,10 +74,11 @@ class JobStore:
             limit: How many at most.
             after: A job, older ones than which are wanted.
         """
-        query = "SELECT * FROM jobs WHERE (?1 IS NULL OR client = ?1)"
-        query += " AND (?2 IS NULL OR seq < (SELECT seq FROM jobs WHERE id = ?2))"
+        query = "SELECT * FROM jobs WHERE (:client IS NULL OR client = :client)"
+        query += " AND (:after IS NULL OR seq < (SELECT seq FROM jobs WHERE id = :after))"
+        wanted = {"client": client, "after": after, "limit": limit}
         with self.database.reading() as connection:
-            rows = connection.execute(f"{query} ORDER BY seq DESC LIMIT ?3", (client, after, limit))
+            rows = connection.execute(f"{query} ORDER BY seq DESC LIMIT :limit", wanted)
             return list(map(_from_row, rows))
 
     def recover(self, most_deaths: int) -> tuple[list[str], list[str]]:
@@ -214,9 +215,9 @@ class JobStore:
             before: Only those that ended before, in seconds since 1970.
         """
         query = f"SELECT id FROM jobs WHERE status IN {FINISHED}"
-        query += " AND (?1 IS NULL OR finished_at < ?1) ORDER BY finished_at, seq"
+        query += " AND (:before IS NULL OR finished_at < :before) ORDER BY finished_at, seq"
         with self.database.reading() as connection:
-            return [row["id"] for row in connection.execute(query, (before,))]
+            return [row["id"] for row in connection.execute(query, {"before": before})]
 
     def now(self) -> float:
         """The time by the clock that finished jobs are stamped with."""
