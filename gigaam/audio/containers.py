@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from gigaam.audio.channel_levels import ChannelLevels, channels_of
 from gigaam.audio.clock import LONGEST_SILENCE_S, Clock, silence
-from gigaam.audio.headers import ends_in_part_of_a_frame, has_mp3_tag, is_open_ended, unread_rest
+from gigaam.audio.headers import (
+    ends_in_part_of_a_frame,
+    has_mp3_tag,
+    holds_plain_samples,
+    is_open_ended,
+    unread_rest,
+)
 from gigaam.audio.resampling import MAX_CHANNELS, RATE_RANGE, converted, converted_apart
 from gigaam.audio.sources import open_source
 from gigaam.audio.tracks import chosen_track, listed
@@ -47,6 +53,8 @@ _TAGS_IN_OLD_ENCODINGS: dict[str, Any] = (
 _PROTOCOLS = "file,pipe"
 # FFmpeg would look at up to five seconds of a stream before it gives the first sample.
 _NO_ANALYSIS = {"analyzeduration": "1", "probesize": "4096", "max_probe_packets": "1"}
+# FFmpeg would look for other formats in a megabyte of samples, which takes it 3 ms.
+_NO_GUESS = {"max_probe_packets": "1"}
 # Formats that name other files or addresses. Those that open devices are left out by a flag.
 _REFERRING_FORMATS = "concat,dash,hls,imf,image2,mlv,rtp,rtsp,sap,sdp,vobsub,webm_dash_manifest"
 # Formats with no length of their own: what FFmpeg says of them is file size over bit rate.
@@ -175,6 +183,8 @@ class Track:
         options = {"protocol_whitelist": _PROTOCOLS, "format_whitelist": _allowed_formats()}
         if self._rest == "samples":
             options["ignore_length"] = "1"
+        if holds_plain_samples(self._source.head):
+            options |= _NO_GUESS
         if self._live and not self._source.seekable():
             options |= _NO_ANALYSIS
         try:

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from gigaam.audio.sources import Source
 
-__all__ = ["ends_in_part_of_a_frame", "has_mp3_tag", "is_open_ended", "unread_rest"]
+__all__ = [
+    "ends_in_part_of_a_frame",
+    "has_mp3_tag",
+    "holds_plain_samples",
+    "is_open_ended",
+    "unread_rest",
+]
 
 _MPEG1_KILOBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MPEG2_KILOBITS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _UNKNOWN_RIFF_SIZE = 0x7FFF_0000  # sox writes a little less than 2 GiB, ffmpeg 4 GiB - 1
 _UNKNOWN_SIZE = 0xFFFF_FFFF
+
+_LEAST_DTS_RATE = 32_000
 
 _SMALLEST_REST = 4096  # bytes; below lie tags and padding
 _MOST_CHUNKS = 1000
@@ -26,6 +34,14 @@ def is_open_ended(head: bytes) -> bool:
     """Whether a WAV was written to a pipe: its header states no size, so none can be missed."""
     size = int.from_bytes(head[4:8], "little")
     return head[:4] == b"RIFF" and (size == 0 or size >= _UNKNOWN_RIFF_SIZE)
+
+
+def holds_plain_samples(head: bytes) -> bool:
+    """Whether a WAV is surely what it says: DTS may hide in two channels of 44.1 or 48 kHz."""
+    if (head[:4], head[8:16], head[20:22]) != (b"RIFF", b"WAVEfmt ", b"\1\0"):
+        return False
+    n_channels, rate = (int.from_bytes(head[at:end], "little") for at, end in ((22, 24), (24, 28)))
+    return n_channels == 1 or rate < _LEAST_DTS_RATE
 
 
 def has_mp3_tag(head: bytes) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +131,13 @@ def test_a_file_object_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (recording.n_channels, recording.duration_s) == (2, 1)
     assert len(list(recording.blocks_apart(0.5))) == 2
     assert len(opened) == 1
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the ffmpeg program")
+def test_dts_that_a_wav_calls_pcm() -> None:
+    tone = "-f lavfi -i sine=440:d=2:r=44100 -ac 2 -c:a dca -strict -2 -f dts -"
+    made = subprocess.run(["ffmpeg", *tone.split()], check=True, capture_output=True)
+    packets = np.frombuffer(made.stdout, np.int16).reshape(-1, 2)
+    found = read_audio(wav(packets, 44_100))
+    power = np.abs(np.fft.rfft(found[-SAMPLE_RATE:])) ** 2
+    assert power[438:443].sum() > 0.9 * power.sum()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,9 +76,10 @@ def test_a_job_comes_back(store: JobStore, tmp_path: Path, clock: Clock) -> None
     given = job("a", fields=fields, path="x/y.wav", stamp=(1, 2**60), ignored=("prompt",))
     store.add(replace(given, duration_s=0.1 + 0.2))
     store.database.close()
-    again = JobStore(Database(tmp_path / "jobs"), clock)
-    assert again.get("a") == replace(given, duration_s=0.1 + 0.2, created_at=1_000.0)
-    assert again.counts == {"queued": 1}
+    with closing(Database(tmp_path / "jobs")) as database:
+        again = JobStore(database, clock)
+        assert again.get("a") == replace(given, duration_s=0.1 + 0.2, created_at=1_000.0)
+        assert again.counts == {"queued": 1}
 
 
 def test_the_newest_come_first_and_page_by_page(store: JobStore) -> None:
