@@ -9,7 +9,7 @@ Legend: n samples, c channels. Samples are float32 of full scale ±1, rates are 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -113,17 +113,28 @@ def duration_s(
         return _stated_s(source, input_rate, track)
     if not is_seekable(file):
         return None
-    position = file.tell()
-    try:
+    with _left_in_place(file):
         return _stated_s(file, input_rate, track)
-    finally:
-        file.seek(position)
 
 
 def channel_count(source: AudioSource, *, track: int | None = None) -> int:
-    """Channels of a recording, as its header states them."""
-    with closing(Recording(source, track=track)) as recording:
+    """Channels of a recording, as its header states them.
+
+    A stream that can be rewound is left where it was.
+    """
+    with _left_in_place(source), closing(Recording(source, track=track)) as recording:
         return recording.n_channels
+
+
+@contextmanager
+def _left_in_place(source: Any) -> Iterator[None]:
+    """A stream that can be rewound is where it was afterwards."""
+    position = source.tell() if hasattr(source, "read") and is_seekable(source) else None
+    try:
+        yield
+    finally:
+        if position is not None:
+            source.seek(position)
 
 
 def _stated_s(source: AudioSource, input_rate: int | None, track: int | None) -> float | None:

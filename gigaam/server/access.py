@@ -1,8 +1,9 @@
 """Who may ask: API keys, and web sites whose pages may use the server.
 
 A page of any site can send requests to a server on the machine of whoever looks at it. So a browser
-that names another origin is refused unless that is allowed; so is one whose name for the server
-could be anybody's, unless keys are needed (DNS rebinding).
+that names another origin is refused unless that is allowed. It names none where it takes the server
+for that of the page itself, whose name may lead here by now (DNS rebinding): so without keys the
+server does not answer to names that could be anybody's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = ["KEY_PROTOCOLS", "AccessControl", "client_of"]
 
 KEY_PROTOCOLS = ("openai-insecure-api-key.", "gigaam-key.")
 """Websockets of browsers have no headers; a key follows one of these, as a subprotocol."""
+
+_LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa", ".lan")
 
 _PUBLIC = ("/health", "/ready", "/", "/page/")
 
@@ -57,6 +60,7 @@ class AccessControl:
         headers = Headers(scope=scope)
         try:
             if not _is_public(scope):  # browsers name an origin for scripts of the page, too
+                self._check_host(headers.get("host", ""))
                 self._check_origin(headers)
             scope.setdefault("state", {})["client"] = self._identified(scope, headers)
         except Refusal as refusal:
@@ -64,12 +68,20 @@ class AccessControl:
             return
         await self._app(scope, receive, send)
 
+    def _check_host(self, host: str) -> None:
+        if self._digests or "*" in self._origins or _is_of_this_network(host):
+            return
+        if host in {urlsplit(origin).netloc for origin in self._origins}:
+            return
+        told = f"without API keys the server does not answer to the name {host[:200]!r}"
+        told = f"{told}, which could be anybody's: see --api-key and --allow-origin"
+        raise Refusal(403, told, code="host_not_allowed")
+
     def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin")
         if origin is None or "*" in self._origins or origin in self._origins:
             return
-        host = headers.get("host", "")
-        if urlsplit(origin).netloc == host and (self._digests or _is_address(host)):
+        if urlsplit(origin).netloc == headers.get("host", ""):
             return
         told = f"pages of {origin[:200]!r} may not use this server: see --allow-origin"
         raise Refusal(403, told, code="origin_not_allowed")
@@ -112,10 +124,13 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def _is_address(host: str) -> bool:
-    """Whether a host is named by its number, or is this one: names of others can be made up."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost":
+def _is_of_this_network(host: str) -> bool:
+    """Whether a host is named by its number, or by a name that nobody can have elsewhere."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if "." not in name.rstrip(".") or name.endswith(_LOCAL_NAMES):
         return True
     try:
         ipaddress.ip_address(name)

@@ -117,7 +117,10 @@ class Admission:
         )
         if is_greedy and not is_alone:
             raise busy(429, "too many of your requests wait already", wait_s, "rate_limit")
-        is_full = wait_s > self._max_wait_s or len(self._tickets) >= self._max_requests
-        if is_full or is_greedy:
+        if len(self._tickets) >= self._max_requests:
+            first_s = len(self._tickets) * min(ticket.left_s for ticket in self._tickets) / speed
+            told = f"requests at work: {self._max_requests}, and the server takes no more at once"
+            raise busy(503, told, first_s, "overloaded")
+        if wait_s > self._max_wait_s or is_greedy:
             told = f"the server is busy: what waits takes some {wait_s:.0f} s"
             raise busy(503, told, wait_s, "overloaded")

@@ -19,8 +19,8 @@ __all__ = [
     "answer",
     "delta",
     "done_event",
-    "ignored_header",
     "logprobs",
+    "notes",
     "segment_event",
 ]
 
@@ -47,6 +47,7 @@ class Transcript:
         text: All of it.
         segments: In order; a short recording is one.
         duration_s: The recording's length.
+        model: What recognised it, by the name that clients know.
         language: What is spoken, as an ISO 639-1 code; None if that is not known.
         warnings: What is to be known of the recording: that it is cut short, for instance.
     """
@@ -54,6 +55,7 @@ class Transcript:
     text: str
     segments: Sequence[Segment]
     duration_s: float
+    model: str
     language: str | None = None
     warnings: Sequence[str] = ()
 
@@ -62,6 +64,7 @@ class Transcript:
         cls,
         result: TranscriptionResult | LongformTranscriptionResult,
         duration_s: float,
+        model: str,
         language: str | None,
         warnings: Sequence[str],
     ) -> Transcript:
@@ -71,7 +74,7 @@ class Transcript:
             segments, duration_s = result.segments, result.duration
         else:
             segments = _as_segments(result)
-        return cls(result.text, segments, duration_s, language, warnings)
+        return cls(result.text, segments, duration_s, model, language, warnings)
 
     @property
     def words(self) -> list[Word]:
@@ -90,7 +93,8 @@ class Transcript:
 
 def answer(transcript: Transcript, wishes: Wishes) -> Response:
     """The answer in the form that was asked for."""
-    headers = _notes(transcript, wishes)
+    warnings = _header("x-gigaam-warning", "; ".join(transcript.warnings))
+    headers = {**notes(transcript.model, wishes), **warnings}
     wanted = wishes.response_format
     if wanted == "json":
         return JSONResponse(_json(transcript, wishes), headers=headers)
@@ -100,9 +104,10 @@ def answer(transcript: Transcript, wishes: Wishes) -> Response:
     return PlainTextResponse(body, headers=headers, media_type=_MEDIA_TYPES[wanted])
 
 
-def ignored_header(wishes: Wishes) -> dict[str, str]:
-    """Tells which fields had no effect; empty if all had."""
-    return _header("x-gigaam-ignored", ", ".join(wishes.ignored))
+def notes(model: str, wishes: Wishes) -> dict[str, str]:
+    """Headers that tell what recognises, and which fields have no effect."""
+    ignored = ", ".join(wishes.ignored)
+    return {**_header("x-gigaam-model", model), **_header("x-gigaam-ignored", ignored)}
 
 
 def delta(text: str, is_first: bool) -> dict[str, Any]:
@@ -137,17 +142,11 @@ def _as_segments(result: TranscriptionResult) -> list[Segment]:
     return [Segment(result.text, words[0].start, words[-1].end, words, result.confidence)]
 
 
-def _notes(transcript: Transcript, wishes: Wishes) -> dict[str, str]:
-    """Headers that tell what had no effect, and what is to be known of the recording."""
-    return {
-        **ignored_header(wishes),
-        **_header("x-gigaam-warning", "; ".join(transcript.warnings)),
-    }
-
-
 def _header(name: str, note: str) -> dict[str, str]:
+    """A header of what may be sent in one."""
     plain = " ".join(note[:1000].split()).encode("ascii", "backslashreplace").decode()
-    return {name: plain} if plain else {}
+    sendable = "".join(filter(str.isprintable, plain))
+    return {name: sendable} if sendable else {}
 
 
 def _json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def create_app(settings: ServerSettings | None = None, *, load: Load | None = No
 
 def _routes(service: Service, streams: Streams) -> list[BaseRoute]:
     shown = page.routes() if service.settings.page else []
-    speech = [*transcriptions.routes, *jobs.routes(service), *streams.routes]
+    speech = [*transcriptions.routes, *jobs.pages(service), *streams.routes]
     return [*health.routes, *model_list.routes, *speech, *shown]
 
 

@@ -100,7 +100,7 @@ def checked_number(name: str, value: Any, low: float, high: float) -> float:
     """
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a number of hundreds of digits
         number = float("nan")
     if isinstance(value, bool) or not low <= number <= high:
         told = f"{name} must be a number from {low:g} to {high:g}, not {str(value)[:100]!r}"
@@ -109,12 +109,16 @@ def checked_number(name: str, value: Any, low: float, high: float) -> float:
 
 
 def _listed(name: str, value: str) -> list[str]:
-    if not value.startswith("["):
+    """The texts of a list in JSON; what is none is a text, whatever it begins with."""
+    try:
+        parsed = json.loads(value) if value.lstrip().startswith("[") else value
+    except (ValueError, RecursionError):
+        parsed = value
+    if not isinstance(parsed, list):
         return [value]
-    parsed = _json(name, value)
     if not all(isinstance(each, str) for each in parsed):
         raise Refusal(400, f"{name} must be a list of texts", code="invalid_value", param=name)
-    return list(parsed)
+    return parsed
 
 
 def _json(name: str, value: str) -> Any:

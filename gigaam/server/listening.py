@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from gigaam.audio import AudioSource, duration_s
+from gigaam.audio import AudioSource, channel_count, duration_s
 from gigaam.errors import GigaAMError
-from gigaam.recognition import SpeechRecognition
+from gigaam.recognition import LongformArguments, SpeechRecognition
 from gigaam.server.admission import Ticket
 from gigaam.server.answers import Transcript
 from gigaam.server.languages import check_languages, languages_of
@@ -21,7 +21,7 @@ from gigaam.server.wishes import Wishes
 from gigaam.server.work import Call, in_thread, recognized
 from gigaam.types import Segment
 
-__all__ = ["Listening", "check_length", "spoken_language"]
+__all__ = ["Listening", "check_length", "measured", "spoken_language"]
 
 
 @dataclass(frozen=True)
@@ -48,39 +48,45 @@ class Listening:
         Args:
             on_segment: Given the segments of a long recording as they come, in another thread.
         """
-        seconds = await asyncio.to_thread(self._measured)
-        recognize = partial(self._recognized, seconds, on_segment)
+        await self.service.models.ready(self.wishes.model)
+        seconds, n_channels = await asyncio.to_thread(self._measured)
+        recognize = partial(self._recognized, seconds, n_channels, on_segment)
         work = partial(in_thread, self.service.executor, self.call, recognize)
         turns, client = self.service.turns, self.call.client
-        if seconds is not None and seconds <= LONG_S:
+        if seconds is not None and seconds * n_channels <= LONG_S:
             async with turns.turn(client):
                 return await work()
         async with self.service.long_turns.turn(client), turns.turn(client):
             return await work()
 
-    def _measured(self) -> float | None:
-        """Seconds by the header, as far as they are known; refused if there are too many."""
+    def _measured(self) -> tuple[float | None, int]:
+        """Seconds by the header, as far as they are known, and channels that are heard apart.
+
+        Raises:
+            Refusal: It is too long.
+        """
         try:
-            seconds = duration_s(self.source, track=self.wishes.options.get("track"))
+            seconds, n_channels = measured(self.source, self.wishes.options)
         except (GigaAMError, OSError):  # what is wrong with it shows when it is read
-            return None
+            return None, 1
         if seconds is not None:
-            self.ticket.measured(seconds)
-            check_length(seconds, self.service.settings.max_duration_s)
-        return seconds
+            self.ticket.measured(seconds * n_channels)
+            check_length(seconds * n_channels, self.service.settings.max_duration_s)
+        return seconds, n_channels
 
     def _recognized(
-        self, stated_s: float | None, on_segment: Callable[[Segment], Any]
+        self, stated_s: float | None, n_channels: int, on_segment: Callable[[Segment], Any]
     ) -> Transcript:
         service, done_s = self.service, 0.0
 
         def progress(further_s: float) -> None:
             nonlocal done_s
-            done_s += further_s
+            sound_s = further_s * n_channels
+            done_s += sound_s
             check_length(done_s, service.settings.max_duration_s)
-            service.speed.done(further_s)
-            self.ticket.progress(further_s)
-            service.metrics.sound_s.labels("file").inc(further_s)
+            service.speed.done(sound_s)
+            self.ticket.progress(sound_s)
+            service.metrics.sound_s.labels("file").inc(sound_s)
 
         call = replace(self.call, on_progress=progress, on_segment=on_segment)
         with (
@@ -91,13 +97,26 @@ class Listening:
             language = spoken_language(self.wishes, loaded.model)
             outcome = recognized(loaded, self.source, stated_s, self.wishes.options, call)
         assert not isinstance(outcome.result, Exception)
-        return Transcript.of(outcome.result, outcome.duration_s, language, warnings)
+        found = outcome.result
+        return Transcript.of(found, outcome.duration_s, loaded.name, language, warnings)
+
+
+def measured(source: AudioSource, options: LongformArguments) -> tuple[float | None, int]:
+    """Seconds of a recording by its header, None if it does not say, and channels heard apart.
+
+    Raises:
+        AudioError: It cannot be read.
+    """
+    track = options.get("track")
+    is_split = options.get("channels") == "split"
+    n_channels = channel_count(source, track=track) if is_split else 1
+    return duration_s(source, track=track), n_channels
 
 
 def check_length(seconds: float, most_s: float) -> None:
     """Refuses recordings that are too long."""
     if seconds > most_s:
-        told = f"the recording is longer than {most_s:.0f} s, which is all that the server takes"
+        told = f"the server takes recordings of up to {most_s:.0f} s, all channels together"
         raise Refusal(413, told, code="audio_too_long", param="file")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -15,10 +18,12 @@ from gigaam.live import LiveRecognizer
 from gigaam.recognition import SpeechRecognition
 from gigaam.recognition.batcher import Batcher
 from gigaam.recognition.scheduler import Limits
-from gigaam.server.refusals import Refusal
+from gigaam.server.refusals import Refusal, busy
 from gigaam.store import registry
 
 __all__ = ["Load", "LoadedModel", "Models", "load_recogniser", "served_name"]
+
+_AGAIN_S = 10.0
 
 _TOGETHER = Limits(max_count=8)  # on a GPU; CPUs are no faster for more at once
 
@@ -59,29 +64,28 @@ class _Shelf:
         self.loaded: LoadedModel | None = None
         self.n_borrowed = 0
         self.used_at = 0.0
+        self.failed_at = -math.inf
         self.lock = Lock()  # held while it is loaded
 
 
 class Models:
     """The models that a server was started with; threads may share it."""
 
-    def __init__(
-        self, sources: Sequence[str], load: Load, *, ttl_s: float = 600.0, n_parallel: int = 1
-    ) -> None:
+    def __init__(self, sources: Sequence[str], load: Load, *, ttl_s: float = 600.0) -> None:
         """Models of which none is loaded.
 
         Args:
             sources: Names or paths; the first is the default one, which stays once it is loaded.
             load: Loads one of them.
             ttl_s: After so many seconds without use another one is unloaded.
-            n_parallel: Batches that are recognised at the same time.
         """
         self._shelves = {shelf.name: shelf for shelf in map(_Shelf, sources)}
         if len(self._shelves) < len(sources):
             raise ArgumentError(f"two models have one name: {', '.join(sources)}")
         self._load = load
         self._ttl_s = ttl_s
-        self._n_parallel = n_parallel
+        self._again_s = _AGAIN_S  # a model that could not be loaded is not tried before
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="gigaam-loader")
         self._batcher: Batcher | None = None
         self._lock = Lock()
 
@@ -98,6 +102,18 @@ class Models:
     def resolve(self, name: str | None) -> str:
         """The model that a client means: the default one where the server has no such name."""
         return name if name in self._shelves else next(iter(self._shelves))
+
+    async def ready(self, name: str | None) -> None:
+        """Have a model loaded, in no thread that others wait for.
+
+        Raises:
+            Refusal: It cannot be loaded.
+        """
+        shelf = self._shelves[self.resolve(name)]
+        if shelf.loaded is None:
+            loading = asyncio.get_running_loop().run_in_executor(self._loader, self._on, shelf)
+            loading.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.shield(loading)  # others will want it, whoever leaves
 
     @contextmanager
     def borrowed(self, name: str | None) -> Iterator[LoadedModel]:
@@ -132,11 +148,13 @@ class Models:
     def _on(self, shelf: _Shelf) -> LoadedModel:
         with shelf.lock:
             if shelf.loaded is None:
+                if time.monotonic() - shelf.failed_at < self._again_s:
+                    raise _unavailable(shelf)
                 try:
                     model = self._load(shelf.source)
                 except (GigaAMError, OSError) as error:
-                    told = f"the model {shelf.name} cannot be loaded; the server's log says why"
-                    raise Refusal(503, told, code="model_unavailable") from error
+                    shelf.failed_at = time.monotonic()
+                    raise _unavailable(shelf) from error
                 live = LiveRecognizer(model, self._shared_batcher(model))
                 shelf.loaded = LoadedModel(shelf.name, model, live)
             return shelf.loaded
@@ -145,8 +163,13 @@ class Models:
         with self._lock:
             if self._batcher is None:
                 limits = None if str(model.device) == "cpu" else _TOGETHER
-                self._batcher = Batcher(limits, self._n_parallel)
+                self._batcher = Batcher(limits)
             return self._batcher
+
+
+def _unavailable(shelf: _Shelf) -> Refusal:
+    told = f"the model {shelf.name} cannot be loaded; the server's log says why"
+    return busy(503, told, _AGAIN_S, "model_unavailable")
 
 
 def served_name(source: str) -> str:

@@ -86,8 +86,8 @@ class Service:
         gauge("ready", "Whether requests are answered.", lambda: self.not_ready is None)
 
     def begin(self) -> None:
-        """Answer requests from now on, unless something has failed."""
-        if not self.failed.is_set():
+        """Answer requests from now on, unless something has failed or the end has come."""
+        if not self.failed.is_set() and not self.closing.is_set():
             self.not_ready = None
 
     def fail(self, reason: str, error: BaseException | None = None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import ClientDisconnect, Request
@@ -19,20 +20,22 @@ from gigaam.server.answers import (
     answer,
     delta,
     done_event,
-    ignored_header,
+    notes,
     segment_event,
 )
 from gigaam.server.event_streams import event_stream
 from gigaam.server.form_fields import FormFields
 from gigaam.server.listening import Listening
 from gigaam.server.refusals import refusal_of
-from gigaam.server.service import Service, service_of
+from gigaam.server.service import LONG_S, Service, service_of
 from gigaam.server.uploads import check_size, read_form, stated_size, upload_of
 from gigaam.server.wishes import Wishes
 from gigaam.server.work import Call
 from gigaam.types import Segment
 
 __all__ = ["routes"]
+
+T = TypeVar("T")
 
 
 async def transcribe(request: Request) -> ASGIApp:
@@ -45,7 +48,7 @@ async def transcribe(request: Request) -> ASGIApp:
         stack.push_async_callback(_ended, work)
         if not listening.wishes.stream:
             await _while_connected(request, work)
-            return answer(work.result(), listening.wishes)
+            return await _made(answer, work.result(), listening.wishes)
         first = asyncio.create_task(stream.first(work))
         stack.push_async_callback(_ended, first)
         await _while_connected(request, first)
@@ -61,6 +64,15 @@ async def _opened(request: Request, service: Service, stack: AsyncExitStack) -> 
     form = await stack.enter_async_context(read_form(request, service.settings))
     wishes = Wishes.read(FormFields(form), service.settings.decoding)
     return Listening(service, wishes, upload_of(form), ticket, Call(client))
+
+
+async def _made(
+    make: Callable[[Transcript, Wishes], T], transcript: Transcript, wishes: Wishes
+) -> T:
+    """An answer; hours of speech take a second, in which others must not wait."""
+    if transcript.duration_s <= LONG_S:
+        return make(transcript, wishes)
+    return await asyncio.to_thread(make, transcript, wishes)
 
 
 async def _while_connected(request: Request, work: asyncio.Task[object]) -> None:
@@ -93,6 +105,7 @@ class _Stream:
 
     def __init__(self, listening: Listening, stall_s: float) -> None:
         self._wishes = listening.wishes
+        self._model = listening.service.models.resolve(listening.wishes.model)
         self._stall_s = stall_s
         self._loop = asyncio.get_running_loop()
         self._segments: asyncio.Queue[Segment | None] = asyncio.Queue()
@@ -112,7 +125,7 @@ class _Stream:
 
     def response(self, work: asyncio.Task[Transcript]) -> EventSourceResponse:
         """The answer; a client that does not read it is dropped."""
-        return event_stream(self._events(work), self._stall_s, ignored_header(self._wishes))
+        return event_stream(self._events(work), self._stall_s, notes(self._model, self._wishes))
 
     async def _events(self, work: asyncio.Task[Transcript]) -> AsyncIterator[ServerSentEvent]:
         while (segment := self._next) is not None:
@@ -131,7 +144,7 @@ class _Stream:
             for segment in transcript.segments:
                 for event in self._of(segment):
                     yield event
-        yield _event(done_event(transcript, self._wishes))
+        yield _event(await _made(done_event, transcript, self._wishes))
 
     def _of(self, segment: Segment) -> list[ServerSentEvent]:
         text = segment.text.strip()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import BinaryIO, cast
 
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
@@ -23,6 +23,8 @@ __all__ = ["UploadedRecording", "check_size", "read_form", "stated_size", "uploa
 _MOST_FILES = 1
 _MOST_FIELDS = 1_000
 _LARGEST_FIELD = 1 << 20  # bytes
+_LARGEST_FIELDS = 4 << 20  # together, but for the file: they are kept in memory
+_LARGEST_LINE = 1 << 18  # of a form that is encoded as an address is
 
 _LEAST_BYTES_PER_S = 1_000  # on average, of a body: a byte now and then would hold a place
 
@@ -52,14 +54,10 @@ async def read_form(request: Request, settings: ServerSettings) -> AsyncIterator
     if kind not in _FORMS:
         told = f"the body must be a form, multipart/form-data, not {kind[:100] or 'nothing'!r}"
         raise Refusal(415, told, code="unsupported_media_type")
-    bounded = Request(request.scope, _Bounded(request, settings).receive)
-    form = bounded.form(
-        max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD
-    )
     try:
-        fields = await form
-    except HTTPException as error:
-        raise Refusal(error.status_code, error.detail, code="invalid_form") from error
+        fields = await _parser(kind, request, settings).parse()
+    except MultiPartException as error:
+        raise Refusal(400, error.message, code="invalid_form") from error
     except FormParserError as error:  # older releases of starlette let it through
         raise Refusal(400, f"the form is damaged: {error}", code="invalid_form") from error
     except OSError as error:
@@ -71,6 +69,40 @@ async def read_form(request: Request, settings: ServerSettings) -> AsyncIterator
         yield fields
     finally:
         await fields.close()
+
+
+def _parser(kind: str, request: Request, settings: ServerSettings) -> MultiPartParser | FormParser:
+    most = settings.max_upload_bytes
+    if kind == _FORMS[1]:
+        most = min(most, _LARGEST_LINE)
+        return FormParser(request.headers, _stream(request, settings, most))
+    return _SmallFields(
+        request.headers,
+        _stream(request, settings, most),
+        max_files=_MOST_FILES,
+        max_fields=_MOST_FIELDS,
+        max_part_size=_LARGEST_FIELD,
+    )
+
+
+def _stream(
+    request: Request, settings: ServerSettings, most_bytes: int
+) -> AsyncGenerator[bytes, None]:
+    return Request(request.scope, _Bounded(request, settings.stall_s, most_bytes).receive).stream()
+
+
+class _SmallFields(MultiPartParser):
+    """Reads a form of which only the file is large."""
+
+    _n_bytes = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self._n_bytes += end - start
+            if self._n_bytes > _LARGEST_FIELDS:
+                told = f"the fields have over {_LARGEST_FIELDS >> 20} MB together"
+                raise MultiPartException(told)
+        super().on_part_data(data, start, end)
 
 
 def upload_of(form: FormData) -> BinaryIO:
@@ -106,15 +138,16 @@ class UploadedRecording:
 class _Bounded:
     """Receives a body of bounded size, from a client that goes on sending it."""
 
-    def __init__(self, request: Request, settings: ServerSettings) -> None:
+    def __init__(self, request: Request, stall_s: float, most_bytes: int) -> None:
         self._receive = request.receive
-        self._settings = settings
+        self._stall_s = stall_s
+        self._most_bytes = most_bytes
         self._n_bytes = 0
         self._began = time.monotonic()
 
     async def receive(self) -> Message:
         """The next message."""
-        stall_s = self._settings.stall_s
+        stall_s = self._stall_s
         try:
             message = await asyncio.wait_for(self._receive(), stall_s)
         except asyncio.TimeoutError:
@@ -122,8 +155,8 @@ class _Bounded:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         self._n_bytes += len(message.get("body", b""))
-        if self._n_bytes > self._settings.max_upload_bytes:
-            raise _too_large(self._settings.max_upload_bytes)
+        if self._n_bytes > self._most_bytes:
+            raise _too_large(self._most_bytes)
         late_s = time.monotonic() - self._began - 2 * stall_s
         if message.get("more_body") and late_s * _LEAST_BYTES_PER_S > self._n_bytes:
             raise _stalled(f"the body comes too slowly: {self._n_bytes:,} bytes so far")

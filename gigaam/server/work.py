@@ -71,9 +71,8 @@ def recognized(
         GigaAMError: The recording cannot be used, or not so.
     """
     call.check()
-    shared = SharedRecognition(
-        loaded.model, loaded.batcher, caller=call.client, priority=call.priority
-    )
+    caller = ("request", call.client)
+    shared = SharedRecognition(loaded.model, loaded.batcher, caller=caller, priority=call.priority)
     return run(shared, loaded.batch_size, source, stated_s, options, call)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,6 +199,37 @@ def test_large_fields(server: RunningServer) -> None:
     files = [("prompt", (None, "x" * (3 << 20)))]
     answer = requests.post(f"{server.url}{ROUTE}", files=files, timeout=60)
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_fields_that_are_large_together(server: RunningServer, kind: str) -> None:
+    fields = {f"field{n}": "x" * 900_000 for n in range(20)}
+    if kind == "multipart/form-data":
+        form: dict[str, Any] = {"files": {name: (None, each) for name, each in fields.items()}}
+    else:
+        form = {"data": fields}
+    answer = requests.post(f"{server.url}{ROUTE}", **form, timeout=60)
+    assert answer.status_code in (400, 413)
+    assert answer.json()["error"]["code"] in ("invalid_form", "upload_too_large")
+
+
+def test_names_that_no_header_can_hold(server: RunningServer, example: Path) -> None:
+    answer = post(server, example, **{"a\0b\r\nX-Evil: 1": "x", "поле": "x"})
+    assert answer.status_code == 200
+    assert "X-Evil" not in answer.headers
+    assert answer.headers["x-gigaam-ignored"] == r"ab%0D%0AX-Evil: 1, \u043f\u043e\u043b\u0435"
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "1e999", "nan"])
+def test_numbers_that_are_none(server: RunningServer, example: Path, value: str) -> None:
+    answer = post(server, example, temperature=value)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "temperature")
+
+
+def test_channels_count_each(server: RunningServer, tmp_path: Path) -> None:
+    stereo = np.zeros((8_000 * 700, 2), np.int16)
+    answer = post(server, write_wav(tmp_path / "a.wav", stereo, 8_000), channels="split")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "audio_too_long")
 
 
 def test_endless_headers(server: RunningServer) -> None:

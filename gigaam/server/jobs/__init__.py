@@ -19,13 +19,13 @@ from gigaam.server.jobs.routes import job_routes
 from gigaam.server.jobs.watchers import Watchers
 from gigaam.server.service import Service
 
-__all__ = ["routes", "running"]
+__all__ = ["pages", "running"]
 
 _SWEEP_EVERY_S = 60.0
 _READY_EVERY_S = 0.1
 
 
-def routes(service: Service) -> list[BaseRoute]:
+def pages(service: Service) -> list[BaseRoute]:
     """The pages of jobs; none if the server keeps none."""
     return [] if service.settings.jobs_dir is None else list(job_routes)
 
@@ -41,12 +41,13 @@ async def running(service: Service) -> AsyncIterator[None]:
         yield
         return
     jobs = await asyncio.to_thread(Jobs, service, Watchers())
-    service.jobs = jobs
-    for name, status in (("waiting", "queued"), ("running", "running")):
-        _measure(jobs, name, status)
-    works = (_start_when_ready, _sweep, _end_streams)
-    tasks = [asyncio.create_task(each(jobs)) for each in works]
+    tasks: list[asyncio.Task[None]] = []
     try:
+        service.jobs = jobs
+        for name, status in (("waiting", "queued"), ("running", "running")):
+            _measure(jobs, name, status)
+        works = (_start_when_ready, _sweep, _end_streams)
+        tasks += [asyncio.create_task(each(jobs)) for each in works]
         yield
     finally:
         for task in tasks:

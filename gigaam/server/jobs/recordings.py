@@ -99,7 +99,8 @@ class Recordings:
         """The recording of a job, for as long as this is open.
 
         Raises:
-            Refusal: It is not there any more, or not the same.
+            Refusal: It is not there any more, or not the same; at the end as well, if somebody
+                changed it meanwhile.
         """
         if job.path is None:
             try:
@@ -110,10 +111,9 @@ class Recordings:
         else:
             file = self.rooted.open(job.path)
         with closing(KeptRecording(file, job.filename)) as recording:
-            if job.path is not None and stamp_of(recording.file) != job.stamp:
-                told = "the recording was changed after the job was made"
-                raise Refusal(409, told, code="recording_changed", param="path")
+            _check_unchanged(job, file)
             yield recording
+            _check_unchanged(job, file)
 
     def drop(self, id: str) -> None:
         """Delete the upload of a job, if there is one."""
@@ -167,6 +167,12 @@ def stamp_of(file: BinaryIO) -> tuple[int, int]:
     """Size and time of change of a file: whoever writes to it changes them."""
     state = os.fstat(file.fileno())
     return state.st_size, state.st_mtime_ns
+
+
+def _check_unchanged(job: Job, file: BinaryIO) -> None:
+    if job.path is not None and stamp_of(file) != job.stamp:
+        told = "the recording was changed after the job was made"
+        raise Refusal(409, told, code="recording_changed", param="path")
 
 
 def _is_below(path: PurePath, roots: Collection[Path]) -> bool:

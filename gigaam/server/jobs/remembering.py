@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gigaam
-from gigaam.audio import SAMPLE_RATE
+from gigaam.audio import SAMPLE_RATE, read_audio
 from gigaam.decoding import DecodingOptions
-from gigaam.decoding.searches import build_search
+from gigaam.decoding.searches import Search, build_search
+from gigaam.example_recording import EXAMPLE
 from gigaam.recognition.batcher import Batcher
 from gigaam.recognition.recognizer import Recognizer
 from gigaam.recognition.scheduler import Priority
@@ -28,7 +30,7 @@ from gigaam.server.jobs.plain import chunk_from, chunk_json
 from gigaam.server.jobs.store import JobStore
 from gigaam.types import TranscriptionResult
 
-__all__ = ["Memory", "RememberingRecognition"]
+__all__ = ["Memory", "RememberingRecognition", "signature"]
 
 Waveform = NDArray[np.float32]
 
@@ -40,8 +42,9 @@ class Memory:
     Attributes:
         store: Where they are kept.
         job: Its name.
-        model: The name of what recognises it.
+        model: Stands for what recognises it, see `signature`.
         on_sound: Told the seconds of sound that went through the nets.
+        working: Open while they are at work.
         failure: What went wrong here; nothing more is to be told of the recording then, as what
             comes next is not what comes next in it.
     """
@@ -50,6 +53,7 @@ class Memory:
     job: str
     model: str
     on_sound: Callable[[float], Any] = lambda seconds: None
+    working: Callable[[], AbstractContextManager[Any]] = nullcontext
     failure: Exception | None = None
 
     def recall(
@@ -72,7 +76,8 @@ class Memory:
             known = self.store.remembered(self.job, list(dict.fromkeys(keys)))
             new = {key: each for key, each in zip(keys, waveforms, strict=True) if key not in known}
             if new:
-                found = dict(zip(new, recognize(list(new.values())), strict=True))
+                with self.working():
+                    found = dict(zip(new, recognize(list(new.values())), strict=True))
                 self.store.remember(self.job, found)
                 # As it will be read next time: there is no telling one from the other.
                 known |= {key: chunk_from(chunk_json(result)) for key, result in found.items()}
@@ -88,6 +93,19 @@ class Memory:
         digest = hashlib.blake2b(len(how).to_bytes(8, "little") + how, digest_size=32)
         digest.update(np.ascontiguousarray(waveform, np.float32).data)
         return digest.digest()
+
+
+def signature(recognizer: Recognizer) -> str:
+    """Stands for a model and its search by what they say of a known recording.
+
+    A name would stand for another model as soon as somebody exports or trains it again. Two
+    decimals are enough to tell nets apart, however alike, and too few for their rounding to show.
+    """
+    result = recognizer.transcribe_batch([read_audio(EXAMPLE)])[0]
+    found = result.hypothesis
+    assert found is not None
+    log_probs = [round(float(each), 2) for each in found.log_probs]
+    return repr((result.text, found.frames.tolist(), log_probs, round(found.score, 2)))
 
 
 class RememberingRecognition(SharedRecognition):
@@ -124,10 +142,8 @@ class RememberingRecognition(SharedRecognition):
     ) -> Recognizer:
         """Recognition by the model itself, which looks into the memory first."""
         return _Remembering(
-            self._memory,
-            decoding,
+            (self._memory, decoding),
             self._model,  # not this view of it: equal passes share batches
-            self.decoding.tokenizer,
             build_search(self.decoding, decoding),
             batcher=batcher or self._batcher,
             caller=self._caller if caller is None else caller,
@@ -136,12 +152,27 @@ class RememberingRecognition(SharedRecognition):
 
 
 class _Remembering(Recognizer):
+    """A recogniser that looks into a memory first."""
+
     def __init__(
-        self, memory: Memory, decoding: DecodingOptions | None, *args: Any, **further: Any
+        self,
+        known: tuple[Memory, DecodingOptions | None],
+        model: SpeechRecognition,
+        search: Search,
+        *,
+        batcher: Batcher,
+        caller: Hashable,
+        priority: Priority,
     ) -> None:
-        super().__init__(*args, **further)
-        self._memory = memory
-        self._decoding = decoding
+        super().__init__(
+            model,
+            model.decoding.tokenizer,
+            search,
+            batcher=batcher,
+            caller=caller,
+            priority=priority,
+        )
+        self._memory, self._decoding = known
 
     def transcribe_batch(
         self, waveforms: Sequence[Waveform], word_timestamps: bool = False

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import BinaryIO, TypeVar, cast
 
-from gigaam.audio import duration_s
 from gigaam.errors import AudioError
 from gigaam.server.answering import log
 from gigaam.server.jobs.database import Database, is_full
-from gigaam.server.jobs.job import OPEN, Job, error_of
+from gigaam.server.jobs.job import Job, error_of
 from gigaam.server.jobs.orders import Order
 from gigaam.server.jobs.recordings import KeptRecording, Recordings, stamp_of
 from gigaam.server.jobs.runner import Runner
 from gigaam.server.jobs.store import JobStore
 from gigaam.server.jobs.watchers import Watchers
-from gigaam.server.listening import check_length
+from gigaam.server.listening import check_length, measured
 from gigaam.server.refusals import Refusal, busy, refusal_of
 from gigaam.server.service import Service
 from gigaam.types import Segment
@@ -33,6 +34,8 @@ T = TypeVar("T")
 _RETRY_S = 60.0
 _MOST_DEATHS = 3
 _SPARE_BYTES = 32 << 20  # of the disk, for results
+_SHARE = 0.75  # of the places, that one client may have
+_KEPT_S = 3600.0  # a result, however little room there is
 
 
 class Jobs:
@@ -65,7 +68,7 @@ class Jobs:
             raise
         self._runner = Runner(service, self.store, self.recordings, watchers.tell)
         self._executor = ThreadPoolExecutor(4, thread_name_prefix="gigaam-job-store")
-        self._n_arriving = 0
+        self._arriving: Counter[str] = Counter()  # recordings that come, by client
 
     async def do(self, work: Callable[..., T], *arguments: object) -> T:
         """What a method returns, which is called in a thread: a disk may keep it waiting.
@@ -82,26 +85,29 @@ class Jobs:
             raise _no_room() from error
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, client: str) -> Iterator[None]:
         """A place among those that wait, while its recording comes.
 
         Raises:
-            Refusal: There is none.
+            Refusal: There is none, or none for this client.
         """
-        n_open = sum(self.store.counts.get(status, 0) for status in OPEN)
         most = self.service.settings.max_jobs
-        if n_open + self._n_arriving >= most:
+        own = self.store.open_by_client.get(client, 0) + self._arriving[client]
+        if self.store.open_by_client.total() + self._arriving.total() >= most:
             raise busy(429, f"{most} jobs wait already: no more may", _RETRY_S, "queue_full")
-        self._n_arriving += 1
+        if own >= max(1, math.ceil(_SHARE * most)):
+            told = f"{own} of your jobs wait already: the other places are for others"
+            raise busy(429, told, _RETRY_S, "queue_full")
+        self._arriving[client] += 1
         try:
             yield
         finally:
-            self._n_arriving -= 1
+            self._arriving[client] -= 1
+            self._arriving += Counter()  # forgets those of whom none is left
 
     def check_space(self, n_bytes: int) -> None:
         """Refuses uploads for which there is no room."""
-        settings = self.service.settings
-        is_over = self.recordings.used_bytes + n_bytes > settings.max_job_bytes
+        is_over = self._used_bytes + n_bytes > self.service.settings.max_job_bytes
         if is_over or n_bytes + _SPARE_BYTES > self.recordings.free_bytes:
             raise _no_room()
 
@@ -142,7 +148,7 @@ class Jobs:
         self._runner.wake()
         return job
 
-    def look(self, id: str, first: int, limit: int) -> tuple[Job | None, list[Segment]]:
+    def look(self, id: str, first: int = 0, limit: int = -1) -> tuple[Job | None, list[Segment]]:
         """A job and some of its segments, as they are at one moment."""
         with self._database.reading():
             return self.store.get(id), self.store.segments(id, first, limit)
@@ -168,15 +174,19 @@ class Jobs:
         self._let_go(id)
 
     def sweep(self) -> None:
-        """Forget jobs that ended long ago, and the oldest ones where there are too many."""
-        settings = self.service.settings
-        for id in self.store.finished(before=self.store.now() - settings.job_ttl_s):
+        """Forget jobs that ended long ago, and the oldest ones where there is no room."""
+        settings, now = self.service.settings, self.store.now()
+        for id in self.store.finished(before=now - settings.job_ttl_s):
             self.forget(id)
-        for id in self.store.finished():
-            if self.recordings.used_bytes + self._database.used_bytes <= settings.max_job_bytes:
+        for id in self.store.finished(before=now - _KEPT_S):
+            if self._used_bytes <= settings.max_job_bytes:
                 break
             self.forget(id)
         self._database.shrink()
+
+    @property
+    def _used_bytes(self) -> int:
+        return self.recordings.used_bytes + self._database.used_bytes
 
     def start(self) -> None:
         """Work at them."""
@@ -191,13 +201,13 @@ class Jobs:
     def _measured(self, order: Order, source: BinaryIO) -> float | None:
         """Seconds by the header; what it shows to be no recording is refused."""
         try:
-            seconds = duration_s(source, track=order.wishes.options.get("track"))
+            seconds, n_channels = measured(source, order.wishes.options)
         except AudioError as error:
             refusal = refusal_of(error)
             refusal.param = "file" if order.path is None else "path"
             raise refusal from error
         if seconds is not None:
-            check_length(seconds, self.service.settings.max_duration_s)
+            check_length(seconds * n_channels, self.service.settings.max_duration_s)
         return seconds
 
     def _recover(self) -> None:

@@ -25,7 +25,7 @@ from gigaam.server.wishes import Wishes
 
 __all__ = ["job_routes"]
 
-_OF_RESULTS = (
+_PARAMETERS = (  # of a result
     "response_format",
     "timestamp_granularities",
     "timestamp_granularities[]",
@@ -40,7 +40,7 @@ async def create(request: Request) -> Response:
     jobs, settings = _jobs(request), service_of(request).settings
     jobs.service.check_ready()
     check_size(request, settings)
-    with jobs.place():
+    with jobs.place(client_of(request)):
         await jobs.do(jobs.check_space, stated_size(request) or 0)
         async with read_form(request, settings) as form:
             job = await jobs.do(jobs.take, Order.read(form, settings), client_of(request))
@@ -98,7 +98,7 @@ async def events(request: Request) -> ASGIApp:
 async def result(request: Request) -> Response:
     """The text of a job's recording, as a transcription would answer."""
     jobs = _jobs(request)
-    wishes = Wishes.read(_query(request, _OF_RESULTS), None)
+    wishes = Wishes.read(_query(request, _PARAMETERS), None)
     job = await _asked_for(request)
     if not job.is_finished:
         raise Refusal(
@@ -108,13 +108,15 @@ async def result(request: Request) -> Response:
         raise Refusal(410, "the job was cancelled", code="job_cancelled")
     if job.error is not None:
         raise refusal_from(job.error)
-    return await jobs.do(_result, jobs, job, replace(wishes, ignored=job.ignored))
+    return await jobs.do(_result, jobs, job.id, replace(wishes, ignored=job.ignored))
 
 
-def _result(jobs: Jobs, job: Job, wishes: Wishes) -> Response:
-    segments = jobs.store.segments(job.id)
+def _result(jobs: Jobs, id: str, wishes: Wishes) -> Response:
+    job, segments = jobs.look(id)
+    if job is None:
+        raise _unknown()
     transcript = Transcript(
-        job.text or "", segments, job.duration_s or 0.0, job.language, job.warnings
+        job.text or "", segments, job.duration_s or 0.0, job.model, job.language, job.warnings
     )
     return answer(transcript, wishes)
 
@@ -134,8 +136,12 @@ async def _asked_for(request: Request) -> Job:
     jobs = _jobs(request)
     job = await jobs.do(jobs.store.get, request.path_params["id"], _owner(request))
     if job is None:
-        raise Refusal(404, "there is no such job", code="not_found", param="id")
+        raise _unknown()
     return job
+
+
+def _unknown() -> Refusal:
+    return Refusal(404, "there is no such job", code="not_found", param="id")
 
 
 def _told(jobs: Jobs, job: Job) -> dict[str, object]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from gigaam.recognition.scheduler import Priority
 from gigaam.server.answering import log
@@ -15,7 +16,7 @@ from gigaam.server.jobs.database import is_full
 from gigaam.server.jobs.job import Job, error_of
 from gigaam.server.jobs.orders import wishes_of
 from gigaam.server.jobs.recordings import Recordings
-from gigaam.server.jobs.remembering import Memory, RememberingRecognition
+from gigaam.server.jobs.remembering import Memory, RememberingRecognition, signature
 from gigaam.server.jobs.store import JobStore
 from gigaam.server.listening import check_length, spoken_language
 from gigaam.server.refusals import Refusal, refusal_of
@@ -28,7 +29,14 @@ __all__ = ["Runner"]
 
 _FIRST_REST_S = 1.0
 _LONGEST_REST_S = 60.0
+_PATIENCE_S = 600.0  # with what may pass
+
+_MAY_PASS = 503
 _MOST_CLIENTS = 10_000  # whose last turn is known
+
+
+class _NotNow(Exception):
+    """A job failed for a reason that may pass."""
 
 
 class Runner:
@@ -41,6 +49,7 @@ class Runner:
         recordings: Recordings,
         tell: Callable[[str], None],
         first_rest_s: float = _FIRST_REST_S,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         """A runner that stands still.
 
@@ -49,11 +58,13 @@ class Runner:
             store: The jobs.
             recordings: What is to be recognised.
             tell: Called with the name of a job of which there is news.
-            first_rest_s: So long a job waits first when the disk is full; then twice as long.
+            first_rest_s: So long a job waits first when the disk is full, or its model cannot be
+                loaded; then twice as long.
+            patience_s: So long it is tried again, but for a full disk: as long as that is full.
         """
         self._service, self._store, self._recordings = service, store, recordings
         self._tell = tell
-        self._first_rest_s = first_rest_s
+        self._first_rest_s, self._patience_s = first_rest_s, patience_s
         self._turns: dict[str, int] = {}
         self._n_turns = 0
         self._wanted = Event()
@@ -118,8 +129,9 @@ class Runner:
         return id
 
     def _attend(self, id: str) -> None:
-        """Work at a job until it ends, or this does; while the disk is full, it waits."""
+        """Work at a job until it ends, or this does; from what may pass it rests."""
         abandoned, rest_s = Event(), self._first_rest_s
+        last = time.monotonic() + self._patience_s
         with self._lock:
             self._current = id, abandoned
             if self._stopping.is_set():
@@ -127,25 +139,29 @@ class Runner:
         try:
             while not abandoned.is_set():
                 try:
-                    self._work(id, abandoned)
+                    self._work(id, abandoned, may_rest=time.monotonic() < last)
                     return
-                except (sqlite3.OperationalError, OSError) as error:
-                    told = {"job": id, "again_in_s": rest_s, "why": type(error).__name__}
-                    log.error("job waits: it cannot be stored", extra={"told": told})
+                except (sqlite3.OperationalError, OSError, _NotNow) as error:
+                    why = str(error) if isinstance(error, _NotNow) else type(error).__name__
+                    told = {"job": id, "again_in_s": rest_s, "why": why}
+                    log.error("job waits", extra={"told": told})
                 abandoned.wait(rest_s)
                 rest_s = min(2 * rest_s, _LONGEST_REST_S)
         finally:
             with self._lock:
                 self._current = None
 
-    def _work(self, id: str, abandoned: Event) -> None:
+    def _work(self, id: str, abandoned: Event, may_rest: bool) -> None:
         job = self._store.begin(id)
         if job is None:
             return
         self._tell(id)
         log.info("job begins", extra={"told": {"job": id, "model": job.model}})
+        attempt = _Attempt(
+            self._service, self._store, self._recordings, job, abandoned, self._tell, may_rest
+        )
         try:
-            _Attempt(self._service, self._store, self._recordings, job, abandoned, self._tell).run()
+            attempt.run()
         except Abandoned:
             log.info("job is interrupted", extra={"told": {"job": id}})
             return
@@ -173,6 +189,7 @@ class _Attempt:
     job: Job
     abandoned: Event
     tell: Callable[[str], None]
+    may_rest: bool
     done_s: float = 0.0
     heard_s: float = 0.0
     n_kept: int = 0
@@ -185,6 +202,7 @@ class _Attempt:
             Abandoned: It is not wanted any more, or not now.
             sqlite3.OperationalError: It cannot be stored, as the disk is full.
             OSError: Likewise.
+            _NotNow: It failed, and may be tried again.
         """
         with collected_warnings() as warnings:
             try:
@@ -194,7 +212,10 @@ class _Attempt:
             except Exception as error:
                 if isinstance(error, sqlite3.OperationalError) or is_full(error):
                     raise
-                self.store.fail(self.job.id, error_of(self._refusal(error)), warnings)
+                refusal = self._refusal(error)
+                if refusal.status == _MAY_PASS and self.may_rest:
+                    raise _NotNow(refusal.code) from error
+                self.store.fail(self.job.id, error_of(refusal), warnings)
                 return
         self.store.succeed(
             self.job.id,
@@ -214,13 +235,17 @@ class _Attempt:
         with (
             self.recordings.opened(job) as recording,
             service.models.borrowed(job.model) as loaded,
-            service.speed.working(),
         ):
             language = spoken_language(wishes, loaded.model)
-            memory = Memory(self.store, job.id, loaded.name, self._heard)
-            model = RememberingRecognition(
-                loaded.model, loaded.batcher, memory, caller=job.client, priority=Priority.BULK
+            # Not the client alone: its requests would have to wait behind its jobs.
+            whose: dict[str, Any] = {"caller": ("job", job.client), "priority": Priority.BULK}
+            known = signature(
+                loaded.model.recognizer(
+                    wishes.options.get("decoding"), batcher=loaded.batcher, **whose
+                )
             )
+            memory = Memory(self.store, job.id, known, self._heard, service.speed.working)
+            model = RememberingRecognition(loaded.model, loaded.batcher, memory, **whose)
             source = cast(BinaryIO, recording)
             outcome = run(
                 model,
@@ -231,9 +256,10 @@ class _Attempt:
                 self._call(memory),
             )
             if not self.heard_s and not self.n_kept:  # a short one, which nobody remembers
-                self._heard(outcome.duration_s)
+                service.metrics.sound_s.labels("job").inc(outcome.duration_s)
         assert not isinstance(outcome.result, Exception)
-        return Transcript.of(outcome.result, outcome.duration_s, language, warnings)
+        found = outcome.result
+        return Transcript.of(found, outcome.duration_s, job.model, language, warnings)
 
     def _call(self, memory: Memory) -> Call:
         def check() -> None:

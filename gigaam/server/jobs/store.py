@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ class JobStore:
     Attributes:
         database: Where.
         counts: Jobs by status.
+        open_by_client: Jobs that wait or run, by whose they are.
     """
 
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
@@ -41,6 +43,7 @@ class JobStore:
         """
         self.database = database
         self.counts: Mapping[str, int] = {}
+        self.open_by_client: Counter[str] = Counter()
         self._now = now
         with database.reading() as connection:
             self._count(connection)
@@ -251,6 +254,8 @@ class JobStore:
     def _count(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute("SELECT status, count(*) FROM jobs GROUP BY status")
         self.counts = {status: number for status, number in rows}
+        query = f"SELECT client, count(*) FROM jobs WHERE {_IS_OPEN} GROUP BY client"
+        self.open_by_client = Counter({client: n for client, n in connection.execute(query)})
 
 
 def _check_running(connection: sqlite3.Connection, id: str) -> None:

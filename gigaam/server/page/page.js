@@ -114,17 +114,20 @@ async function follow(job, stem) {
       if (!server.isOver(job)) tell(job.status, { busy: true, fraction });
     }
   }
-  finish(job, stem);
+  await finish(job, stem);
+  server.forgetJob(job.id).catch(() => {}); // it will in time
 }
 
-function finish(job, stem) {
+async function finish(job, stem) {
   for (const warning of job.warnings ?? []) say("serverSays", "warning", warning);
   if (job.ignored?.length) say("ignored", "warning", job.ignored.join(", "));
   if (job.status === "succeeded") {
-    tell(transcript.isEmpty ? "nothing" : "succeeded");
     const names = { txt: "text", srt: "srt", vtt: "vtt", json: "json" };
-    const files = Object.entries(names).map(([format, name]) => [format, () => server.resultOf(job.id, name)]);
-    offer(Object.fromEntries(files), stem, complain);
+    const files = await Promise.all(
+      Object.entries(names).map(async ([format, name]) => [format, await server.resultOf(job.id, name)]),
+    );
+    offer(Object.fromEntries(files.map(([format, text]) => [format, () => text])), stem, complain);
+    tell(transcript.isEmpty ? "nothing" : "succeeded");
     return;
   }
   tell(job.status === "cancelled" ? "cancelled" : null);

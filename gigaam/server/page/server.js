@@ -88,6 +88,11 @@ export async function cancelJob(id) {
   await ask(`v1/jobs/${id}/cancel`, { method: "POST" });
 }
 
+/** Has the server forget a job, so that nothing of what was said stays there. */
+export async function forgetJob(id) {
+  await ask(`v1/jobs/${id}`, { method: "DELETE" });
+}
+
 export async function resultOf(id, format) {
   const wanted = format === "json" ? "verbose_json&timestamp_granularities[]=word&timestamp_granularities[]=segment" : format;
   return (await ask(`v1/jobs/${id}/result?response_format=${wanted}`)).text();

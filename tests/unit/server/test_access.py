@@ -79,6 +79,37 @@ def test_origins(origin: str, host: str, keys: tuple[str, ...], allowed: bool) -
     assert answer.status_code == (200 if allowed else 403)
 
 
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("127.0.0.1:8000", True),
+        ("[::1]:8000", True),
+        ("10.0.0.4", True),
+        ("localhost", True),
+        ("gigaam:8000", True),  # of Docker
+        ("speech.local", True),
+        ("gigaam.default.svc.cluster.local", True),
+        ("evil.example:8000", False),
+        ("127.0.0.1.evil.example", False),
+        ("local", True),
+        ("evil.notlocal", False),
+        ("[evil.example", False),
+        ("good.example", True),
+    ],
+)
+def test_names_of_the_server_without_keys(host: str, allowed: bool) -> None:
+    here = client(origins=("https://good.example",))
+    answer = here.get("/v1/models", headers={"Host": host})
+    assert answer.status_code == (200 if allowed else 403)
+    if not allowed:
+        assert answer.json()["error"]["code"] == "host_not_allowed"
+    assert here.get("/health", headers={"Host": host}).status_code == 200
+    with_key = client("right").get(
+        "/v1/models", headers={"Host": host, "Authorization": "Bearer right"}
+    )
+    assert with_key.status_code == 200
+
+
 def test_the_page_is_for_all_origins() -> None:
     """It can do nothing by itself; what it asks for is checked."""
     for path in ("/", "/page/page.js", "/health"):

@@ -76,8 +76,11 @@ def test_the_body_is_guessed_before_it_is_read() -> None:
 
 def test_the_number_of_requests_is_bounded() -> None:
     here = admission(max_requests=1)
-    with here.admitted("one", 0), pytest.raises(Refusal, match="busy"), here.admitted("two", 0):
-        pass
+    with here.admitted("one", 0) as ticket:
+        ticket.measured(120.0)
+        with pytest.raises(Refusal, match="at work: 1") as refused:
+            here.admitted("two", 0).__enter__()
+    assert refused.value.headers["Retry-After"] == "12"  # when a place is free
 
 
 def test_one_client_leaves_room_for_others() -> None:

@@ -1,22 +1,25 @@
 """Recognition that remembers: the nets are asked once, and nobody can tell the difference."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import gigaam
 from gigaam.decoding import DecodingOptions
 from gigaam.recognition.batcher import Batcher
 from gigaam.server.jobs.database import Database
 from gigaam.server.jobs.job import Job
-from gigaam.server.jobs.remembering import Memory, RememberingRecognition
+from gigaam.server.jobs.remembering import Memory, RememberingRecognition, signature
 from gigaam.server.jobs.store import JobStore
 from gigaam.server.work import Abandoned
 from gigaam.types import TranscriptionResult
 from tests.job_server import Gated, with_pauses
+from tests.small_arpa import write_arpa
 
 
 @pytest.fixture
@@ -80,6 +83,38 @@ def test_equal_chunks_are_asked_once(store: JobStore) -> None:
     assert memory.recall(chunks, None, recognize) == ["16000", "8000", "16000"]
     assert asked == [16_000, 8_000]
     assert heard == [1.5]
+
+
+def test_work_is_what_the_nets_do(store: JobStore) -> None:
+    at_work: list[str] = []
+
+    @contextmanager
+    def working() -> Iterator[None]:
+        at_work.append("begins")
+        yield
+        at_work.append("ends")
+
+    memory = Memory(store, "a", "m", working=working)
+    for _ in range(2):
+        memory.recall([np.zeros(5, np.float32)], None, lambda new: [TranscriptionResult("раз")])
+    assert at_work == ["begins", "ends"]
+
+
+@pytest.mark.parametrize("other", ["tiny_rnnt", "less", "lm"])
+def test_models_are_told_apart(
+    packaged_model: gigaam.GigaAMASR, other: str, tmp_path: Path
+) -> None:
+    model = gigaam.load_model("tiny_ctc")
+    assert signature(model.recognizer()) == signature(packaged_model.recognizer())
+    decoding = None
+    if other == "tiny_rnnt":
+        model = gigaam.load_model("tiny_rnnt")
+    elif other == "less":
+        with torch.no_grad():
+            next(model.encoder.parameters()).mul_(0.98)
+    else:
+        decoding = DecodingOptions(lm=write_arpa(tmp_path / "lm.arpa"))
+    assert signature(model.recognizer(decoding)) != signature(packaged_model.recognizer())
 
 
 def test_after_a_failure_nothing_more_is_told(store: JobStore) -> None:
