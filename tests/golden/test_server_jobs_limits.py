@@ -118,7 +118,7 @@ def test_old_jobs_are_forgotten(serve: Serve, example: Path) -> None:
 
 
 def test_the_oldest_go_where_there_are_too_many(serve: Serve, example: Path) -> None:
-    with serve(max_job_bytes=350_000) as server:
+    with serve(max_job_bytes=800_000) as server:
         client = JobClient(server.url)
         ids = []
         for _ in range(5):
@@ -128,7 +128,7 @@ def test_the_oldest_go_where_there_are_too_many(serve: Serve, example: Path) -> 
         jobs.sweep()
         assert [job["id"] for job in client.ask("GET").json()["data"]] == ids[::-1]
         with jobs.store.database.transaction() as connection:
-            row = (ids[4], 1_000, "x" * 400_000)
+            row = (ids[4], 1_000, "x" * 900_000)
             connection.execute("INSERT INTO segments VALUES (?, ?, ?)", row)
             hours = "UPDATE jobs SET finished_at = finished_at - 7200 WHERE seq < 4"
             connection.execute(hours)
