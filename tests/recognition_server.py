@@ -19,6 +19,7 @@ import uvicorn
 from gigaam.recognition import SpeechRecognition
 from gigaam.server import ServerSettings, create_app
 from gigaam.server.service import Service
+from gigaam.server.serving import Binding, server_config
 
 __all__ = ["RunningServer", "ServerProcess", "running_server", "server_process"]
 
@@ -54,15 +55,14 @@ def running_server(
     Args:
         settings: What it is told; by default the packaged CTC model alone.
         load: Gives its models.
-        config: Of uvicorn, besides what `gigaam serve` sets.
+        config: Of uvicorn, in place of what `gigaam serve` sets.
     """
     settings = settings or ServerSettings(models=("tiny_ctc",))
     app = create_app(settings, load=load)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, port=0, log_config=None, access_log=False, http="h11", ws="wsproto", **config
-        )
-    )
+    told = server_config(app, Binding(port=0))
+    for name, value in config.items():
+        setattr(told, name, value)
+    server = uvicorn.Server(told)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:

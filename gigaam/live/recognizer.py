@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
     from gigaam.recognition import SpeechRecognition
 
-__all__ = ["LiveRecognizer"]
+__all__ = ["LiveRecognizer", "live_limits"]
 
-_TOGETHER = Limits(max_count=8)  # on a GPU; CPUs are no faster for more at once
+_TOGETHER = Limits(max_count=8)
+
+
+def live_limits(model: SpeechRecognition) -> Limits | None:
+    """How much live sound goes through the nets at once: None where more at once is no faster."""
+    return None if str(model.device) == "cpu" else _TOGETHER
 
 
 class LiveRecognizer:
@@ -44,7 +49,7 @@ class LiveRecognizer:
             batcher: That of other recognition on the same machine; by default a new one.
         """
         if batcher is None:
-            batcher = Batcher(None if str(model.device) == "cpu" else _TOGETHER)
+            batcher = Batcher(live_limits(model))
         self._model = model
         self.batcher = batcher
 

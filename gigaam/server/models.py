@@ -15,17 +15,15 @@ from threading import Lock
 
 from gigaam.errors import ArgumentError, GigaAMError
 from gigaam.live import LiveRecognizer
+from gigaam.live.recognizer import live_limits
 from gigaam.recognition import SpeechRecognition
 from gigaam.recognition.batcher import Batcher
-from gigaam.recognition.scheduler import Limits
 from gigaam.server.refusals import Refusal, busy
 from gigaam.store import registry
 
 __all__ = ["Load", "LoadedModel", "Models", "load_recogniser", "served_name"]
 
 _AGAIN_S = 10.0
-
-_TOGETHER = Limits(max_count=8)  # on a GPU; CPUs are no faster for more at once
 
 Load = Callable[[str], SpeechRecognition]
 
@@ -162,8 +160,7 @@ class Models:
     def _shared_batcher(self, model: SpeechRecognition) -> Batcher:
         with self._lock:
             if self._batcher is None:
-                limits = None if str(model.device) == "cpu" else _TOGETHER
-                self._batcher = Batcher(limits)
+                self._batcher = Batcher(live_limits(model))
             return self._batcher
 
 

@@ -12,11 +12,16 @@ from starlette.applications import Starlette
 
 from gigaam.server.answering import log
 from gigaam.server.logs import LogFormat, log_config
+from gigaam.server.protocols import BoundedHttp, BoundedWebSocket
 from gigaam.server.service import Service
+from gigaam.server.streams.conversation import MOST_BYTES
+from gigaam.server.streams.realtime import MOST_BYTES as MOST_REALTIME_BYTES
 
-__all__ = ["Binding", "serve"]
+__all__ = ["Binding", "serve", "server_config"]
 
-_LARGEST_MESSAGE = 24 << 20  # of a websocket, in bytes: 15 MiB of sound in Base64 and more
+# Of websockets; what is a little larger is still told so by the protocol.
+_LARGEST_MESSAGE = MOST_BYTES + (64 << 10)
+_LARGEST_REALTIME_MESSAGE = MOST_REALTIME_BYTES + (64 << 10)
 
 _PONG_S = 120.0  # the answer to a ping queues behind sound that waits to be heard
 
@@ -51,7 +56,19 @@ def serve(app: Starlette, binding: Binding, log_format: LogFormat = "text") -> b
     """
     service: Service = app.state.service
     logging.config.dictConfig(log_config(log_format))
-    config = uvicorn.Config(
+    server = _Server(server_config(app, binding), service)
+    try:
+        server.run()
+    except SystemExit:  # it could not begin, and has said why
+        return False
+    return not service.failed.is_set()
+
+
+def server_config(app: Starlette, binding: Binding) -> uvicorn.Config:
+    """How uvicorn runs the server."""
+    service: Service = app.state.service
+    is_realtime = service.settings.realtime
+    return uvicorn.Config(
         app,
         host=binding.host,
         port=binding.port,
@@ -60,20 +77,15 @@ def serve(app: Starlette, binding: Binding, log_format: LogFormat = "text") -> b
         timeout_graceful_shutdown=binding.shutdown_s,
         timeout_keep_alive=_KEEP_ALIVE_S,
         # Pure Python, and so on every machine; sound costs more than headers.
-        http="h11",
-        ws="wsproto",
-        ws_max_size=_LARGEST_MESSAGE,
+        http=BoundedHttp,
+        ws=BoundedWebSocket,
+        ws_max_size=_LARGEST_REALTIME_MESSAGE if is_realtime else _LARGEST_MESSAGE,
+        ws_per_message_deflate=False,  # a little would become a lot before its size is checked
         ws_ping_timeout=_PONG_S,
         log_config=None,
         access_log=False,
         server_header=False,
     )
-    server = _Server(config, service)
-    try:
-        server.run()
-    except SystemExit:  # it could not begin, and has said why
-        return False
-    return not service.failed.is_set()
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,5 @@
 """``/v1/live``, the server's own protocol, on a real port; finals are those of a live session."""
 
-import base64
 import json
 import socket
 import time
@@ -239,24 +238,3 @@ def test_the_end_of_the_server(tmp_path: Path) -> None:
             assert client.close_code == idle.close_code == 1001
         assert [event["text"] for event in finals(events)] == texts_of(sound)
         server.process.wait(20)
-
-
-def test_the_end_of_the_server_in_other_protocols(tmp_path: Path) -> None:
-    sound = spoken(times=1)[:100_000]
-    audio = base64.b64encode(sound).decode()
-    heard = {"format": {"type": "audio/pcm", "rate": 16_000}}
-    session = {"type": "transcription", "audio": {"input": heard}}
-    with server_process(tmp_path / "log", "--realtime", "--vosk") as server:
-        url = server.url.replace("http", "ws")
-        with connect(f"{url}/v1/realtime") as realtime, connect(f"{url}/vosk") as vosk:
-            realtime.send(json.dumps({"type": "session.update", "session": session}))
-            realtime.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
-            vosk.send(json.dumps({"config": {"sample_rate": 16_000}}))
-            vosk.send(sound)
-            assert json.loads(vosk.recv())["partial"]
-            while not json.loads(realtime.recv())["type"].endswith("speech_started"):
-                pass
-            server.process.terminate()
-            events, results = told(realtime), told(vosk)
-            assert realtime.close_code == vosk.close_code == 1001
-    assert [events[-1]["transcript"]] == [results[-1]["text"]] == texts_of(sound)

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -28,7 +29,7 @@ def server() -> Iterator[RunningServer]:
     settings = ServerSettings(
         models=("tiny_ctc", "tiny_rnnt"), realtime=True, max_live=2, stall_s=3.0
     )
-    with running_server(settings, ws_max_size=24 << 20) as server:
+    with running_server(settings) as server:
         yield server
 
 
@@ -267,6 +268,46 @@ def test_too_much_in_one_event(server: RunningServer) -> None:
         talk.send(bytes((15 << 20) + 2), 16 << 20)
         assert talk.next().error.code == "message_too_big"
         assert talk.update(format=PCM).type == "session.updated"
+
+
+def test_commits_make_no_room(server: RunningServer) -> None:
+    """A minute waits to be heard, in one item or in many, besides what is at work."""
+    registry = server.service.metrics.registry
+    n_items, item_s = 7, 30.0
+    sound = encoded(bytes(round(item_s * 16_000)), "mulaw")
+
+    def taken_s() -> float:
+        return registry.get_sample_value("gigaam_audio_seconds_total", {"kind": "live"}) or 0.0
+
+    with talking(server) as talk, ThreadPoolExecutor(1) as pool:
+        talk.update(format={"type": "audio/pcmu"}, turn_detection=None)
+        before, done_s = taken_s(), 0.0
+
+        def send() -> None:
+            for _ in range(n_items):
+                talk.send(sound, len(sound))
+                talk.commit()
+
+        sending = pool.submit(send)
+        for _ in range(n_items):
+            assert taken_s() - before - done_s <= 60.0 + 2 * item_s
+            done_s += talk.completed(1)[-1].usage.seconds
+        sending.result()
+    assert done_s == pytest.approx(n_items * item_s)
+
+
+def test_many_small_commits(server: RunningServer) -> None:
+    with talking(server) as talk, ThreadPoolExecutor(1) as pool:
+        talk.update(turn_detection=None)
+
+        def send() -> None:
+            for _ in range(150):
+                talk.send(bytes(480))
+                talk.commit()
+
+        sending = pool.submit(send)
+        assert len(transcripts(talk.completed(150))) == 150
+        sending.result()
 
 
 def test_places_run_out_and_are_given_back(server: RunningServer) -> None:

@@ -107,6 +107,10 @@ def test_one_command_after_the_other(server: RunningServer) -> None:
     [
         ([AudioStop()], "unexpected_event"),
         (command(bytes(4_096), width=7), "invalid_audio"),
+        ([AudioStart(float("inf"), 2, 1)], "invalid_audio"),
+        ([AudioStart(10**400, 2, 1), AudioChunk(10**400, 2, 1, bytes(10))], "invalid_audio"),
+        ([AudioStart(16_000, 2, float("inf"))], "invalid_audio"),
+        ([Transcribe(transcript_terms=5), *command(bytes(4_096))], "invalid_value"),
         ([AudioStart(16_000, 2, 1), AudioChunk(8_000, 2, 1, bytes(10))], "invalid_audio"),
         ([AudioStart(16_000, 2, 1), Describe()], "unexpected_event"),
         ([Transcribe(language="fr"), *command(bytes(4_096))], "unsupported_language"),
@@ -126,6 +130,8 @@ def test_what_cannot_be(server: RunningServer, events: list[Any], code: str) -> 
         b"\x00" * 100_000,
         b'{"type": "describe", "data_length": 1000000000}\n',
         b'{"type": "describe", "payload_length": -5}\n',
+        b'{"type": "describe", "payload_length": Infinity}\n',
+        b'{"type": "describe", "payload_length": 1' + b"0" * 400 + b"}\n",
         b'{"type": "describe", "data": 7}\n',
     ],
 )
@@ -135,7 +141,9 @@ def test_garbage(server: RunningServer, garbage: bytes) -> None:
         client.sendall(garbage)
         with client.makefile("rb") as file:
             header = json.loads(file.readline())
+            rest = file.read()
     assert header["type"] == "error"
+    assert b"internal" not in rest
     wait_until(lambda: not server.service.slots.n_connections)
 
 

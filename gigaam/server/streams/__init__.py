@@ -21,13 +21,17 @@ from gigaam.server.streams.connections import listening
 
 __all__ = ["Streams"]
 
+_MOST_WAITING = 64
+"""So many subscribers may wait for calls that are not there: anybody can invent a call."""
+
 
 class Streams:
     """The live protocols of one server, as far as they are switched on."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._calls = Calls()
+        most = service.settings.max_connections // 4  # the others are for sound
+        self._calls = Calls(most_waiting=max(1, min(_MOST_WAITING, most)))
 
     @property
     def routes(self) -> list[BaseRoute]:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from gigaam.server.answering import log
 from gigaam.server.refusals import Refusal
-from gigaam.server.streams.calls import Call, Calls
+from gigaam.server.streams.calls import Calls, PhoneCall
 from gigaam.server.streams.connections import Connection
 from gigaam.server.streams.ends import Gone, ServerEnds, Stalled, together
 from gigaam.server.streams.stream import LiveStream, Sound, told_event
@@ -51,7 +51,7 @@ class AudioSocket:
         """
         self._calls = calls
         self._connection = connection
-        self._call: Call | None = None
+        self._call: PhoneCall | None = None
         self._kind = 0
         self._ending: Exception | None = None
 
@@ -100,7 +100,7 @@ class AudioSocket:
             self._ending = ending
         stream.end()
 
-    async def _tell(self, stream: LiveStream, call: Call) -> None:
+    async def _tell(self, stream: LiveStream, call: PhoneCall) -> None:
         async for event in stream.events():
             call.tell(told_event(event))
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -25,17 +26,18 @@ from gigaam.server.refusals import Refusal, busy
 from gigaam.server.service import Service, service_of
 from gigaam.server.streams.ends import ServerEnds, Stalled, awaited
 
-__all__ = ["Call", "Calls", "routes"]
+__all__ = ["Calls", "PhoneCall", "routes"]
 
 _KEPT_S = 600.0
 """After its end a call is kept so long; so long subscribers wait for its beginning."""
 
 _MOST_CALLS = 512
-_MOST_CHARACTERS = 1_000_000  # of the events of one call
-_MOST_OVER_CHARACTERS = 32_000_000  # of those of all that are over
+_MOST_BYTES = 2_000_000  # of memory for the events of one call
+_MOST_OVER_BYTES = 64_000_000  # for those of all that are over
+_EVENT_BYTES = 112  # of memory for an event, besides its text
 
 
-class Call:
+class PhoneCall:
     """The events of one call. For the event loop alone.
 
     Attributes:
@@ -43,7 +45,7 @@ class Call:
         is_there: Whether it has begun.
         is_over: Whether there are no more events.
         lost_to: Events before this number are not kept, for there were too many.
-        n_characters: Of the events that are kept.
+        n_bytes: Of memory for the events that are kept.
         n_subscribers: Who waits for them.
         changed: Set at the next change; another one then takes its place.
     """
@@ -53,7 +55,7 @@ class Call:
         self.is_there = False
         self.is_over = False
         self.lost_to = 0
-        self.n_characters = 0
+        self.n_bytes = 0
         self.n_subscribers = 0
         self._kept: deque[tuple[int, str, bool]] = deque()  # number, event, whether it is passing
         self._n_told = 0
@@ -62,14 +64,14 @@ class Call:
     def tell(self, event: dict[str, Any]) -> None:
         """A further event of the call."""
         while self._kept and self._kept[-1][2]:  # which this one replaces
-            self.n_characters -= len(self._kept.pop()[1])
+            self.n_bytes -= _size(self._kept.pop()[1])
         text = json.dumps(event, ensure_ascii=False)
         self._kept.append((self._n_told, text, event["type"] == "partial"))
         self._n_told += 1
-        self.n_characters += len(text)
-        while self.n_characters > _MOST_CHARACTERS and len(self._kept) > 1:
+        self.n_bytes += _size(text)
+        while self.n_bytes > _MOST_BYTES and len(self._kept) > 1:
             self.lost_to = self._kept[0][0] + 1
-            self.n_characters -= len(self._kept.popleft()[1])
+            self.n_bytes -= _size(self._kept.popleft()[1])
         self._wake()
 
     def end(self) -> None:
@@ -87,58 +89,82 @@ class Call:
 
 
 class Calls:
-    """The calls that are kept. For the event loop alone."""
+    """The calls that are kept, and those that somebody waits for. For the event loop alone."""
 
-    def __init__(self) -> None:
-        self._calls: dict[UUID, Call] = {}
+    def __init__(self, most_waiting: int = 64) -> None:
+        """No calls.
 
-    def begin(self, uuid: UUID) -> Call:
+        Args:
+            most_waiting: Subscribers that may wait for the beginning of a call.
+        """
+        self._calls: dict[UUID, PhoneCall] = {}
+        self._expected: dict[UUID, PhoneCall] = {}
+        self._timers: dict[PhoneCall, asyncio.TimerHandle] = {}
+        self._most_waiting = most_waiting
+
+    def begin(self, uuid: UUID) -> PhoneCall:
         """A call that begins.
 
         Raises:
             Refusal: It is there already, or there are too many.
         """
         call = self._calls.get(uuid)
-        if call is not None and call.is_over:
-            del self._calls[uuid]
-        elif call is not None and call.is_there:
+        if call is not None and not call.is_over:
             raise Refusal(409, "this call is there already", code="call_exists")
-        call = self.expected(uuid)
+        if call is not None:
+            self._forget(call)
+        self._make_room()
+        call = self._expected.pop(uuid, None) or PhoneCall(uuid)
         call.is_there = True
+        self._calls[uuid] = call
         return call
 
-    def expected(self, uuid: UUID) -> Call:
-        """The call, or one that is yet to come."""
-        if uuid not in self._calls:
-            self._make_room()
-            self._calls[uuid] = Call(uuid)
-        return self._calls[uuid]
+    @contextmanager
+    def subscribed(self, uuid: UUID) -> Iterator[PhoneCall]:
+        """The call, or one that is yet to come, for somebody who wants its events.
 
-    def end(self, call: Call) -> None:
+        Raises:
+            Refusal: It is not there, and too many others wait for theirs.
+        """
+        call = self._calls.get(uuid) or self._awaited(uuid)
+        call.n_subscribers += 1
+        try:
+            yield call
+        finally:
+            call.n_subscribers -= 1
+            if not call.is_there and not call.n_subscribers:
+                del self._expected[uuid]
+
+    def end(self, call: PhoneCall) -> None:
         """There are no more events; the call is forgotten after a while."""
         call.end()
         over = [each for each in self._calls.values() if each.is_over]
-        while sum(each.n_characters for each in over) > _MOST_OVER_CHARACTERS:
+        while sum(each.n_bytes for each in over) > _MOST_OVER_BYTES:
             self._forget(over.pop(0))
-        asyncio.get_running_loop().call_later(_KEPT_S, self._forget, call)
-
-    def leave(self, call: Call) -> None:
-        """A subscriber leaves; a call that never came is forgotten with the last one."""
-        if not call.is_there and not call.n_subscribers:
-            self._forget(call)
-
-    def _forget(self, call: Call) -> None:
         if self._calls.get(call.uuid) is call:
-            del self._calls[call.uuid]
+            loop = asyncio.get_running_loop()
+            self._timers[call] = loop.call_later(_KEPT_S, self._forget, call)
+
+    def _awaited(self, uuid: UUID) -> PhoneCall:
+        n_waiting = sum(call.n_subscribers for call in self._expected.values())
+        if n_waiting >= self._most_waiting:
+            told = f"{n_waiting} others wait for calls that are not there yet"
+            raise busy(503, told, 60.0, "too_many_waiting")
+        return self._expected.setdefault(uuid, PhoneCall(uuid))
+
+    def _forget(self, call: PhoneCall) -> None:
+        del self._calls[call.uuid]
+        if timer := self._timers.pop(call, None):
+            timer.cancel()
 
     def _make_room(self) -> None:
         """The call that began first of those that are over makes room."""
         if len(self._calls) < _MOST_CALLS:
             return
-        over = next((uuid for uuid, call in self._calls.items() if call.is_over), None)
+        over = next((call for call in self._calls.values() if call.is_over), None)
         if over is None:
             raise busy(503, "too many calls are there", 60.0, "too_many_calls")
-        del self._calls[over]
+        self._forget(over)
 
 
 class _Subscription:
@@ -152,17 +178,11 @@ class _Subscription:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with ExitStack() as stack:
             stack.enter_context(self._service.slots.connection("calls"))
-            call = self._calls.expected(self._uuid)
-            call.n_subscribers += 1
-            stack.callback(self._leave, call)
+            call = stack.enter_context(self._calls.subscribed(self._uuid))
             response = event_stream(self._events(call), self._service.settings.stall_s)
             await response(scope, receive, send)
 
-    def _leave(self, call: Call) -> None:
-        call.n_subscribers -= 1
-        self._calls.leave(call)
-
-    async def _events(self, call: Call) -> AsyncIterator[ServerSentEvent]:
+    async def _events(self, call: PhoneCall) -> AsyncIterator[ServerSentEvent]:
         number = 0
         closing = asyncio.create_task(self._service.closing.wait())
         try:
@@ -185,6 +205,10 @@ class _Subscription:
             return
         finally:
             closing.cancel()
+
+
+def _size(text: str) -> int:
+    return sys.getsizeof(text) + _EVENT_BYTES
 
 
 def _event(told: dict[str, Any]) -> ServerSentEvent:

@@ -99,9 +99,9 @@ async def _converse(talk: Conversation) -> None:
         stream = await talk.live.stream(
             wishes.model, wishes.sound, wishes.options, wishes.languages
         )
-        listening = _Listening(talk, stream, first)
-        await together(listening.run(), _tell(talk, stream, kept))
-        ending = listening.ending
+        intake = _Intake(talk, stream, first)
+        await together(intake.run(), _tell(talk, stream, kept))
+        ending = intake.ending
     files = await asyncio.to_thread(kept.told, talk.live.sound_s)
     await talk.tell({"type": "finished", **files})
     if ending is not None:
@@ -109,7 +109,7 @@ async def _converse(talk: Conversation) -> None:
     await talk.close()
 
 
-class _Listening:
+class _Intake:
     """Takes the sound of a client, until it or something else ends it."""
 
     def __init__(self, talk: Conversation, stream: LiveStream, first: bytes) -> None:

@@ -22,13 +22,17 @@ from gigaam.server.streams.realtime_items import Items, Take, new_id
 from gigaam.server.streams.realtime_settings import RealtimeSettings
 from gigaam.server.wishes import with_hotwords
 
-__all__ = ["routes"]
+__all__ = ["MOST_BYTES", "routes"]
 
 _MOST_APPENDED = 15 << 20  # bytes of sound in one event
-_MOST_MESSAGE = 24 << 20  # the same in Base64, and more
+MOST_BYTES = 24 << 20
+"""Of one message: the same in Base64, and more."""
 
 _LONGEST_ITEM_S = 3600.0
 """Of items that the client ends: what is committed late, or never, is kept until then."""
+
+_MOST_TAKES = 64
+"""Items that wait to be heard, however short they are."""
 
 _OLD = "openai-beta.realtime-v1"
 _PROTOCOLS = ("realtime", _OLD)
@@ -48,7 +52,7 @@ async def realtime(websocket: WebSocket) -> None:
         converse,
         _error_event,
         subprotocol=subprotocol,
-        most_bytes=_MOST_MESSAGE,
+        most_bytes=MOST_BYTES,
     )
 
 
@@ -60,7 +64,7 @@ class _Session:
         self._id = new_id("sess")
         self._settings = RealtimeSettings(model=talk.websocket.query_params.get("model"))
         self._take: Take | None = None  # of which more sound may come
-        self._takes: asyncio.Queue[Take | None] = asyncio.Queue()
+        self._takes: asyncio.Queue[Take | None] = asyncio.Queue(_MOST_TAKES)
         self._items = Items(self._tell)
         self._handlers = {
             "session.update": self._update,
@@ -151,7 +155,7 @@ class _Session:
             return
         if self._take is None:
             self._take = await self._begun()
-            self._takes.put_nowait(self._take)
+            await self._takes.put(self._take)  # those before it are heard: they have ended
         take = self._take
         if take.settings.detection is None and take.stream.sound_s > _LONGEST_ITEM_S:
             told = f"an item may have {_LONGEST_ITEM_S:.0f} s: commit or clear it"
@@ -201,11 +205,15 @@ class _Session:
         self._talk.live.leave()
 
     async def _end_all(self) -> None:
-        """Tell the rest."""
-        if self._take is not None and self._settings.detection is None:
-            self._take.stream.drop()
+        """Tell the rest; sound that only the client could have committed has failed."""
+        lost = self._take if self._settings.detection is None else None
+        if lost is not None:
+            lost.stream.drop()
         self._end_take()
         await self._takes.join()
+        if lost is not None:
+            told = "the server ends, and this sound was not committed"
+            await self._items.fail(lost, Refusal(503, told, code="server_ends"))
 
     async def _tell_session(self, kind: str, what: str) -> None:
         model = self._talk.service.models.resolve(self._settings.model)

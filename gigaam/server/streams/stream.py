@@ -22,6 +22,7 @@ __all__ = [
     "Live",
     "LiveStream",
     "Sound",
+    "Unheard",
     "told_event",
 ]
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 _MOST_UNHEARD_S = 60.0
 _MOST_UNHEARD_BYTES = 16 << 20
+"""Of one connection; a piece is taken whole, however large, while less than this waits."""
 
 _AT_ONCE_S = 2.0
 """Of sound that waits, so much is heard in one go: then there are events again."""
@@ -66,6 +68,7 @@ class Live:
     Attributes:
         service: The server.
         sound_s: Seconds of sound that have come.
+        unheard: What of it waits to be heard, of all streams.
     """
 
     def __init__(self, service: Service, protocol: str) -> None:
@@ -77,6 +80,7 @@ class Live:
         """
         self.service = service
         self.sound_s = 0.0
+        self.unheard = Unheard()
         self._protocol = protocol
         self._held = ExitStack()
         self._loaded: LoadedModel | None = None
@@ -142,6 +146,32 @@ class Live:
         )
 
 
+class Unheard:
+    """How much sound of a connection waits to be heard. For the event loop alone."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._shares: dict[LiveStream, float] = {}
+        self._has_less = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for more."""
+        return sum(self._shares.values()) >= 1
+
+    def put(self, stream: LiveStream, share: float) -> None:
+        """What waits of a stream, as a share of all that may wait."""
+        self._shares[stream] = share
+        if not share:
+            del self._shares[stream]
+        self._has_less.set()
+
+    async def less(self) -> None:
+        """Waits until some of it is heard, or nobody wants it any more."""
+        self._has_less.clear()
+        await self._has_less.wait()
+
+
 class LiveStream:
     """One stream of sound, from its first piece to its last event. For the event loop alone."""
 
@@ -159,18 +189,17 @@ class LiveStream:
         self._unheard = bytearray()
         self._most_unheard = min(round(_MOST_UNHEARD_S * sound.bytes_per_s), _MOST_UNHEARD_BYTES)
         self._changed = asyncio.Event()
-        self._has_room = asyncio.Event()
         self._is_ended = self._is_dropped = False
         self.sound_s = 0.0
 
     async def put(self, sound: bytes) -> None:
-        """Take further sound; while too much is unheard, this waits."""
-        while len(self._unheard) >= self._most_unheard:
-            self._has_room.clear()
-            await self._has_room.wait()
+        """Take further sound; while too much of the connection's is unheard, this waits."""
+        while self._live.unheard.is_full and not self._is_dropped:
+            await self._live.unheard.less()
         if self._is_dropped:
             return
         self._unheard += sound
+        self._tell_unheard()
         self._changed.set()
         seconds = len(sound) / self._sound.bytes_per_s
         self.sound_s += seconds
@@ -186,7 +215,7 @@ class LiveStream:
         """Nobody wants to know any more; there are no further events."""
         self._is_dropped = True
         self._unheard.clear()
-        self._has_room.set()
+        self._tell_unheard()
         self.end()
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -216,7 +245,10 @@ class LiveStream:
     def _hand_over(self, most_bytes: int | None = None) -> None:
         self._session.put(bytes(self._unheard[:most_bytes]))
         del self._unheard[:most_bytes]
-        self._has_room.set()
+        self._tell_unheard()
+
+    def _tell_unheard(self) -> None:
+        self._live.unheard.put(self, len(self._unheard) / self._most_unheard)
 
     async def _worked(self, work: Callable[[], None]) -> AsyncGenerator[Event, None]:
         """The events of work; what fails is raised after those that came before."""

@@ -29,7 +29,7 @@ from gigaam.server.languages import language_codes
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.streams.connections import Connection
-from gigaam.server.streams.ends import Gone, together
+from gigaam.server.streams.ends import Gone, ServerEnds, together
 from gigaam.server.streams.stream import LiveStream, Sound
 from gigaam.server.wishes import with_hotwords
 from gigaam.store import registry
@@ -44,6 +44,10 @@ _MOST_PAYLOAD_BYTES = 1 << 20
 _MOST_HOTWORDS = 1_000
 """Home Assistant names all its devices; what is beyond this is left out, and the log says so."""
 
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What comes of reading JSON that is none, or not such as was expected."""
+
+_WISHES = {"name": str, "language": str, "transcript_names": list, "transcript_terms": list}
 _IGNORED = ("vad_sensitivity", "context")
 
 
@@ -53,6 +57,7 @@ class Wyoming:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._service = connection.service
+        self._ending: ServerEnds | None = None
 
     async def converse(self) -> None:
         """Until it leaves."""
@@ -90,12 +95,17 @@ class Wyoming:
             wishes.name, sound, {"decoding": decoding, "partials": False}, languages
         )
         await together(self._listen(stream, sound, first), self._tell(stream, wishes.language))
+        if self._ending is not None:
+            raise self._ending
 
     async def _listen(self, stream: LiveStream, sound: Sound, first: bytes) -> None:
         piece: bytes | None = first
-        while piece is not None:
-            await stream.put(piece)
-            piece = await self._next_sound(sound)
+        try:
+            while piece is not None:
+                await stream.put(piece)
+                piece = await self._next_sound(sound)
+        except ServerEnds as ending:  # what was said before is told all the same
+            self._ending = ending
         stream.end()
 
     async def _tell(self, stream: LiveStream, language: str | None) -> None:
@@ -150,7 +160,7 @@ async def _read_event(reader: StreamReader) -> Event | None:
         size = _size(header, "payload_length", _MOST_PAYLOAD_BYTES)
         payload = await reader.readexactly(size) if size else None
         return Event(str(header["type"]), data, payload)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _MALFORMED as error:
         raise Refusal(400, "this is no event of the Wyoming protocol", code="bad_event") from error
 
 
@@ -163,7 +173,7 @@ def _size(header: dict[str, Any], name: str, most: int) -> int:
 
 def _wishes(event: Event) -> Transcribe:
     wishes = Transcribe.from_event(event)
-    for name, kind in (("name", str), ("language", str), ("transcript_names", list)):
+    for name, kind in _WISHES.items():
         value = getattr(wishes, name)
         if value is not None and not isinstance(value, kind):
             raise Refusal(400, f"{name} must be a {kind.__name__}", code="invalid_value")
@@ -176,7 +186,7 @@ def _sound(event: Event) -> Sound:
     try:
         rate, width = int(event.data["rate"]), int(event.data["width"])
         sound = Sound(rate, _FORMATS[width], int(event.data["channels"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except _MALFORMED as error:
         told = "audio needs rate, channels, and a width of 1 to 4 bytes"
         raise Refusal(400, told, code="invalid_audio") from error
     sound.check()

@@ -10,6 +10,8 @@ from gigaam.server.refusals import Refusal
 from gigaam.server.streams.realtime_settings import LOGPROBS, Detection, RealtimeSettings
 from gigaam.server.streams.stream import Sound
 
+INFINITY = float("inf")
+
 
 def heard(**said: Any) -> dict[str, Any]:
     return {"type": "transcription", "audio": {"input": said}}
@@ -60,6 +62,8 @@ def test_the_session_that_is_told_can_be_sent_back() -> None:
         ({"input_audio_format": "pcm16", "audio": {}}, "session.audio"),
         (heard(gain=1), "session.audio.input.gain"),
         (heard(format={"type": "audio/pcm", "rate": 4_000}), "session.audio.input.format.rate"),
+        (heard(format={"type": "audio/pcm", "rate": 10**400}), "session.audio.input.format.rate"),
+        (heard(format={"type": "audio/pcm", "rate": INFINITY}), "session.audio.input.format.rate"),
         (heard(format={"type": "audio/pcmu", "rate": 16_000}), "session.audio.input.format.rate"),
         (heard(format={"type": ["x"]}), "session.audio.input.format"),
         (heard(transcription=None), "session.audio.input.transcription"),
@@ -69,6 +73,10 @@ def test_the_session_that_is_told_can_be_sent_back() -> None:
         (
             heard(turn_detection={"type": "server_vad", "threshold": 2}),
             "session.audio.input.turn_detection.threshold",
+        ),
+        (
+            heard(turn_detection={"silence_duration_ms": 10**400}),
+            "session.audio.input.turn_detection.silence_duration_ms",
         ),
         (
             heard(turn_detection={"type": "semantic_vad", "eagerness": "none"}),
@@ -93,7 +101,7 @@ WORDS = st.sampled_from(
     ["server_vad", "semantic_vad", "audio/pcm", "transcription", "да", LOGPROBS]
 )
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=12,
 )

@@ -96,6 +96,28 @@ def test_who_waits_is_let_go_when_the_stream_is_dropped() -> None:
     run(dropped())
 
 
+def test_all_streams_of_a_connection_share_the_room() -> None:
+    async def shared() -> None:
+        live = Live(service(), "test")
+        streams = [await live.stream(None, SOUND, {}) for _ in range(4)]
+        for stream, seconds in zip(streams, (20, 20, 20), strict=False):
+            await stream.put(bytes(seconds * 32_000))
+            stream.end()
+        waiting = asyncio.create_task(streams[3].put(bytes(40 * 32_000)))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        await drain(streams[0])
+        await waiting
+        waiting = asyncio.create_task(streams[3].put(bytes(2)))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        for stream in streams[1:3]:  # which nobody wants any more
+            stream.drop()
+        await waiting
+
+    run(shared())
+
+
 async def drain(stream: streams.LiveStream) -> None:
     async for _ in stream.events():
         pass
