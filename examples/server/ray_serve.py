@@ -15,9 +15,11 @@ from ray import serve
 
 from gigaam.server import ServerSettings, create_app
 
+KEYS = os.environ.get("GIGAAM_SERVE_API_KEY")
 SETTINGS = ServerSettings(
     models=tuple(os.environ.get("GIGAAM_SERVE_MODEL", "v3_rnnt").split()),
-    api_keys=tuple(os.environ.get("GIGAAM_SERVE_API_KEY", "").split()),
+    # Where a secret was not set, a blank key is refused.
+    api_keys=() if KEYS is None else tuple(KEYS.split() or [KEYS]),
 )
 
 

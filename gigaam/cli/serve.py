@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -22,6 +25,7 @@ from gigaam.cli.search_options import (
     WordBonus,
     search_options,
 )
+from gigaam.cli.serve_environment import check_environment, phrases_of, refuse_setting
 from gigaam.cli.serve_options import (
     AllowOrigin,
     ApiKey,
@@ -79,6 +83,7 @@ Exports: TypeAlias = Annotated[
 
 
 def serve(
+    context: typer.Context,
     model: Models = None,
     onnx: Exports = None,
     device: Device = None,
@@ -118,9 +123,12 @@ def serve(
     """Answer requests: OpenAI's interface, live speech, jobs for long recordings, a web page.
 
     Every option can also be set by a variable of the environment: GIGAAM_SERVE_PORT for --port,
-    GIGAAM_SERVE_MODEL for --model. Ctrl-C or SIGTERM end the server; requests at work are finished.
+    GIGAAM_SERVE_PAGE=false for --no-page. Ctrl-C or SIGTERM end the server; requests at work are
+    finished.
     """
     create_app, serving, settings_type = _server_parts()
+    check_environment(context)
+    hotword = phrases_of(context, hotword)
     decoding = search_options(
         hotword, hotwords, hotword_weight, inflect, lm, lm_weight, word_bonus, beam_size
     )
@@ -137,7 +145,7 @@ def serve(
             max_wait_s=max_wait,
             max_requests=max_requests,
             max_live=max_live,
-            jobs_dir=_jobs_dir(jobs, jobs_dir),
+            jobs_dir=_jobs_dir(jobs, jobs_dir, job_root, job_hours),
             job_root=job_root,
             job_ttl_s=job_hours * 3600,
             realtime=realtime,
@@ -147,14 +155,25 @@ def serve(
             page=page,
             host=host,
         )
+        binding = serving.Binding(host, port, root_path, trusted_proxies, shutdown)
         app = create_app(settings)
     except ArgumentError as error:
-        complain(str(error))
-        raise typer.Exit(2) from error
+        refuse_setting(error)
     _warn(settings)
-    binding = serving.Binding(host, port, root_path.rstrip("/"), trusted_proxies, shutdown)
-    if not serving.serve(app, binding, log_format):
+    with _quiet_interrupts():
+        has_served = serving.serve(app, binding, log_format)
+    if not has_served:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _quiet_interrupts() -> Iterator[None]:
+    """After Ctrl-C threads end with the chunk at hand; who does not wait for them asks again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise
 
 
 def _models(names: list[str], exports: list[Path], device: str | None) -> tuple[str, ...]:
@@ -167,14 +186,18 @@ def _models(names: list[str], exports: list[Path], device: str | None) -> tuple[
     return (*map(str, exports), *named)
 
 
-def _jobs_dir(wanted: bool, directory: Path | None) -> Path | None:
+def _jobs_dir(wanted: bool, directory: Path | None, root: Path | None, hours: float) -> Path | None:
+    """Where jobs are kept, if they are; what else is said of them makes sense."""
     from gigaam.server.settings import default_jobs_dir
 
-    if not wanted:
-        if directory is not None:
-            refuse("--jobs-dir", "does not go with --no-jobs")
-        return None
-    return directory or default_jobs_dir()
+    if not hours > 0:
+        refuse("--job-hours", f"must be above 0, not {hours}")
+    if wanted:
+        return directory or default_jobs_dir()
+    for option, given in (("--jobs-dir", directory), ("--job-root", root)):
+        if given is not None:
+            refuse(option, "does not go with --no-jobs")
+    return None
 
 
 def _warn(settings: ServerSettings) -> None:

@@ -44,12 +44,18 @@ Host = Annotated[
 ]
 Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0 takes any free one.")]
 RootPath = Annotated[
-    str, typer.Option(metavar="PATH", help="Where a proxy has put the server, such as /speech.")
+    str,
+    typer.Option(
+        metavar="PATH",
+        help="Where a proxy has put the server, such as /speech, which it takes off again.",
+    ),
 ]
 TrustedProxies = Annotated[
     str,
     typer.Option(
-        metavar="ADDRESSES", help="Proxies whose word on who asks is taken, with commas between."
+        metavar="ADDRESSES",
+        help="Proxies whose word on who asks is taken: addresses or networks, with commas "
+        "between; '*' for all.",
     ),
 ]
 ApiKey = Annotated[
@@ -142,7 +148,7 @@ LogLines = Annotated[
 ShutdownSeconds = Annotated[
     int,
     typer.Option(
-        metavar="SECONDS", min=0, help="How long requests at work are waited for at the end."
+        metavar="SECONDS", min=0, help="How long what is at work is waited for at the end."
     ),
 ]
 

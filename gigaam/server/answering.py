@@ -23,6 +23,8 @@ log = logging.getLogger("gigaam.server")
 
 _GONE = 499  # nginx's word for a client that did not wait for the answer
 
+_PROBES = ("/health", "/ready", "/metrics")  # asked every few seconds: counted, but not told
+
 _USABLE_ID = re.compile(r"[\w.:-]{1,100}")
 
 
@@ -68,13 +70,16 @@ class RequestLog:
         route = getattr(scope.get("route"), "path", "other")  # a name of any path would be endless
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.latency_s.labels(route).observe(seconds)
+        if route in _PROBES and status == 200:
+            return
+        address = (scope.get("client") or ("local", 0))[0]
         told = {
             "request_id": request_id,
             "method": scope["method"],
             "route": route,
             "status": status,
             "seconds": round(seconds, 3),
-            "client": scope.get("state", {}).get("client"),
+            "client": scope.get("state", {}).get("client", address),
         }
         log.info("request", extra={"told": told})
 

@@ -13,10 +13,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
-from gigaam.errors import GigaAMError
+from gigaam.errors import ArgumentError, GigaAMError
 from gigaam.server import health, jobs, model_list, page, transcriptions
 from gigaam.server.access import AccessControl
 from gigaam.server.answering import RequestLog, answer_error, log
+from gigaam.server.ending import Ending, EndingRequests
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.settings import ServerSettings
@@ -31,6 +32,10 @@ __all__ = ["create_app"]
 
 _UNLOAD_EVERY_S = 10.0
 
+_OWN = ("x-gigaam-ignored", "x-gigaam-model", "x-gigaam-warning")
+_EXPOSED = ("x-request-id", "retry-after", "location", *_OWN)
+"""Headers of answers that scripts of other sites' pages may read."""
+
 
 def create_app(settings: ServerSettings | None = None, *, load: Load | None = None) -> Starlette:
     """The server, for any ASGI server; ``gigaam serve`` runs it with uvicorn.
@@ -40,15 +45,17 @@ def create_app(settings: ServerSettings | None = None, *, load: Load | None = No
         load: Gives a model by its name, in place of `gigaam.load_model`.
     """
     settings = settings or ServerSettings()
-    service = Service(settings, load)
+    service, ending = Service(settings, load), Ending()
     streams = Streams(service)
     app = Starlette(
         routes=_routes(service, streams),
-        middleware=_middleware(service),
+        middleware=_middleware(service, ending),
         exception_handlers={HTTPException: answer_error, Refusal: answer_error},
         lifespan=_lifespan,
     )
     app.state.service = service
+    app.state.ending = ending
+    app.state.has_run = False
     app.state.streams = streams
     return app
 
@@ -59,7 +66,7 @@ def _routes(service: Service, streams: Streams) -> list[BaseRoute]:
     return [*health.routes, *model_list.routes, *speech, *shown]
 
 
-def _middleware(service: Service) -> list[Middleware]:
+def _middleware(service: Service, ending: Ending) -> list[Middleware]:
     settings = service.settings
     layers = [Middleware(RequestLog, metrics=service.metrics)]
     if settings.allow_origins:
@@ -69,22 +76,25 @@ def _middleware(service: Service) -> list[Middleware]:
                 allow_origins=settings.allow_origins,
                 allow_methods=["GET", "POST", "DELETE"],
                 allow_headers=["*"],
-                expose_headers=["x-request-id", "retry-after"],
+                expose_headers=_EXPOSED,
             )
         )
     access = Middleware(AccessControl, keys=settings.api_keys, origins=settings.allow_origins)
-    return [*layers, access]
+    return [*layers, access, Middleware(EndingRequests, ending=ending)]
 
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    if app.state.has_run:  # its threads and limits are used up
+        raise ArgumentError("this server has run already: each run needs its own create_app()")
+    app.state.has_run = True
     service: Service = app.state.service
-    asyncio.get_running_loop().set_default_executor(service.live_executor)
     async with AsyncExitStack() as stack:
         stack.enter_context(warnings_by_context())
         try:
             await stack.enter_async_context(jobs.running(service))
-            await stack.enter_async_context(app.state.streams.listeners())
+            listeners = app.state.streams.listeners()
+            await stack.enter_async_context(app.state.ending.in_time(listeners))
         except GigaAMError as error:
             service.fail(str(error))
         except OSError as error:
@@ -93,7 +103,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             stack.callback(asyncio.create_task(work(service)).cancel)
         yield
         service.close()
-    service.executor.shutdown(wait=False, cancel_futures=True)
+    for executor in (service.executor, service.live_executor):
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 async def _unload_idle(service: Service) -> None:

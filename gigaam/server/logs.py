@@ -31,12 +31,13 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """A line for people: ``gigaam: event: name=value …``."""
+    """A line for people: ``2026-01-31 12:00:00 INFO gigaam: event: name=value …``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of an event."""
         told = " ".join(f"{name}={value}" for name, value in getattr(record, "told", {}).items())
         line = ": ".join(filter(None, ("gigaam", record.getMessage(), told)))
+        line = f"{self.formatTime(record, '%Y-%m-%d %H:%M:%S')} {record.levelname} {line}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line

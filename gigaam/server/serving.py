@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging.config
+import math
+import re
 from dataclasses import dataclass
 from socket import socket
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
+from gigaam.errors import ArgumentError
 from gigaam.server.answering import log
+from gigaam.server.ending import Ending
 from gigaam.server.logs import LogFormat, log_config
 from gigaam.server.protocols import BoundedHttp, BoundedWebSocket
 from gigaam.server.service import Service
@@ -26,8 +32,11 @@ _LARGEST_REALTIME_MESSAGE = MOST_REALTIME_BYTES + (64 << 10)
 _PONG_S = 120.0  # the answer to a ping queues behind sound that waits to be heard
 
 _KEEP_ALIVE_S = 75  # longer than proxies keep idle connections, which must not be the last to know
-_LAST_WORDS_S = 10.0  # live streams have these for theirs when the server ends
+_LAST_WORDS_S = 10.0  # of the time for the end, live streams have so much for theirs
+_ANSWERS_S = 2.0  # then what is at work was told that it must end, and what is stuck is cut off
 _POLL_S = 0.05
+
+_PATH = re.compile(r"(/[^/?#%\s]+)+")
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,10 @@ class Binding:
     Attributes:
         host: The address; "127.0.0.1" is reached from this machine alone.
         port: 0 takes any free one.
-        root_path: Where a proxy has put it.
-        trusted_proxies: Addresses whose word on who asks is taken.
-        shutdown_s: Requests that are at work when the server is to end have so many seconds.
+        root_path: Where a proxy has put it, which takes this off what it passes on: "/speech".
+        trusted_proxies: Addresses and networks whose word on who asks is taken, with commas
+            between; "*" for all.
+        shutdown_s: What is at work when the server is to end has so many seconds.
     """
 
     host: str = "127.0.0.1"
@@ -48,20 +58,32 @@ class Binding:
     trusted_proxies: str = "127.0.0.1"
     shutdown_s: int = 30
 
+    def __post_init__(self) -> None:
+        path = self.root_path.rstrip("/")
+        if path and not _PATH.fullmatch(path):
+            raise ArgumentError(f"root_path must be as /speech, not {self.root_path!r}")
+        object.__setattr__(self, "root_path", path)
+        for proxy in filter(None, map(str.strip, self.trusted_proxies.split(","))):
+            try:
+                if proxy != "*":
+                    ipaddress.ip_network(proxy)
+            except ValueError:
+                told = "must be addresses, networks as 10.0.0.0/8, or '*'"
+                raise ArgumentError(f"trusted_proxies {told}, not {proxy!r}") from None
+
 
 def serve(app: Starlette, binding: Binding, log_format: LogFormat = "text") -> bool:
     """Answer requests until SIGTERM or Ctrl-C; whether the server could answer any.
 
-    Those at work at the end are finished.
+    Those at work at the end are finished, if they can be in time; a second Ctrl-C leaves none.
     """
-    service: Service = app.state.service
     logging.config.dictConfig(log_config(log_format))
-    server = _Server(server_config(app, binding), service)
+    server = _Server(server_config(app, binding), app, binding.shutdown_s)
     try:
         server.run()
     except SystemExit:  # it could not begin, and has said why
         return False
-    return not service.failed.is_set()
+    return not server.service.failed.is_set()
 
 
 def server_config(app: Starlette, binding: Binding) -> uvicorn.Config:
@@ -74,7 +96,6 @@ def server_config(app: Starlette, binding: Binding) -> uvicorn.Config:
         port=binding.port,
         root_path=binding.root_path,
         forwarded_allow_ips=binding.trusted_proxies,
-        timeout_graceful_shutdown=binding.shutdown_s,
         timeout_keep_alive=_KEEP_ALIVE_S,
         # Pure Python, and so on every machine; sound costs more than headers.
         http=BoundedHttp,
@@ -89,15 +110,26 @@ def server_config(app: Starlette, binding: Binding) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Tells where it listens, and ends when it can never answer."""
+    """Tells where it listens, ends in time, and ends when it can never answer."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, shutdown_s: float) -> None:
         super().__init__(config)
-        self._service = service
+        self.service: Service = app.state.service
+        self._ending: Ending = app.state.ending
+        self._shutdown_s = shutdown_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; who asks again waits for nothing that is at work."""
+        if self.should_exit:  # uvicorn would leave the application as it is, without its end
+            self._ending.hasten()
+        else:
+            super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         self._watching = asyncio.create_task(self._end_on_failure())
+        if self.service.failed.is_set():
+            return
         for server in self.servers if self.started else ():
             for each in server.sockets:
                 host, port = each.getsockname()[:2]
@@ -105,13 +137,18 @@ class _Server(uvicorn.Server):
                 log.info(f"listening on http://{where}:{port}")
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        self._service.close()
+        for server in self.servers:
+            server.close()
+        self._ending.begin(self._shutdown_s)
+        self.service.close()
         for _ in range(round(_LAST_WORDS_S / _POLL_S)):  # uvicorn would cut websockets off
-            if not self._service.slots.n_connections:
+            if self._ending.is_over or not self.service.slots.n_connections:
                 break
             await asyncio.sleep(_POLL_S)
+        left_s = self._ending.left_s or 0.0
+        self.config.timeout_graceful_shutdown = math.ceil(left_s + _ANSWERS_S)
         await super().shutdown(sockets)
 
     async def _end_on_failure(self) -> None:
-        await self._service.failed.wait()
+        await self.service.failed.wait()
         self.should_exit = True

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gigaam.decoding import DecodingOptions
-from gigaam.errors import ArgumentError
+from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.store.exports import Export, exported_names
+from gigaam.store.resolver import find
 
 __all__ = ["ServerSettings", "default_jobs_dir"]
 
@@ -23,14 +26,16 @@ class ServerSettings:
     """What a server is told when it is started.
 
     Attributes:
-        models: Names or paths of models; the first is the default one.
+        models: Names or paths of models; the first is the default one. The directory of one
+            exported model is kept as DIRECTORY/NAME: clients call it by its name.
         device: Where they compute.
         model_ttl_s: A model other than the default one is unloaded after so many seconds without
             use.
         decoding: How tokens are searched for where a request does not say it.
-        api_keys: Whoever asks must show one of them; none are needed if there are none.
+        api_keys: Whoever asks must show one of them; none are needed if there are none. A blank one
+            is refused: it is a secret that was not set.
         allow_origins: Web sites, as ``https://example.org``, whose pages may use the server; "*"
-            for all.
+            for all. They are kept as browsers write them, without "/" at the end.
         max_upload_bytes: The largest body of a request.
         max_duration_s: The longest recording of a request or job, in seconds.
         max_wait_s: Requests are refused while the work before them takes longer than this.
@@ -87,4 +92,45 @@ class ServerSettings:
             if (is_limit or field.name == "at_once") and not value > 0:
                 raise ArgumentError(f"{field.name} must be above 0, not {value!r}")
         if not all(key.strip() for key in self.api_keys):
-            raise ArgumentError("an API key is blank")
+            raise ArgumentError("api_keys has a blank one: was a secret not set?")
+        object.__setattr__(self, "models", tuple(map(_with_name, self.models)))
+        origins = tuple(dict.fromkeys(map(_origin, self.allow_origins)))
+        object.__setattr__(self, "allow_origins", origins)
+        if self.job_root is not None and not self.job_root.is_dir():
+            raise ArgumentError(f"job_root must be a directory, not {str(self.job_root)!r}")
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def _with_name(model: str) -> str:
+    """A path that ends with the name of the exported model, where it leads to one."""
+    try:
+        place = find(model)
+    except GigaAMError:  # which is told when it is loaded
+        return model
+    if not isinstance(place, Export) or place.name is not None:
+        return model
+    names = exported_names(place.directory)
+    named = place.directory / names[0]
+    return model if len(names) > 1 or named.exists() else str(named)
+
+
+def _origin(given: str) -> str:
+    """An origin as browsers write it: in lower case, without the usual port, without a path."""
+    if given == "*":
+        return given
+    try:
+        parts = urlsplit(given.strip().rstrip("/"))
+        name, port = parts.hostname, parts.port
+    except ValueError:  # brackets or a port that are none
+        raise _no_origin(given) from None
+    if not (parts.scheme and name) or parts.username or parts.path or parts.query or parts.fragment:
+        raise _no_origin(given)
+    host = f"[{name}]" if ":" in name else name
+    is_usual = port in (None, _PORTS.get(parts.scheme))
+    return f"{parts.scheme}://{host}" + ("" if is_usual else f":{port}")
+
+
+def _no_origin(given: str) -> ArgumentError:
+    return ArgumentError(f"allow_origins must be as https://example.org, or '*', not {given!r}")

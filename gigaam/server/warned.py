@@ -24,9 +24,13 @@ _heard: ContextVar[list[str] | None] = ContextVar("gigaam_server_warnings", defa
 
 @contextmanager
 def warnings_by_context() -> Iterator[None]:
-    """For as long as a server runs, warnings go where `collected_warnings` wants them."""
+    """For as long as a server runs, warnings go where `collected_warnings` wants them.
+
+    Those of the library are raised each time: what one client was told is news to the next.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("always", AudioWarning)
+        warnings.filterwarnings("always", category=UserWarning, module=r"gigaam\b")
+        warnings.simplefilter("always", AudioWarning)  # whoever opened the recording
         warnings.showwarning = _take
         yield
 

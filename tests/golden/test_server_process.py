@@ -67,7 +67,7 @@ def test_an_exported_model_is_served(tmp_path: Path, example: Path) -> None:
         text = post(server.url, example).json()["text"]
         models = requests.get(f"{server.url}/v1/models", timeout=10).json()["data"]
     assert text == gigaam.load_model(str(tmp_path / "export")).transcribe(example)
-    assert [model["id"] for model in models] == ["export"]
+    assert [model["id"] for model in models] == ["tiny_ctc"]
 
 
 def test_sigterm_finishes_what_is_at_work(tmp_path: Path, example: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         (["--model", "v9"], "--model: "),
         (["--model", "ssl"], "does not recognise speech"),
         (["--onnx", "nowhere"], "there is no directory"),
-        (["--max-wait", "0"], "max_wait_s must be above 0"),
+        (["--max-wait", "0"], "--max-wait: must be above 0"),
         (["--model", "tiny_ctc", "--model", "tiny_ctc"], "two models have one name"),
         (["--model", "tiny_ctc", "--api-key-file", os.devnull], "there are no keys"),
     ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -113,7 +114,9 @@ class Live:
             await self._take_place(model)
         assert self._loaded is not None
         check_languages(languages_of(self._loaded.model), languages)
-        session = await _in_thread(self._session, self._loaded, sound, options)
+        session = await _in_thread(
+            self.service.live_executor, self._session, self._loaded, sound, options
+        )
         return LiveStream(self, session, sound)
 
     def leave(self) -> None:
@@ -125,7 +128,8 @@ class Live:
         with ExitStack() as taken:
             taken.enter_context(self.service.slots.session(self._protocol))
             borrowing = self.service.models.borrowed(model)
-            entering = asyncio.ensure_future(asyncio.to_thread(borrowing.__enter__))
+            loop, executor = asyncio.get_running_loop(), self.service.live_executor
+            entering = loop.run_in_executor(executor, borrowing.__enter__)
             try:
                 self._loaded = await asyncio.shield(entering)
             except asyncio.CancelledError:
@@ -256,7 +260,7 @@ class LiveStream:
             return
         failure: Exception | None = None
         try:
-            await _in_thread(work)
+            await _in_thread(self._live.service.live_executor, work)
         except Exception as error:
             failure = error
         while not self._is_dropped and (event := self._session.next_event()) is not None:
@@ -281,9 +285,9 @@ def _rounded(value: Any, name: str = "") -> Any:
     return value
 
 
-async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
+async def _in_thread(executor: Executor, work: Callable[..., T], *arguments: Any) -> T:
     """The result of work; if this is cancelled, the work is waited for all the same."""
-    future = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+    future = asyncio.get_running_loop().run_in_executor(executor, work, *arguments)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
