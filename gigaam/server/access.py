@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from gigaam.server.refusals import Refusal
 
-__all__ = ["KEY_PROTOCOLS", "AccessControl", "client_of"]
+__all__ = ["KEY_PROTOCOLS", "AccessControl", "client_of", "refuse_websocket"]
 
 KEY_PROTOCOLS = ("openai-insecure-api-key.", "gigaam-key.")
 """Websockets of browsers have no headers; a key follows one of these, as a subprotocol."""
@@ -139,10 +140,18 @@ def _is_of_this_network(host: str) -> bool:
     return True
 
 
+async def refuse_websocket(websocket: WebSocket, answer: Response) -> None:
+    """Answer a websocket that is not accepted; where the server cannot, the status is 403."""
+    await websocket.receive()
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(answer)
+    else:
+        await websocket.close(1008)
+
+
 async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":  # before it is accepted: the browser sees status 403
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": refusal.message[:120]})
-        return
     answer = JSONResponse(refusal.body, refusal.status, refusal.headers)
-    await answer(scope, receive, send)
+    if scope["type"] == "websocket":
+        await refuse_websocket(WebSocket(scope, receive, send), answer)
+    else:
+        await answer(scope, receive, send)

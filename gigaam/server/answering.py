@@ -37,6 +37,9 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and tell."""
+        if scope["type"] == "websocket":
+            await self._watch_websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -66,6 +69,19 @@ class RequestLog:
         finally:
             self._tell(scope, request_id, status, time.perf_counter() - started)
 
+    async def _watch_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell of one that is not accepted; of the others their protocols tell."""
+        started = time.perf_counter()
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "websocket.http.response.start":
+                request_id = f"req_{secrets.token_hex(12)}"
+                MutableHeaders(raw=message["headers"])["x-request-id"] = request_id
+                self._tell(scope, request_id, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        await self._app(scope, receive, send_on)
+
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")  # a name of any path would be endless
         self._metrics.requests.labels(route, str(status)).inc()
@@ -75,7 +91,7 @@ class RequestLog:
         address = (scope.get("client") or ("local", 0))[0]
         told = {
             "request_id": request_id,
-            "method": scope["method"],
+            "method": scope.get("method", "WEBSOCKET"),
             "route": route,
             "status": status,
             "seconds": round(seconds, 3),

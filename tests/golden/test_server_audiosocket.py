@@ -155,6 +155,13 @@ def test_no_call(server: RunningServer, garbage: bytes) -> None:
     wait_until(lambda: not server.service.slots.n_connections)
 
 
+def test_who_does_not_begin_is_dropped(server: RunningServer) -> None:
+    port = server.service.settings.audiosocket
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=20) as connection:
+        connection.sendall(b"\x01")  # the beginning of a header
+        assert connection.recv(10) == bytes(3)
+
+
 def test_a_call_is_named_by_its_uuid(server: RunningServer) -> None:
     answer = requests.get(f"{server.url}/v1/calls/seven/events", timeout=10)
     assert (answer.status_code, answer.json()["error"]["param"]) == (404, "uuid")

@@ -153,6 +153,7 @@ def test_who_sends_nothing_more_is_dropped(server: RunningServer) -> None:
         events = told(client)
     assert [event["text"] for event in finals(events)] == texts_of(sound)
     assert events[-1]["error"]["code"] == "stalled"
+    assert not any(event["type"] == "finished" for event in events)
     assert client.close_code == 1008
 
 
@@ -214,15 +215,28 @@ def test_keys_and_origins() -> None:
         for offered in (None, ["gigaam", "gigaam-key.wrong"]):
             with pytest.raises(InvalidStatus) as raised:
                 live(server.url, subprotocols=offered)
-            assert raised.value.response.status_code == 403
+            assert raised.value.response.status_code == 401
+            assert json.loads(raised.value.response.body)["error"]["code"] == "invalid_api_key"
         with live(server.url, subprotocols=["gigaam", "gigaam-key.key"]) as client:
             assert client.subprotocol == "gigaam"
         with live(server.url, additional_headers={"Authorization": "Bearer key"}) as client:
             assert client.subprotocol is None
             assert json.loads(client.recv())["type"] == "started"
         headers = {"Authorization": "Bearer key", "Origin": "https://evil.example"}
-        with pytest.raises(InvalidStatus):
+        with pytest.raises(InvalidStatus) as raised:
             live(server.url, additional_headers=headers)
+        assert raised.value.response.status_code == 403
+        key = {"Authorization": "Bearer key"}
+        text = requests.get(f"{server.url}/metrics", headers=key, timeout=10).text
+        assert 'gigaam_requests_total{route="other",status="401"}' in text
+
+
+@pytest.mark.parametrize(("path", "word"), [("/v1/realtime", "--realtime"), ("/nope", "here")])
+def test_protocols_that_are_not_spoken(server: RunningServer, path: str, word: str) -> None:
+    with pytest.raises(InvalidStatus) as raised:
+        connect(f"ws://127.0.0.1:{server.port}{path}")
+    assert raised.value.response.status_code == 404
+    assert word in json.loads(raised.value.response.body)["error"]["message"]
 
 
 def test_the_end_of_the_server(tmp_path: Path) -> None:

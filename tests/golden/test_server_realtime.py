@@ -263,6 +263,20 @@ def test_errors_leave_the_session_open(
         assert talk.update(format=PCM).type == "session.updated"
 
 
+def test_languages_that_the_model_does_not_know(server: RunningServer) -> None:
+    with talking(server) as talk:
+        told = talk.update(format=PCM, transcription={"language": "en"})
+        assert (told.type, told.error.code) == ("error", "unsupported_language")
+        assert talk.update(transcription={"language": "ru"}).type == "session.updated"
+
+
+def test_half_of_a_character(server: RunningServer) -> None:
+    with talking(server) as talk:
+        talk.connection._connection.send('{"type": "x", "event_id": "\\ud800"}')
+        assert talk.next().error.event_id == "?"
+        assert talk.update(format=PCM).type == "session.updated"
+
+
 def test_too_much_in_one_event(server: RunningServer) -> None:
     with talking(server) as talk:
         talk.send(bytes((15 << 20) + 2), 16 << 20)

@@ -11,8 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from starlette.routing import BaseRoute
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket
 
+from gigaam.server.access import refuse_websocket
+from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.streams import calls, native, realtime, vosk
 from gigaam.server.streams.audiosocket import AudioSocket
@@ -21,8 +25,20 @@ from gigaam.server.streams.connections import listening
 
 __all__ = ["Streams"]
 
+_OPTIONAL = {"/v1/realtime": "--realtime", "/vosk": "--vosk", "/": "--vosk"}
+
 _MOST_WAITING = 64
 """So many subscribers may wait for calls that are not there: anybody can invent a call."""
+
+
+async def _nowhere(websocket: WebSocket) -> None:
+    """No protocol, or one that is switched off."""
+    option = _OPTIONAL.get(websocket.url.path.removeprefix(websocket.scope.get("root_path", "")))
+    told = "there is no websocket here"
+    if option is not None:
+        told = f"this server does not speak that protocol: it was started without {option}"
+    refusal = Refusal(404, told, code="not_found")
+    await refuse_websocket(websocket, JSONResponse(refusal.body, refusal.status))
 
 
 class Streams:
@@ -44,7 +60,7 @@ class Streams:
             routes += vosk.routes
         if settings.audiosocket is not None:
             routes += calls.routes(self._calls)
-        return routes
+        return [*routes, WebSocketRoute("/{path:path}", _nowhere)]
 
     @asynccontextmanager
     async def listeners(self) -> AsyncIterator[None]:

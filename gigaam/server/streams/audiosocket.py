@@ -57,7 +57,7 @@ class AudioSocket:
 
     async def converse(self) -> None:
         """Until it is hung up, and all that was said is told."""
-        kind, payload = await self._next()
+        kind, payload = await self._next(is_first=True)
         if kind != _UUID or len(payload) != 16:
             raise Refusal(400, "the first message must be the UUID of the call", code="no_uuid")
         self._call = self._calls.begin(UUID(bytes=payload))
@@ -123,9 +123,10 @@ class AudioSocket:
                 told = {"protocol": "audiosocket", "type": f"{kind:#04x}"}
                 log.info("message without effect", extra={"told": told})
 
-    async def _next(self) -> tuple[int, bytes]:
+    async def _next(self, *, is_first: bool = False) -> tuple[int, bytes]:
         """The type and the payload of the next message."""
-        return await self._connection.received(_read(self._connection.reader))
+        reading = _read(self._connection.reader)
+        return await self._connection.received(reading, is_first=is_first)
 
 
 async def _read(reader: StreamReader) -> tuple[int, bytes]:

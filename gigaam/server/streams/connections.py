@@ -54,15 +54,20 @@ class Connection:
         self._writer = writer
         self._closing = closing
 
-    async def received(self, reading: Awaitable[T]) -> T:
+    async def received(self, reading: Awaitable[T], *, is_first: bool = False) -> T:
         """What a reading of `reader` gives.
+
+        Args:
+            reading: One of its coroutines.
+            is_first: Whether a client that sends nothing has not even begun.
 
         Raises:
             Gone: The client has left.
             Stalled: It sends nothing.
             ServerEnds: The server is about to end.
         """
-        timeout_s = self.service.settings.stall_s if self.live.has_place else _IDLE_S
+        is_urgent = is_first or self.live.has_place
+        timeout_s = self.service.settings.stall_s if is_urgent else _IDLE_S
         try:
             return await awaited(reading, self._closing, timeout_s)
         except (asyncio.IncompleteReadError, ConnectionError) as error:

@@ -70,8 +70,10 @@ class Conversation:
         Raises:
             Gone: The client has left, or does not read.
         """
-        sending = self.websocket.send_text(json.dumps(message, ensure_ascii=False))
-        await self._sent(sending)
+        text = json.dumps(message, ensure_ascii=False)
+        # A client may have sent half of a pair of surrogates, which no message can hold.
+        sendable = text.encode(errors="replace").decode()
+        await self._sent(self.websocket.send_text(sendable))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """End the conversation."""

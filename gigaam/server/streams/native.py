@@ -102,6 +102,8 @@ async def _converse(talk: Conversation) -> None:
         intake = _Intake(talk, stream, first)
         await together(intake.run(), _tell(talk, stream, kept))
         ending = intake.ending
+    if isinstance(ending, Stalled):
+        raise ending
     files = await asyncio.to_thread(kept.told, talk.live.sound_s)
     await talk.tell({"type": "finished", **files})
     if ending is not None:

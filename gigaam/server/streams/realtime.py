@@ -15,6 +15,7 @@ from typing import Any
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from gigaam.server.languages import check_languages, languages_of
 from gigaam.server.refusals import Refusal
 from gigaam.server.streams.conversation import Conversation, hold, refusal_for
 from gigaam.server.streams.ends import Gone, ServerEnds, Stalled, together
@@ -137,6 +138,10 @@ class _Session:
         settings = self._settings.merged(event.get("session") or {})
         service = self._talk.service
         with_hotwords(service.settings.decoding, settings.keywords, "keywords")
+        if settings.languages:
+            await service.models.ready(settings.model)
+            with service.models.borrowed(settings.model) as loaded:
+                check_languages(languages_of(loaded.model), settings.languages)
         if settings != self._settings and self._take is not None:
             if self._settings.detection is None:
                 told = "sound waits to be committed: commit or clear it before the update"

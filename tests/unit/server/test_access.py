@@ -5,8 +5,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.testclient import TestClient
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket
 
 from gigaam.server.access import AccessControl, client_of
 
@@ -126,13 +126,16 @@ def test_origins_can_be_allowed() -> None:
 
 def test_websockets_show_keys_as_subprotocols() -> None:
     here = client("right")
-    with pytest.raises(WebSocketDisconnect), here.websocket_connect("/v1/live"):
+    with pytest.raises(WebSocketDenialResponse) as refused, here.websocket_connect("/v1/live"):
         pass
+    assert refused.value.status_code == 401
+    assert refused.value.json()["error"]["code"] == "invalid_api_key"
     for prefix in ("gigaam-key.", "openai-insecure-api-key."):
         with here.websocket_connect("/v1/live", subprotocols=["x", f"{prefix}right"]) as socket:
             assert socket.receive_text().startswith("key ")
     with (
-        pytest.raises(WebSocketDisconnect),
+        pytest.raises(WebSocketDenialResponse) as refused,
         here.websocket_connect("/v1/live", headers={"Origin": "http://evil.example"}),
     ):
         pass
+    assert refused.value.status_code == 403
