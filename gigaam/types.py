@@ -43,6 +43,7 @@ class Word:
         confidence: Geometric mean of its tokens' probabilities, in [0, 1]; 1 where a word was made
             without saying.
         speaker: Who said it; None where speakers were not told apart.
+        overlapped: Whether somebody else spoke at the same time, as far as that was noticed.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Word:
     end: float
     confidence: float = 1.0
     speaker: str | None = None
+    overlapped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain data, ready for ``json.dumps``; the speaker if there is one."""
@@ -59,6 +61,7 @@ class Word:
             "end": self.end,
             "confidence": self.confidence,
             **_speaker_of(self),
+            **({"overlapped": True} if self.overlapped else {}),
         }
 
 

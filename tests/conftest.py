@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 import gigaam
@@ -72,3 +73,21 @@ def exported_model(
     from tests.exports import export_once
 
     return export_once(tmp_path_factory, "tiny_ctc", packaged_model)
+
+
+@pytest.fixture(scope="session")
+def speaker_nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported nets that tell speakers apart, made once for all processes of a run."""
+    from gigaam.speakers.export import export
+    from gigaam.speakers.graphs import EMBEDDING
+
+    if given := os.environ.get("GIGAAM_TEST_SPEAKERS"):
+        return Path(given)
+    base = tmp_path_factory.getbasetemp()
+    if base.name.startswith("popen-"):  # of one of several processes
+        base = base.parent
+    folder = base / "speaker-nets"
+    with FileLock(base / "speaker-nets.lock"):
+        if not (folder / EMBEDDING).is_file():
+            export(folder)
+    return folder

@@ -16,6 +16,7 @@ import typer
 
 import gigaam
 from gigaam.cli.command_group import Command, CommandGroup
+from gigaam.cli.diarize import diarize_recordings
 from gigaam.cli.evaluate import evaluate_model
 from gigaam.cli.export import export_model
 from gigaam.cli.language_model import train_language_model
@@ -74,6 +75,7 @@ def _options(
 
 
 app.command("transcribe", cls=Command)(transcribe)
+app.command("diarize", cls=Command)(diarize_recordings)
 app.command("live", cls=Command)(live)
 app.command("serve", cls=Command, context_settings={"auto_envvar_prefix": "GIGAAM_SERVE"})(serve)
 app.command("export", cls=Command)(export_model)

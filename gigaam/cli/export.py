@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from gigaam.cli.command_options import Quiet, Verbose, choices, model_argument, talk
+from gigaam.cli.command_options import Quiet, Verbose, choices, model_argument, refuse, talk
 from gigaam.cli.named_models import EXPORT, NamedModel
 from gigaam.cli.printing import complain, print_lines, said
 from gigaam.errors import GigaAMError
@@ -16,6 +16,22 @@ __all__ = ["export_model"]
 
 _Dtype: TypeAlias = Literal["float32", "float16", "int8"]
 _Layout: TypeAlias = Literal["gigaam", "onnx-asr", "sherpa-onnx"]
+
+
+_SPEAKERS = "speakers"
+_PLAIN = ("float32", None, "gigaam")
+
+
+def _export_speakers(directory: Path, is_plain: bool) -> None:
+    if not is_plain:
+        refuse("MODEL", f"{_SPEAKERS} goes with no --dtype, --external-data or --layout")
+    try:
+        from gigaam.speakers.export import export
+
+        print_lines(map(str, export(directory)))
+    except (GigaAMError, OSError) as error:
+        complain(said(error))
+        raise typer.Exit(1) from error
 
 
 def export_model(
@@ -45,7 +61,13 @@ def export_model(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Export a model to ONNX and print the files."""
+    """Export a model to ONNX and print the files.
+
+    MODEL may be "speakers": the nets that tell speakers apart.
+    """
+    if model == _SPEAKERS:
+        _export_speakers(directory, is_plain=(dtype, external_data, layout) == _PLAIN)
+        return
     named = NamedModel(EXPORT, model, device="cpu", how_much=talk(context, quiet, verbose))
     try:
         loaded = named.load()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from gigaam.cli.command_options import choices, refuse
+from gigaam.cli.diarize import speakers_of
 from gigaam.errors import ArgumentError
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import Channels
@@ -78,6 +79,7 @@ def listening_arguments(
     segments: Segments | None,
     max_pause: float | None,
     decode_loud_gaps: bool,
+    speakers: str | None = None,
 ) -> LongformArguments:
     """The arguments of recognition that the options stand for."""
     try:
@@ -93,6 +95,8 @@ def listening_arguments(
         "segments": segments,
         "max_pause": max_pause,
     }
+    if speakers is not None:
+        arguments["speakers"] = speakers_of(speakers)
     if not decode_loud_gaps:
         if vad == "none":
             refuse(

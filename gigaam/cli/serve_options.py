@@ -31,6 +31,7 @@ __all__ = [
     "Realtime",
     "RootPath",
     "ShutdownSeconds",
+    "Speakers",
     "TrustedProxies",
     "Vosk",
     "WyomingPort",
@@ -75,6 +76,14 @@ AllowOrigin = Annotated[
     typer.Option(
         metavar="ORIGIN",
         help="A web site whose pages may use the server, such as https://example.org; '*' for all.",
+    ),
+]
+Speakers = Annotated[
+    bool | None,
+    typer.Option(
+        help="Whether speakers are told apart where a request asks for it; --speakers makes the "
+        "nets for that if need be. [default: if the nets are there]",
+        show_default=False,
     ),
 ]
 Realtime = Annotated[

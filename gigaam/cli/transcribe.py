@@ -8,6 +8,7 @@ import typer
 
 from gigaam.cli.command_options import BatchSize, Device, Onnx, Quiet, Verbose, refuse, talk
 from gigaam.cli.completion import complete_models
+from gigaam.cli.diarize import SpeakersOption
 from gigaam.cli.listening_options import (
     ChannelMix,
     DecodeLoudGaps,
@@ -79,6 +80,7 @@ def transcribe(
     segments: Segmenting = None,
     max_pause: MaxPause = None,
     decode_loud_gaps: DecodeLoudGaps = True,
+    speakers: SpeakersOption = None,
     hotword: Hotword = None,
     hotwords: HotwordFile = None,
     hotword_weight: HotwordWeight = None,
@@ -98,7 +100,9 @@ def transcribe(
     of several each after its path and a tab. A recording that fails does not stop the others; what
     failed and why is listed on stderr at the end.
     """
-    listening = listening_arguments(vad, channels, track, segments, max_pause, decode_loud_gaps)
+    listening = listening_arguments(
+        vad, channels, track, segments, max_pause, decode_loud_gaps, speakers
+    )
     listening["decoding"] = search_options(
         hotword, hotwords, hotword_weight, inflect, lm, lm_weight, word_bonus, beam_size
     )

@@ -6,7 +6,7 @@ time is the stretch the plan still needs and a few batches, however long the rec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,6 +84,16 @@ class BatchRecognizer(Protocol):
         """The results of waveforms, each float32 [n], mono, 16 kHz."""
 
 
+class Listener(Protocol):
+    """What hears a recording to tell its speakers apart: a `gigaam.speakers.SpeakerListener`."""
+
+    def hearing(self, blocks: Iterable[Sequence[Waveform]]) -> Iterator[Sequence[Waveform]]:
+        """The blocks of all channels, heard as they go by."""
+
+    def told_apart(self, with_words: bool, segments: Iterable[Segment]) -> list[Segment]:
+        """The segments, which have their words, each of one speaker."""
+
+
 class LongformTranscriber:
     """Recognition of long recordings; holds no state of a call, so threads may share it."""
 
@@ -94,6 +104,7 @@ class LongformTranscriber:
         options: ChunkingOptions | None = None,
         batch_size: int = 8,
         buffering: Buffering | None = None,
+        listener: Callable[[], Listener] | None = None,
     ) -> None:
         """A transcriber.
 
@@ -104,6 +115,7 @@ class LongformTranscriber:
             batch_size: Sound recognised together, in chunks of 30 seconds; the first batches are
                 smaller, for the first segments to come soon.
             buffering: How much of a recording is held back; by default as for files.
+            listener: Makes what tells the speakers of a recording apart; by default nothing does.
         """
         if batch_size < 1:
             raise ArgumentError(f"batch_size must be at least 1, not {batch_size}")
@@ -112,6 +124,7 @@ class LongformTranscriber:
         self._options = options or ChunkingOptions()
         self._batch_size = batch_size
         self._buffering = buffering or Buffering()
+        self._new_listener = listener
 
     def transcribe(
         self,
@@ -135,6 +148,8 @@ class LongformTranscriber:
     ) -> Generator[Segment, None, None]:
         """The segments of a recording, in order, each as soon as it is recognised.
 
+        Where speakers are told apart, that is when all of it was heard.
+
         Args:
             source: A path, the bytes of a file, an open binary file, or an array of samples.
             word_timestamps: Whether segments hold their words, timed in the recording.
@@ -154,32 +169,37 @@ class LongformTranscriber:
         is_split = channels == "split"
         max_pause_s = pause_limit_s(call.get("segments"), call.get("max_pause"), is_split)
         progress = call.get("progress")
+        listener = None if self._new_listener is None else self._new_listener()
         stitcher = partial(
             Stitcher,
             self._options.gap_min_confidence,
-            word_timestamps,
+            word_timestamps or listener is not None,
             max_pause_s,
             self._options.gap_sure_confidence,
         )
         recording = Recording(source, input_rate=call.get("input_rate"), track=call.get("track"))
         try:
             stated_s = None if progress is None else recording.duration_s
-            ahead = self._read_ahead(recording, is_split)
+            ahead = self._read_ahead(recording, is_split, listener)
         except BaseException:
             recording.close()
             raise
-        return _Run(self._recognizer, ahead, stitcher, progress, stated_s)
+        told_apart = None if listener is None else partial(listener.told_apart, word_timestamps)
+        return _Run(self._recognizer, ahead, stitcher, progress, stated_s, told_apart)
 
-    def _read_ahead(self, recording: Recording, is_split: bool) -> ReadAhead:
+    def _read_ahead(
+        self, recording: Recording, is_split: bool, listener: Listener | None
+    ) -> ReadAhead:
         """What reads the recording, with a feed for all of it or one for each channel."""
         new_feed = partial(
             Feed, self._detector, self._options, self._batch_size, buffering=self._buffering
         )
         block_s = self._buffering.block_s
+        heard = listener.hearing if listener is not None else iter
         if not is_split:
             mix = ((block,) for block in recording.blocks(block_s))
-            return ReadAhead(mix, [new_feed()], recording.close)
-        apart = recording.blocks_apart(block_s)
+            return ReadAhead(heard(mix), [new_feed()], recording.close)
+        apart = heard(recording.blocks_apart(block_s))
         span_s = self._batch_size * LONGEST_PASS_S + _SPARSE_S
         feeds = [
             new_feed(channel=number, longest_span_s=span_s)
@@ -197,6 +217,7 @@ class _Run:
     stitcher: Callable[[], Stitcher]
     progress: Progress | None
     stated_s: float | None  # by the header, which may be wrong
+    told_apart: Callable[[Iterable[Segment]], list[Segment]] | None
 
     @property
     def length_s(self) -> float:
@@ -207,7 +228,8 @@ class _Run:
         """The segments of all feeds."""
         with self.ahead.running():
             channels = list(map(self._portions, self.ahead.feeds))
-            yield from interleaved(channels, self._tell)
+            found = interleaved(channels, self._tell)
+            yield from found if self.told_apart is None else self.told_apart(found)
         if self.progress is not None:
             self.progress(self.length_s, self.length_s)
 

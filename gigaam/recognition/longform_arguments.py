@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
+from gigaam.audio import AudioSource
 from gigaam.decoding import DecodingOptions
 from gigaam.decoding.hotwords import HotwordSource
 from gigaam.decoding.options import LanguageModelSource
@@ -13,6 +15,7 @@ from gigaam.recognition.longform import Channels, Progress
 from gigaam.recognition.phrases import Segments
 
 if TYPE_CHECKING:
+    from gigaam.speakers import Speakers
     from gigaam.vad import Vad, VadOptions
 
 __all__ = ["LongformArguments"]
@@ -43,3 +46,5 @@ class LongformArguments(TypedDict, total=False):
     decoding: DecodingOptions | None
     hotwords: HotwordSource | None
     lm: LanguageModelSource | None
+    speakers: Speakers | None
+    known_speakers: Mapping[str, AudioSource] | None

@@ -28,8 +28,9 @@ _LIMITS = (
     "min_duration",
     "strict_limit_duration",
     "new_chunk_threshold",
+    "speakers",
 )
-"""Options that may cut a short recording, too."""
+"""Options that may cut a short recording, too, or tell its speakers apart."""
 
 KeyT = TypeVar("KeyT")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Hashable, Iterable, Sequence
+from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -17,28 +17,22 @@ from gigaam.decoding.log_probs import LogProbs
 from gigaam.decoding.nets import Transducer
 from gigaam.decoding.options import LanguageModelSource, with_words
 from gigaam.decoding.searches import ModelDecoding, build_search
-from gigaam.errors import ArgumentError, ModelError
-from gigaam.published.segmentation import OwnSegmentation, own_detector, own_segmenter
+from gigaam.errors import ModelError
 from gigaam.recognition.batcher import Batcher
 from gigaam.recognition.chunking import ChunkingOptions
-from gigaam.recognition.longform import (
-    CallArguments,
-    Channels,
-    LongformTranscriber,
-    Progress,
-    with_limits,
-)
+from gigaam.recognition.longform import Channels, Progress
+from gigaam.recognition.longform_call import transcriber_of
 from gigaam.recognition.phrases import Segments
 from gigaam.recognition.progress_bar import as_callback
 from gigaam.recognition.recognizer import Recognizer
 from gigaam.recognition.scheduler import Priority
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult
-from gigaam.vad.detectors import build_detector
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from gigaam.live import LiveArguments, LiveOptions, LiveSession
+    from gigaam.speakers import Speakers
     from gigaam.vad import Vad, VadOptions
 
 __all__ = ["SpeechRecognition"]
@@ -219,6 +213,8 @@ class SpeechRecognition(ABC):
         decoding: DecodingOptions | None = None,
         hotwords: HotwordSource | None = None,
         lm: LanguageModelSource | None = None,
+        speakers: Speakers | None = None,
+        known_speakers: Mapping[str, AudioSource] | None = None,
     ) -> LongformTranscriptionResult:
         """The segments of a recording of any length, in order; a sequence, with ``.text``.
 
@@ -249,12 +245,18 @@ class SpeechRecognition(ABC):
             hotwords: Words and phrases to expect: a list, a mapping to weights, or a file with a
                 phrase per line.
             lm: A language model: "packaged", its file, or an opened one.
+            speakers: Who speaks: "auto", how many people, the least and the most of them, or what
+                tells them apart, see `gigaam.speakers`. A stereo call needs no more than
+                ``channels="split"``.
+            known_speakers: Name → a recording in which that person alone speaks for some seconds;
+                their segments bear the name. Without ``speakers`` these are "auto".
 
         Raises:
             AudioError: The recording cannot be decoded or used.
             ArgumentError: An argument makes no sense, or not together with another.
         """
-        transcriber, call = self._longform(
+        transcriber, call = transcriber_of(
+            self,
             batch_size,
             decoding=with_words(decoding, hotwords, lm),
             channels=channels,
@@ -273,6 +275,8 @@ class SpeechRecognition(ABC):
             input_rate=input_rate,
             track=track,
             progress=as_callback(progress, "seconds of sound"),
+            speakers=speakers,
+            known_speakers=known_speakers,
         )
         return transcriber.transcribe(wav_file, word_timestamps=word_timestamps, **call)
 
@@ -301,13 +305,17 @@ class SpeechRecognition(ABC):
         decoding: DecodingOptions | None = None,
         hotwords: HotwordSource | None = None,
         lm: LanguageModelSource | None = None,
+        speakers: Speakers | None = None,
+        known_speakers: Mapping[str, AudioSource] | None = None,
     ) -> Generator[Segment, None, None]:
         """The segments of `transcribe_longform`, each as soon as it is recognised.
 
         An error in the middle of a recording comes after the segments before it; closing the
-        generator stops all work. The arguments are those of `transcribe_longform`.
+        generator stops all work. With ``speakers`` all of it is heard before the first one. The
+        arguments are those of `transcribe_longform`.
         """
-        transcriber, call = self._longform(
+        transcriber, call = transcriber_of(
+            self,
             batch_size,
             decoding=with_words(decoding, hotwords, lm),
             channels=channels,
@@ -326,6 +334,8 @@ class SpeechRecognition(ABC):
             input_rate=input_rate,
             track=track,
             progress=as_callback(progress, "seconds of sound"),
+            speakers=speakers,
+            known_speakers=known_speakers,
         )
         return transcriber.iter_segments(wav_file, word_timestamps=word_timestamps, **call)
 
@@ -363,38 +373,3 @@ class SpeechRecognition(ABC):
             options=options,
             **changes,
         )
-
-    def _longform(
-        self,
-        batch_size: int,
-        *,
-        decoding: DecodingOptions | None,
-        vad: Vad,
-        vad_options: VadOptions | None,
-        pyannote_model: str | os.PathLike[str] | None,
-        chunking: ChunkingOptions | None,
-        max_duration: float | None,
-        min_duration: float | None,
-        strict_limit_duration: float | None,
-        new_chunk_threshold: float | None,
-        fr_batch_size: int | None,
-        fr_num_workers: int,
-        **call: Unpack[CallArguments],
-    ) -> tuple[LongformTranscriber | OwnSegmentation, Any]:
-        """The transcriber that the arguments describe, and those that are for its call."""
-        limits = (max_duration, min_duration, strict_limit_duration, new_chunk_threshold)
-        options = with_limits(chunking, *limits)
-        batch_size = batch_size if fr_batch_size is None else fr_batch_size
-        if decoding is not None and decoding.n_best > 1:
-            raise ArgumentError("n_best is for recordings recognised in one pass: `transcribe`")
-        recognizer = self.recognizer(decoding)
-        segmenter = own_segmenter() if vad == "auto" else None
-        if segmenter is not None:
-            own = OwnSegmentation(segmenter, recognizer, options, batch_size, self.device)
-            return own, {**call, "vad_options": vad_options, "pyannote_model": pyannote_model}
-        if pyannote_model is None:
-            vad, options = own_detector(vad, vad_options, options, chunking is not None)
-        detector = build_detector(
-            vad, options=vad_options, device=str(self.device), pyannote_model=pyannote_model
-        )
-        return LongformTranscriber(recognizer, detector, options, batch_size), call

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gigaam.output.formats import render
+from gigaam.server.speakers import letter_of
 from gigaam.server.wishes import Wishes
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
@@ -18,6 +19,7 @@ __all__ = [
     "Transcript",
     "answer",
     "delta",
+    "diarized_segment",
     "done_event",
     "logprobs",
     "notes",
@@ -82,6 +84,11 @@ class Transcript:
         return [word for segment in self.segments for word in segment.words or ()]
 
     @property
+    def has_speakers(self) -> bool:
+        """Whether it is known who said what."""
+        return any(segment.speaker is not None for segment in self.segments)
+
+    @property
     def usage(self) -> dict[str, Any]:
         """What it cost, by OpenAI's names."""
         return {"type": "duration", "seconds": round(self.duration_s, 3)}
@@ -96,11 +103,12 @@ def answer(transcript: Transcript, wishes: Wishes) -> Response:
     warnings = _header("x-gigaam-warning", "; ".join(transcript.warnings))
     headers = {**notes(transcript.model, wishes), **warnings}
     wanted = wishes.response_format
-    if wanted == "json":
-        return JSONResponse(_json(transcript, wishes), headers=headers)
-    if wanted == "verbose_json":
-        return JSONResponse(_verbose_json(transcript, wishes), headers=headers)
-    body = f"{transcript.text}\n" if wanted == "text" else transcript.render(wanted)
+    if wanted in _BODIES:
+        return JSONResponse(_BODIES[wanted](transcript, wishes), headers=headers)
+    if wanted != "text":
+        body = transcript.render(wanted)
+    else:
+        body = transcript.render("txt") if transcript.has_speakers else f"{transcript.text}\n"
     return PlainTextResponse(body, headers=headers, media_type=_MEDIA_TYPES[wanted])
 
 
@@ -124,14 +132,30 @@ def segment_event(segment: Segment, number: int) -> dict[str, Any]:
         "end": round(segment.end, 3),
         "text": segment.text,
         **_confidence(segment.confidence),
-        **({} if segment.channel is None else {"channel": segment.channel}),
+        **_who(segment),
         "words": [_word(word) for word in segment.words or ()],
+    }
+
+
+def diarized_segment(segment: Segment, number: int) -> dict[str, Any]:
+    """What a speaker says, by OpenAI's names; also the event of it."""
+    return {
+        "type": "transcript.text.segment",
+        "id": str(number),
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "speaker": letter_of(segment.speaker),
+        "text": segment.text,
+        **({} if segment.channel is None else {"channel": segment.channel}),
     }
 
 
 def done_event(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
     """The last event of a stream."""
-    return {"type": "transcript.text.done", **_json(transcript, wishes)}
+    told = _json(transcript, wishes)
+    if wishes.response_format in _WITH_SEGMENTS:  # which were told
+        told.pop("segments", None)
+    return {"type": "transcript.text.done", **told}
 
 
 def _as_segments(result: TranscriptionResult) -> list[Segment]:
@@ -157,7 +181,22 @@ def _json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
         told["logprobs"] = logprobs(transcript.words)
     if transcript.warnings:
         told["warnings"] = list(transcript.warnings)
+    if transcript.has_speakers:  # which were asked for
+        told["segments"] = _diarized(transcript)
     return told
+
+
+def _diarized(transcript: Transcript) -> list[dict[str, Any]]:
+    return [diarized_segment(each, n) for n, each in enumerate(transcript.segments)]
+
+
+def _diarized_json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
+    return {
+        "task": "transcribe",
+        "duration": round(transcript.duration_s, 3),
+        **_json(transcript, wishes),
+        "segments": _diarized(transcript),
+    }
 
 
 def _verbose_json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
@@ -193,13 +232,23 @@ def _segment(segment: Segment, number: int) -> dict[str, Any]:
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
         "no_speech_prob": 0.0,
         **_confidence(segment.confidence),
-        **({} if segment.channel is None else {"channel": segment.channel}),
+        **_who(segment),
     }
+
+
+def _who(segment: Segment) -> dict[str, Any]:
+    told = {"channel": segment.channel, "speaker": segment.speaker}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _word(word: Word) -> dict[str, Any]:
     told = {"word": word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
-    return {**told, **_confidence(word.confidence)}
+    return {**told, **_confidence(word.confidence), **_speaker(word)}
+
+
+def _speaker(word: Word) -> dict[str, Any]:
+    told = {} if word.speaker is None else {"speaker": word.speaker}
+    return {**told, **({"overlapped": True} if word.overlapped else {})}
 
 
 def _confidence(value: float | None) -> dict[str, float]:
@@ -217,3 +266,7 @@ def logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
 
 def _logarithm(probability: float | None) -> float:
     return 0.0 if probability is None else round(math.log(max(probability, _LEAST_PROBABILITY)), 4)
+
+
+_BODIES = {"json": _json, "verbose_json": _verbose_json, "diarized_json": _diarized_json}
+_WITH_SEGMENTS = ("verbose_json", "diarized_json")

@@ -23,7 +23,13 @@ async def ready(request: Request) -> Response:
     if service.not_ready is not None:
         told = {"status": "not ready", "reason": service.not_ready}
         return JSONResponse(told, 503, {"Retry-After": "5"})
-    return JSONResponse({"status": "ready", "models": service.models.loaded})
+    return JSONResponse(
+        {
+            "status": "ready",
+            "models": service.models.loaded,
+            "speakers": service.no_speakers is None,
+        }
+    )
 
 
 async def metrics(request: Request) -> Response:

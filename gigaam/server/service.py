@@ -52,6 +52,7 @@ class Service:
         closing: Set when the server is about to end.
         failed: Set when it never will be able to answer.
         not_ready: Why it cannot answer yet, or any more; None if it can.
+        no_speakers: Why speakers are not told apart, for clients; None if they are.
     """
 
     def __init__(self, settings: ServerSettings, load: Load | None = None) -> None:
@@ -76,6 +77,7 @@ class Service:
         self.closing = asyncio.Event()
         self.failed = asyncio.Event()
         self.not_ready: str | None = "the model is being loaded"
+        self.no_speakers: str | None = "the server is about to start"
         self._measure()
 
     def _measure(self) -> None:

@@ -49,6 +49,8 @@ class ServerSettings:
         max_jobs: Jobs that may wait or run.
         job_ttl_s: A finished job is forgotten after so many seconds.
         max_job_bytes: Disk space for uploads and results of jobs; the oldest finished go first.
+        speakers: Whether speakers are told apart where a request asks for it; None for "if the nets
+            are there": True makes them if need be, and without them the server does not start.
         realtime: Whether OpenAI's Realtime protocol is spoken.
         vosk: Whether Vosk's protocol is spoken.
         wyoming: Port of the Wyoming protocol (Home Assistant), which knows no authentication.
@@ -76,6 +78,7 @@ class ServerSettings:
     max_jobs: int = 100
     job_ttl_s: float = 7 * 24 * 3600.0
     max_job_bytes: int = 20 << 30
+    speakers: bool | None = None
     realtime: bool = False
     vosk: bool = False
     wyoming: int | None = None

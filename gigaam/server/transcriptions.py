@@ -19,6 +19,7 @@ from gigaam.server.answers import (
     Transcript,
     answer,
     delta,
+    diarized_segment,
     done_event,
     notes,
     segment_event,
@@ -62,7 +63,7 @@ async def _opened(request: Request, service: Service, stack: AsyncExitStack) -> 
     client = client_of(request)
     ticket = stack.enter_context(service.admission.admitted(client, stated_size(request)))
     form = await stack.enter_async_context(read_form(request, service.settings))
-    wishes = Wishes.read(FormFields(form), service.settings.decoding)
+    wishes = Wishes.read(FormFields(form), service.settings.decoding, service.no_speakers)
     return Listening(service, wishes, upload_of(form), ticket, Call(client))
 
 
@@ -153,6 +154,8 @@ class _Stream:
         events = [_event(delta(text, is_first=self._n_told == 0))]
         if self._wishes.response_format == "verbose_json":
             events.insert(0, _event(segment_event(segment, self._n_told)))
+        elif self._wishes.response_format == "diarized_json":
+            events.append(_event(diarized_segment(segment, self._n_told)))
         self._n_told += 1
         return events
 

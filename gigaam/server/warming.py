@@ -1,4 +1,4 @@
-"""Before the first request: the default model is loaded, and how fast it is is measured."""
+"""Before the first request: the default model is loaded and measured, speakers' nets are opened."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from gigaam.example_recording import EXAMPLE
 from gigaam.server.answering import log
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
+from gigaam.server.speakers import missing_for_speakers
 
 __all__ = ["warm_up"]
 
 
 async def warm_up(service: Service) -> None:
-    """Loads the default model; if it cannot be, `Service.not_ready` says so for good."""
+    """Loads what is needed; if it cannot be, `Service.not_ready` says so for good."""
     loop = asyncio.get_running_loop()
     try:
         speed = await loop.run_in_executor(service.executor, _measured_speed, service)
@@ -23,8 +24,16 @@ async def warm_up(service: Service) -> None:
         cause = error.__cause__ if isinstance(error, Refusal) else error
         service.fail(f"the model {service.models.names[0]} cannot be loaded", cause)
         return
+    try:
+        service.no_speakers = await loop.run_in_executor(
+            service.executor, missing_for_speakers, service.settings.speakers
+        )
+    except Exception as error:
+        service.fail("speakers cannot be told apart", error)
+        return
     service.begin()
-    told = {"model": service.models.names[0], "speed": round(speed, 1)}
+    are_told_apart = service.no_speakers is None
+    told = {"model": service.models.names[0], "speed": round(speed, 1), "speakers": are_told_apart}
     log.info("ready", extra={"told": told})
 
 

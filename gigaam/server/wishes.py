@@ -12,15 +12,15 @@ from gigaam.recognition import LongformArguments
 from gigaam.server.form_fields import FormFields, checked_number
 from gigaam.server.languages import language_codes
 from gigaam.server.refusals import Refusal
+from gigaam.server.speakers import speakers_wished
 from gigaam.vad import VadOptions
 
 __all__ = ["RESPONSE_FORMATS", "Wishes", "with_hotwords"]
 
-RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 
 _MOST_HOTWORDS = 1_000
-_SPEAKERS = "known_speaker_names", "known_speaker_references"
-_NO_SPEAKERS = "this server does not tell speakers apart"
+_KNOWN_SPEAKERS = "known_speaker_names", "known_speaker_references"
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,29 @@ class Wishes:
     ignored: tuple[str, ...]
 
     @classmethod
-    def read(cls, fields: FormFields, decoding: DecodingOptions | None) -> Wishes:
+    def read(
+        cls,
+        fields: FormFields,
+        decoding: DecodingOptions | None,
+        no_speakers: str | None = None,
+    ) -> Wishes:
         """The wishes of a form.
 
         Args:
             fields: Its fields.
             decoding: How the server searches where the form says nothing.
+            no_speakers: Why it does not tell speakers apart; None if it does.
 
         Raises:
             Refusal: A field has a value that it cannot have.
         """
-        _refuse_speakers(fields)
+        _refuse_known_speakers(fields, no_speakers)
         response_format = fields.choice("response_format", RESPONSE_FORMATS, "json")
         words = fields.list("keywords") + _lines(fields.text("hotwords"))
         options: LongformArguments = {
             "decoding": with_hotwords(decoding, words, "keywords"),
             **_listening(fields),
+            **speakers_wished(fields, response_format, no_speakers),
         }
         wishes = cls(
             model=fields.text("model"),
@@ -103,13 +110,13 @@ def _lines(text: str | None) -> list[str]:
     return [] if text is None else [line for line in text.splitlines() if line.strip()]
 
 
-def _refuse_speakers(fields: FormFields) -> None:
-    for name in _SPEAKERS:
+def _refuse_known_speakers(fields: FormFields, no_speakers: str | None) -> None:
+    for name in _KNOWN_SPEAKERS:
         if fields.list(name):
-            raise Refusal(400, _NO_SPEAKERS, code="unsupported_value", param=name)
-    if fields.text("response_format") == "diarized_json":
-        told = f"{_NO_SPEAKERS}: there is no diarized_json"
-        raise Refusal(400, told, code="unsupported_value", param="response_format")
+            told = "this server does not tell speakers apart"
+            if no_speakers is None:
+                told = "this server tells speakers apart, but knows none of them by name"
+            raise Refusal(400, told, code="unsupported_value", param=name)
 
 
 def _listening(fields: FormFields) -> LongformArguments:
@@ -151,7 +158,8 @@ def _by_pauses(strategy: dict[str, Any] | str) -> LongformArguments:
 def _stream(fields: FormFields, response_format: str) -> bool:
     stream = fields.flag("stream")
     if stream and response_format in ("srt", "vtt"):
-        told = f"there is no stream of {response_format}: json, text and verbose_json have one"
+        streams = ", ".join(each for each in RESPONSE_FORMATS if each not in ("srt", "vtt"))
+        told = f"there is no stream of {response_format}, only of {streams}"
         raise Refusal(400, told, code="invalid_value", param="stream")
     return stream
 

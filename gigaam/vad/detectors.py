@@ -12,7 +12,7 @@ from gigaam.vad.pyannote_hub import TOKEN_VARIABLE
 from gigaam.vad.silero import SileroDetector
 from gigaam.vad.speech import EverythingIsSpeech, SpeechDetector, Vad, VadOptions
 
-__all__ = ["build_detector"]
+__all__ = ["build_detector", "check_pyannote"]
 
 
 def build_detector(
@@ -78,14 +78,23 @@ def _named_detector(
 
 
 def _pyannote(options: VadOptions, device: str | None, model: str | None) -> SpeechDetector:
-    for package in ("pyannote.audio", "torch"):  # without importing them, which takes seconds
+    check_pyannote()
+    from gigaam.vad.pyannote import PyannoteDetector
+
+    return PyannoteDetector.load(options, device=device, model=model)
+
+
+def check_pyannote() -> None:
+    """Complain if pyannote.audio is not installed, without the seconds that importing it takes.
+
+    Raises:
+        MissingDependencyError: It, or torch, is not.
+    """
+    for package in ("pyannote.audio", "torch"):
         if not _is_installed(package):
             raise MissingDependencyError(
                 f"{package} is not installed: pip install '.[longform]' in a clone of gigaam"
             )
-    from gigaam.vad.pyannote import PyannoteDetector
-
-    return PyannoteDetector.load(options, device=device, model=model)
 
 
 def _is_installed(package: str) -> bool:

@@ -36,7 +36,7 @@ from gigaam.vad.speech import (
     checked_block,
 )
 
-__all__ = ["PyannoteDetector"]
+__all__ = ["PyannoteDetector", "import_pyannote", "read_model", "undisturbed"]
 
 # The net sees windows of 5 to 10 s; half of the overlap keeps the seam far from the blocks' edges.
 BLOCK_SAMPLES = 600 * SAMPLE_RATE
@@ -45,7 +45,7 @@ THRESHOLD = 0.5
 _SHORTEST_SAMPLES = SAMPLE_RATE // 10  # less is padded: the net's frames need some samples
 
 _TELEMETRY = "PYANNOTE_METRICS_ENABLED"
-_MODELS = "pyannote.audio.models.segmentation"
+_MODELS = "pyannote.audio.models"
 _DATA_CLASSES = {
     "pyannote.audio.core.task": ("Specifications", "Problem", "Resolution"),
     "pyannote.audio.core.model": ("Introspection",),  # in files of before pyannote.audio 2
@@ -84,9 +84,9 @@ class PyannoteDetector:
         options.thresholds(THRESHOLD)  # complain here, not at the first recording
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         path = segmentation_file(model)  # first: importing pyannote takes seconds
-        with _RUNNING, _process_state_kept():
-            _import_pyannote()
-            pipeline = _pipeline(_read_model(path), options)
+        with undisturbed():
+            import_pyannote()
+            pipeline = _pipeline(read_model(path), options)
             pipeline.to(torch.device(device))
         return cls(pipeline, options)
 
@@ -109,7 +109,7 @@ class PyannoteDetector:
         n_padding = max(0, _SHORTEST_SAMPLES - samples.size)
         waveform = torch.from_numpy(np.pad(samples, (0, n_padding)))[None]
         file = {"waveform": waveform, "sample_rate": SAMPLE_RATE, "uri": "recording"}
-        with _RUNNING, _process_state_kept():
+        with undisturbed():
             speech = self._pipeline(file).get_timeline().support()
         bounds = [
             (round(each.start * SAMPLE_RATE), round(each.end * SAMPLE_RATE)) for each in speech
@@ -171,7 +171,12 @@ class _PyannoteStream:
         return regions + self._builder.settle(end)
 
 
-def _import_pyannote() -> None:
+def import_pyannote() -> None:
+    """Have its pipelines in memory, with telemetry off unless it was switched on.
+
+    Raises:
+        MissingDependencyError: It cannot be imported.
+    """
     # Its pipelines refuse to run without this variable, so it stays set.
     os.environ.setdefault(_TELEMETRY, "0")
     try:
@@ -184,8 +189,16 @@ def _import_pyannote() -> None:
         ) from error
 
 
-def _read_model(path: Path) -> Any:
-    """The segmentation net stored in a file, with its weights."""
+def read_model(path: Path, kind: str = "segmentation") -> Any:
+    """The net stored in a file, with its weights; the file is read as data.
+
+    Args:
+        path: A ``pytorch_model.bin`` of pyannote.
+        kind: "segmentation" or "embedding".
+
+    Raises:
+        CheckpointError: It is no such net.
+    """
     names = [(module, name) for module, found in _DATA_CLASSES.items() for name in found]
     further = [
         (getattr(import_module(module), name), f"{module}.{name}")
@@ -194,18 +207,18 @@ def _read_model(path: Path) -> Any:
     ]
     stored = load_pickle(path, further)
     try:
-        return _built(stored)
+        return _built(stored, f"{_MODELS}.{kind}")
     except (AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a segmentation model of pyannote: {error}") from error
+        raise CheckpointError(f"{path} is no model of pyannote for {kind}: {error}") from error
 
 
-def _built(stored: Any) -> Any:
+def _built(stored: Any, models: str) -> Any:
     from pyannote.audio import Model
 
     architecture = stored["pyannote.audio"]["architecture"]
     module, name = architecture["module"], architecture["class"]
-    if not f"{module}.".startswith(f"{_MODELS}."):
-        raise ValueError(f"its architecture is {module}.{name}, which is not in {_MODELS}")
+    if not f"{module}.".startswith(f"{models}."):
+        raise ValueError(f"its architecture is {module}.{name}, which is not in {models}")
     kind = getattr(import_module(module), name)
     if not (isinstance(kind, type) and issubclass(kind, Model)):
         raise ValueError(f"{module}.{name} is not a model")
@@ -246,8 +259,14 @@ def _pipeline(model: Any, options: VadOptions) -> Any:
 
 
 @contextmanager
+def undisturbed() -> Iterator[None]:
+    """One call of pyannote at a time; what importing and calling it changes is put back."""
+    with _RUNNING, _process_state_kept():
+        yield
+
+
+@contextmanager
 def _process_state_kept() -> Iterator[None]:
-    """Put back what importing and calling pyannote changes outside of it."""
     environment = dict(os.environ)
     n_threads = torch.get_num_threads()
     cpu, gpu = without_autocast(torch.device("cpu")), without_autocast(torch.device("cuda"))

@@ -1,4 +1,4 @@
-"""The file of a segmentation model: a local one, one of Hugging Face's cache, or downloaded."""
+"""Files of pyannote's models: local ones, those of Hugging Face's cache, or downloaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gigaam.errors import (
 )
 from gigaam.store.download import is_offline
 
-__all__ = ["REPOSITORIES", "TOKEN_VARIABLE", "segmentation_file"]
+__all__ = ["REPOSITORIES", "TOKEN_VARIABLE", "repository_file", "segmentation_file"]
 
 TOKEN_VARIABLE = "HF_TOKEN"
 
@@ -51,9 +51,29 @@ def segmentation_file(model: str | os.PathLike[str] | None = None) -> Path:
                 f"{os.fspath(model)!r} is neither an existing file nor the name of a Hugging Face "
                 'repository ("owner/name")'
             )
-    repositories = REPOSITORIES if model is None else (os.fspath(model),)
+    return _fetched(REPOSITORIES if model is None else (os.fspath(model),), _FILE)
+
+
+def repository_file(repository: str, name: str) -> Path:
+    """A file of a repository, such as "segmentation/pytorch_model.bin", on this machine.
+
+    As with `segmentation_file`, what is in Hugging Face's cache is used without any request.
+
+    Raises:
+        CheckpointError: It is no name of a repository.
+        DownloadError: The file is not in the cache and cannot be fetched.
+    """
+    if not _is_repository(repository):
+        raise CheckpointError(
+            f"{repository!r} is neither an existing directory nor the name of a Hugging Face "
+            'repository ("owner/name")'
+        )
+    return _fetched((repository,), name)
+
+
+def _fetched(repositories: tuple[str, ...], name: str) -> Path:
     for repository in repositories:
-        cached = _cached(repository)
+        cached = _cached(repository, name)
         if cached is not None:
             return cached
     if is_offline():
@@ -61,7 +81,7 @@ def segmentation_file(model: str | os.PathLike[str] | None = None) -> Path:
             f"{' and '.join(repositories)} are not in the cache of Hugging Face, and "
             "GIGAAM_OFFLINE is set."
         )
-    return _download(repositories)
+    return _download(repositories, name)
 
 
 def _local_file(path: Path) -> Path | None:
@@ -76,7 +96,7 @@ def _is_repository(name: str) -> bool:
     return bool(owner.strip(".~") and rest) and "/" not in rest and "\\" not in name
 
 
-def _cached(repository: str) -> Path | None:
+def _cached(repository: str, name: str) -> Path | None:
     """The file in the cache of Hugging Face, without any request."""
     try:
         from huggingface_hub import try_to_load_from_cache
@@ -86,13 +106,13 @@ def _cached(repository: str) -> Path | None:
             "of gigaam"
         ) from error
     try:
-        found = try_to_load_from_cache(repository, _FILE)
+        found = try_to_load_from_cache(repository, name)
     except ValueError as error:
         raise CheckpointError(f"{repository!r} is no name of a repository: {error}") from error
     return Path(found) if isinstance(found, str) else None
 
 
-def _download(repositories: tuple[str, ...]) -> Path:
+def _download(repositories: tuple[str, ...], name: str) -> Path:
     """The file of the first repository that gives it."""
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
 
@@ -102,9 +122,9 @@ def _download(repositories: tuple[str, ...]) -> Path:
         try:
             # One short question first: the download itself tries a silent hub for 6 minutes.
             get_hf_file_metadata(
-                hf_hub_url(repository, _FILE), token=token, timeout=constants.HF_HUB_ETAG_TIMEOUT
+                hf_hub_url(repository, name), token=token, timeout=constants.HF_HUB_ETAG_TIMEOUT
             )
-            return Path(hf_hub_download(repository, _FILE, token=token))
+            return Path(hf_hub_download(repository, name, token=token))
         except Exception as error:  # the kinds of errors change with the hub's releases
             status = _status(error)
             if status is None or status not in (401, 403, 404):
@@ -133,7 +153,7 @@ def _unreachable(repository: str, status: int | None, error: BaseException) -> G
     answer = f"it answered {status}" if status else _last_words(error)
     return DownloadError(
         f"The pyannote model {repository} cannot be fetched from Hugging Face: {answer}. "
-        "Check the connection, or give a local file as pyannote_model."
+        "Check the connection, or give a local copy in place of the name."
     )
 
 
@@ -149,7 +169,7 @@ def _refused(refusals: list[tuple[str, int]], *, with_token: bool) -> GigaAMErro
     answers = ", ".join(f"{repository} answered {status}" for repository, status in refusals)
     pages = " or ".join(f"{_HUB}/{repository}" for repository, _ in refusals)
     if all(status == 404 for _, status in refusals):
-        advice = f"No such model ({pages}): check the name given as pyannote_model"
+        advice = f"No such model ({pages}): check the name that was given"
     elif with_token:
         advice = (
             f"Accept the conditions on {pages} with the account that the token is of, and check "

@@ -55,6 +55,7 @@ def test_curl(server: ServerProcess, reader: Path) -> None:
     first, made, *asked = [block.code for block in blocks(PAGE) if block.language == "bash"]
     for told in (first, made):  # which the README runs, too
         assert told.strip() in read("README.md")
+    asked = [code for code in asked if "curl" in code and "diarized_json" not in code]
     answers = [
         json.loads(
             subprocess.run(

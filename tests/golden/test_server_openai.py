@@ -21,7 +21,7 @@ from tests.waves import write_wav
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    with running_server(ServerSettings(models=("tiny_ctc", "tiny_rnnt"))) as server:
+    with running_server(ServerSettings(models=("tiny_ctc", "tiny_rnnt"), speakers=False)) as server:
         yield server
 
 
@@ -181,6 +181,7 @@ def test_what_has_no_effect_is_told(server: RunningServer, example: Path) -> Non
         ({"response_format": "text", "include": ["logprobs"]}, "include", "json"),
         ({"chunking_strategy": "always"}, "chunking_strategy", "server_vad"),
         ({"extra_body": {"keywords": ["я" * 300]}}, "keywords", "200 characters"),
+        ({"extra_body": {"speakers": "auto"}}, "speakers", "--no-speakers"),
         ({"extra_body": {"known_speaker_names": ["Анна"]}}, "known_speaker_names", "speakers"),
     ],
 )

@@ -39,7 +39,11 @@ ROOMS = {
     "vad": {*BASE, "types", "audio", "store", "shielding"},
     "recognition": {*CORE, "vad", "published"},
     "live": {*CORE, "vad", "recognition"},
-    "server": {*CORE, "vad", "recognition", "live", "output", "store", "example_recording"},
+    "speakers": {*CORE, "vad", "recognition", "onnx", "store", "shielding"},
+    "server": {
+        *(*CORE, "vad", "recognition", "live", "speakers", "output", "store"),
+        "example_recording",
+    },
     "attention": set(),
     "preprocess": {*BASE, "audio", "shielding"},
     "encoder": {*BASE, "attention", "published"},
@@ -72,7 +76,7 @@ TORCH = {
     *("assembly", "attention", "decoder", "encoder", "model", "preprocess", "shielding"),
     *("utils", "vad_utils", "store.checkpoints", "store.pickles", "vad.pyannote"),
     *("onnx.export", "onnx.graphs", "onnx.layouts", "onnx.parts", "onnx.precision"),
-    *("onnx.transducer_graphs", "onnx.widening"),
+    *("onnx.transducer_graphs", "onnx.widening", "speakers.export", "speakers.nets"),
 }
 """Modules that take torch when they are imported, besides those of `training`."""
 

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from gigaam.server.form_fields import FormFields
 from gigaam.server.refusals import Refusal
-from gigaam.server.settings import ServerSettings
+from gigaam.server.service import Service
 from gigaam.server.uploads import upload_of
 from gigaam.server.wishes import Wishes
 
@@ -36,8 +36,8 @@ class Order:
     path: str | None
 
     @classmethod
-    def read(cls, form: FormData, settings: ServerSettings) -> Order:
-        """The order of a form.
+    def read(cls, form: FormData, service: Service) -> Order:
+        """The order of a form to a server.
 
         Raises:
             Refusal: A field has a value that it cannot have, or there is no recording.
@@ -50,16 +50,17 @@ class Order:
             raise Refusal(400, told, code="invalid_value", param="path")
         upload = upload_of(form) if path is None else None
         _refuse_others_fields(fields)
-        return cls(fields, wishes_of(fields, settings), upload, path)
+        return cls(fields, wishes_of(fields, service), upload, path)
 
 
-def wishes_of(fields: Iterable[tuple[str, str]], settings: ServerSettings) -> Wishes:
-    """What the texts of a form say.
+def wishes_of(fields: Iterable[tuple[str, str]], service: Service) -> Wishes:
+    """What the texts of a form say to a server.
 
     Raises:
         Refusal: A field has a value that it cannot have.
     """
-    return Wishes.read(FormFields(FormData(list(fields))), settings.decoding)
+    form = FormFields(FormData(list(fields)))
+    return Wishes.read(form, service.settings.decoding, service.no_speakers)
 
 
 def _refuse_others_fields(fields: tuple[tuple[str, str], ...]) -> None:

@@ -35,6 +35,7 @@ def segment_json(segment: Segment) -> str:
             "words": _words(segment.words),
             "confidence": None if segment.confidence is None else float(segment.confidence),
             "channel": segment.channel,
+            "speaker": segment.speaker,
         }
     )
 
@@ -51,7 +52,8 @@ def segment_event(segment: Segment) -> dict[str, Any]:
     return {
         **_span(segment),
         "channel": segment.channel,
-        "words": [_span(word) for word in segment.words or ()],
+        "speaker": segment.speaker,
+        "words": [_told_word(word) for word in segment.words or ()],
     }
 
 
@@ -65,10 +67,20 @@ def _span(spoken: Segment | Word) -> dict[str, Any]:
     }
 
 
+def _told_word(word: Word) -> dict[str, Any]:
+    return {**_span(word), **({"overlapped": True} if word.overlapped else {})}
+
+
 def _words(words: Sequence[Word] | None) -> list[list[Any]] | None:
-    if words is None:
-        return None
-    return [[each.text, *map(float, (each.start, each.end, each.confidence))] for each in words]
+    return None if words is None else list(map(_values, words))
+
+
+def _values(word: Word) -> list[Any]:
+    """A word's values in their order, up to the last that says anything."""
+    values = [word.text, *map(float, (word.start, word.end, word.confidence))]
+    if word.speaker is None and not word.overlapped:
+        return values
+    return [*values, word.speaker, word.overlapped]
 
 
 def _json(plain: object) -> str:

@@ -37,13 +37,14 @@ _MOST_LISTED = 100
 
 async def create(request: Request) -> Response:
     """A new job, which waits for its turn."""
-    jobs, settings = _jobs(request), service_of(request).settings
-    jobs.service.check_ready()
+    jobs = _jobs(request)
+    service, settings = jobs.service, jobs.service.settings
+    service.check_ready()
     check_size(request, settings)
     with jobs.place(client_of(request)):
         await jobs.do(jobs.check_space, stated_size(request) or 0)
         async with read_form(request, settings) as form:
-            job = await jobs.do(jobs.take, Order.read(form, settings), client_of(request))
+            job = await jobs.do(jobs.take, Order.read(form, service), client_of(request))
     where = f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
     return JSONResponse(_told(jobs, job), 202, {"Location": where})
 
@@ -118,6 +119,9 @@ def _result(jobs: Jobs, id: str, wishes: Wishes) -> Response:
     transcript = Transcript(
         job.text or "", segments, job.duration_s or 0.0, job.model, job.language, job.warnings
     )
+    if wishes.response_format == "diarized_json" and segments and not transcript.has_speakers:
+        told = "no speakers were told apart in this job: it is made with speakers=auto for that"
+        raise Refusal(400, told, code="unsupported_value", param="response_format")
     return answer(transcript, wishes)
 
 

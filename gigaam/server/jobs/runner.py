@@ -231,7 +231,7 @@ class _Attempt:
         if job.model not in service.models.names:
             told = f"the server does not have the model {job.model} any more"
             raise Refusal(400, told, code="model_unavailable", param="model")
-        wishes = wishes_of(job.fields, service.settings)
+        wishes = wishes_of(job.fields, service)
         with (
             self.recordings.opened(job) as recording,
             service.models.borrowed(job.model) as loaded,

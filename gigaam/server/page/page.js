@@ -51,7 +51,7 @@ function offerWhatThereIs(stem) {
 
 function wishes() {
   const hotwords = element("hotwords").value.split("\n").map((line) => line.trim()).filter(Boolean);
-  return { model: element("model").value, hotwords };
+  return { model: element("model").value, hotwords, speakers: element("speakers").value };
 }
 
 function isFree() {
@@ -250,6 +250,7 @@ async function listModels() {
     const names = await server.models();
     element("model").replaceChildren(...names.map((name) => new Option(name, name)));
     element("model-field").hidden = names.length < 2;
+    element("speakers-field").hidden = !(await server.tellsSpeakers());
     showMore();
     return true;
   } catch (error) {
@@ -258,9 +259,10 @@ async function listModels() {
   }
 }
 
-/** Says what is behind it: a model can be chosen only where there are several. */
+/** Says what is behind it: a model can be chosen only where there are several, speakers if they are told apart. */
 function showMore() {
-  element("more-title").textContent = spelled(element("model-field").hidden ? "more" : "moreModels");
+  const shown = ["speakers", "model"].filter((name) => !element(`${name}-field`).hidden);
+  element("more-title").textContent = [spelled("more"), ...shown.map((name) => spelled(name).toLowerCase())].join(", ");
 }
 
 element("unscripted").remove();

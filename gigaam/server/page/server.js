@@ -61,11 +61,21 @@ export async function models() {
   return (await (await ask("v1/models")).json()).data.map((model) => model.id);
 }
 
+/** Whether the server tells speakers apart; null while it cannot say. */
+export async function tellsSpeakers() {
+  try {
+    return (await (await ask("ready")).json()).speakers;
+  } catch {
+    return null;
+  }
+}
+
 /** Uploads a recording as a job; fetch tells no progress of an upload, so this does not use it. */
-export function upload(file, { model, hotwords }, onProgress, signal) {
+export function upload(file, { model, hotwords, speakers }, onProgress, signal) {
   const form = new FormData();
   if (model) form.append("model", model);
   for (const word of hotwords) form.append("keywords[]", word);
+  if (speakers) form.append("speakers", speakers);
   form.append("file", file, file.name || "recording");
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();

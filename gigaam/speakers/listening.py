@@ -1,0 +1,147 @@
+"""Speakers of a long recording: heard while it is recognised, and given to its words at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.audio import AudioSource, iter_audio
+from gigaam.errors import ArgumentError
+from gigaam.recognition.phrases import in_turns
+from gigaam.speakers.attribution import attributed
+from gigaam.speakers.turns import (
+    DiarizationStream,
+    SpeakerCount,
+    SpeakerDiarizer,
+    Turn,
+    speaker_count,
+)
+from gigaam.types import Segment
+
+__all__ = ["SpeakerListener", "Speakers", "diarize", "diarizer_of"]
+
+Speakers: TypeAlias = str | int | tuple[int, int] | SpeakerDiarizer
+"""Whether, and into how many, speakers are told apart: "auto", a number, the least and the most, or
+what does it."""
+
+
+def diarize(
+    source: AudioSource,
+    speakers: Speakers = "auto",
+    *,
+    input_rate: int | None = None,
+    track: int | None = None,
+    known_speakers: Mapping[str, AudioSource] | None = None,
+) -> list[Turn]:
+    """The turns of a recording of any length, in order of their starts.
+
+    Args:
+        source: A path, the bytes of a file, an open binary file, an array or a tensor.
+        speakers: As in `SpeechRecognition.transcribe_longform`.
+        input_rate: Rate of arrays and tensors, Hz.
+        track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
+        known_speakers: Name → a recording of that person alone, for turns that bear names.
+
+    Raises:
+        AudioError: The recording cannot be decoded or used.
+        ArgumentError: ``speakers`` says nothing that can be, or a known speaker cannot be known.
+        MissingDependencyError: What tells speakers apart is not installed.
+    """
+    diarizer, count = diarizer_of(speakers, known_speakers)
+    stream = diarizer.stream(count)
+    for block in iter_audio(source, input_rate=input_rate, track=track):
+        stream.feed(block)
+    return stream.finish()
+
+
+def diarizer_of(
+    speakers: Speakers, known_speakers: Mapping[str, AudioSource] | None = None
+) -> tuple[SpeakerDiarizer, SpeakerCount]:
+    """What tells speakers apart, and how many there are.
+
+    Args:
+        speakers: As in `SpeechRecognition.transcribe_longform`.
+        known_speakers: Name → a recording of that person alone; all of them are heard here.
+
+    Raises:
+        ArgumentError: ``speakers`` says nothing that can be, or a known speaker cannot be known.
+        MissingDependencyError: What tells speakers apart is not installed.
+    """
+    diarizer, count = _named(speakers)
+    if not known_speakers:
+        return diarizer, count
+    knowing = getattr(diarizer, "knowing", None)
+    if knowing is None:
+        raise ArgumentError(
+            f"{type(diarizer).__name__} knows nobody by voice: known_speakers go with the local "
+            'diarizer, as with speakers="auto"'
+        )
+    return knowing(known_speakers), count
+
+
+def _named(speakers: Speakers) -> tuple[SpeakerDiarizer, SpeakerCount]:
+    if callable(getattr(speakers, "stream", None)):
+        return speakers, SpeakerCount()  # type: ignore[return-value]
+    count = speaker_count(speakers)  # type: ignore[arg-type]
+    from gigaam.speakers.graphs import load
+
+    return load(), count
+
+
+class SpeakerListener:
+    """Hears one recording: all channels as one, or each by itself."""
+
+    def __init__(self, diarizer: SpeakerDiarizer, count: SpeakerCount) -> None:
+        self._diarizer = diarizer
+        self._count = count
+        self._streams: list[DiarizationStream] = []
+
+    def hearing(
+        self, blocks: Iterable[Sequence[NDArray[np.float32]]]
+    ) -> Iterator[Sequence[NDArray[np.float32]]]:
+        """The blocks of all channels, heard as they go by."""
+        for block in blocks:
+            if not self._streams:
+                self._streams = [self._diarizer.stream(self._count) for _ in block]
+            for stream, samples in zip(self._streams, block, strict=True):
+                stream.feed(samples)
+            yield block
+
+    def turns(self) -> list[list[Turn]]:
+        """The turns of each channel; the recording has ended.
+
+        People differ between channels, but for those who are known.
+        """
+        known: Collection[str] = getattr(self._diarizer, "known", ())
+        found: list[list[Turn]] = []
+        n_before = 0
+        for stream in self._streams:
+            turns = stream.finish()
+            names = list(dict.fromkeys(t.speaker for t in turns if t.speaker not in known))
+            if len(self._streams) > 1:
+                number = {name: f"SPEAKER_{n_before + n:02}" for n, name in enumerate(names)}
+                turns = [
+                    replace(turn, speaker=number.get(turn.speaker, turn.speaker)) for turn in turns
+                ]
+            found.append(turns)
+            n_before += len(names)
+        return found
+
+    def told_apart(self, with_words: bool, segments: Iterable[Segment]) -> list[Segment]:
+        """The segments by speaker; each is of one.
+
+        Args:
+            with_words: Whether the words stay in them.
+            segments: All of the recording, with their words.
+        """
+        recognised = list(segments)  # by then the recording was heard to its end
+        turns = self.turns()
+        found: list[Segment] = []
+        for segment in recognised:
+            words = attributed(segment.words or [], turns[segment.channel or 0])
+            found += in_turns(replace(segment, words=words))
+        return found if with_words else [replace(segment, words=None) for segment in found]
