@@ -75,7 +75,7 @@ class AccessControl:
         if host in {urlsplit(origin).netloc for origin in self._origins}:
             return
         told = f"without API keys the server does not answer to the name {host[:200]!r}"
-        told = f"{told}, which could be anybody's: see --api-key and --allow-origin"
+        told = f"{told}, which could be anybody's: see --allow-origin and --api-key"
         raise Refusal(403, told, code="host_not_allowed")
 
     def _check_origin(self, headers: Headers) -> None:
