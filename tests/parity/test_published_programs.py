@@ -541,7 +541,8 @@ def test_results_are_made_by_hand_and_taken_apart() -> None:
         [segment],
         "да",
     )
-    plain = {"text": "да", "start": 0.5, "end": 1.0, "confidence": 1.0, "speaker": None}
+    times = {"text": "да", "start": 0.5, "end": 1.0}
+    plain = {**times, "confidence": 1.0, "speaker": None, "overlapped": False}
     assert dataclasses.asdict(word) == plain
     assert dataclasses.asdict(segment)["words"] == [plain]
     assert dataclasses.asdict(result) == {"text": "да", "words": [plain], "confidence": 0.0}
@@ -557,7 +558,8 @@ def test_results_of_models_are_taken_apart(model: gigaam.GigaAMASR, example: Pat
     result = model.transcribe(example, word_timestamps=True)
     taken = dataclasses.asdict(result)
     assert taken["text"] == result
-    assert taken["words"] == [{**word.to_dict(), "speaker": None} for word in result.words]
+    further = {"speaker": None, "overlapped": False}
+    assert taken["words"] == [{**word.to_dict(), **further} for word in result.words]
     json.dumps(taken)
 
 

@@ -210,7 +210,7 @@ def test_results_go_into_a_data_frame():
     assert table["text"].tolist() == ["добрый день", "да"]
     assert table["text"].str.len().tolist() == [11, 2]
     words = pd.DataFrame(RESULT.words)
-    assert list(words.columns) == ["text", "start", "end", "confidence", "speaker"]
+    assert list(words.columns) == ["text", "start", "end", "confidence", "speaker", "overlapped"]
     for segments in (LONG, LONG.segments):
         table = pd.DataFrame(segments)
         assert list(table.columns) == [
