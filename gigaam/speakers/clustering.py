@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage  # type: ignore[import-untyped]
 
+from gigaam.speakers.trees import cosine_tree, cut_at, cut_into, tree_of
 from gigaam.speakers.turns import SpeakerCount
 from gigaam.speakers.voices import DIMENSIONS, FRAME_S, Piece
 
@@ -82,10 +82,10 @@ def _people(voices: Voices, seconds: Seconds, count: SpeakerCount) -> Voices:
     if len(means) == 1:
         return means
     weights = _talk(means, voices, seconds)
-    tree = linkage(_distances(means, weights), "average")
-    n_people = len(np.unique(fcluster(tree, _SAME_PERSON, "distance")))
+    tree = tree_of(_distances(means, weights))
+    n_people = len(np.unique(cut_at(tree, _SAME_PERSON)))
     n_people = min(max(n_people, count.least), count.most)
-    labels = fcluster(tree, n_people, "maxclust")
+    labels = cut_into(tree, n_people)
     joined = [
         np.average(means[labels == each], axis=0, weights=weights[labels == each])
         for each in np.unique(labels)
@@ -98,10 +98,9 @@ def _groups(voices: Voices, seconds: Seconds) -> tuple[Voices, Seconds]:
     means, talks = [], []
     for first in range(0, len(voices), _AT_ONCE):
         here = slice(first, first + _AT_ONCE)
-        labels = np.ones(len(voices[here]), np.int64)
+        labels: NDArray[np.integer] = np.ones(len(voices[here]), np.int64)
         if len(labels) > 1:
-            tree = linkage(voices[here], "average", metric="cosine")
-            labels = fcluster(tree, _ALIKE, "distance")
+            labels = cut_at(cosine_tree(voices[here]), _ALIKE)
         for each in np.unique(labels):
             weights = seconds[here][labels == each]
             means.append(np.average(voices[here][labels == each], axis=0, weights=weights))

@@ -12,14 +12,13 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage  # type: ignore[import-untyped]
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
 from gigaam.audio import AudioSource, iter_audio
 from gigaam.errors import ArgumentError, AudioError
 from gigaam.onnx.engine import onnxruntime
 from gigaam.speakers.clustering import voices_by_speaker
 from gigaam.speakers.segmentation import SegmentationStream
+from gigaam.speakers.trees import assignment, cosine_tree, cut_at
 from gigaam.speakers.voices import Piece, VoiceStream
 
 __all__ = ["KnownVoices", "enrolled", "recognised"]
@@ -85,7 +84,7 @@ def recognised(heard: NDArray[np.float32], known: KnownVoices) -> list[str | Non
     # What is not near enough counts for nothing, so that it keeps no name from somebody else.
     gain = np.where(cosines >= _NEAR_ENOUGH, cosines, 0.0)
     labels = list(known)
-    for person, which in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
+    for person, which in zip(*assignment(-gain), strict=True):
         if gain[person, which] > 0:
             names[person] = labels[which]
     return names
@@ -145,7 +144,6 @@ def _second_s(pieces: Sequence[Piece]) -> float:
     if len(telling) < 2:
         return 0.0
     voices = np.stack([piece.voice for piece in telling if piece.voice is not None])
-    tree = linkage(voices, "average", metric="cosine")
-    people = fcluster(tree, _SOMEBODY_ELSE, "distance")
+    people = cut_at(cosine_tree(voices), _SOMEBODY_ELSE)
     talks = np.bincount(people, weights=[piece.seconds for piece in telling])
     return float(np.sort(talks)[-2])

