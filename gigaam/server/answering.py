@@ -6,11 +6,13 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gigaam.server.metrics import Metrics
@@ -31,9 +33,11 @@ _USABLE_ID = re.compile(r"[\w.:-]{1,100}")
 class RequestLog:
     """Middleware that gives each request an id, measures it and tells how it was answered."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Iterable[BaseRoute]) -> None:
         self._app = app
         self._metrics = metrics
+        # Starlette names the route of a request only since 1.7.
+        self._paths = {route.endpoint: route.path for route in routes if isinstance(route, Route)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and tell."""
@@ -83,7 +87,9 @@ class RequestLog:
         await self._app(scope, receive, send_on)
 
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "other")  # a name of any path would be endless
+        route = self._paths.get(
+            scope.get("endpoint"), "other"
+        )  # names of any path would be endless
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.latency_s.labels(route).observe(seconds)
         if route in _PROBES and status == 200:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -47,9 +47,10 @@ def create_app(settings: ServerSettings | None = None, *, load: Load | None = No
     settings = settings or ServerSettings()
     service, ending = Service(settings, load), Ending()
     streams = Streams(service)
+    routes = _routes(service, streams)
     app = Starlette(
-        routes=_routes(service, streams),
-        middleware=_middleware(service, ending),
+        routes=routes,
+        middleware=_middleware(service, ending, routes),
         exception_handlers={HTTPException: answer_error, Refusal: answer_error},
         lifespan=_lifespan,
     )
@@ -66,9 +67,9 @@ def _routes(service: Service, streams: Streams) -> list[BaseRoute]:
     return [*health.routes, *model_list.routes, *speech, *shown]
 
 
-def _middleware(service: Service, ending: Ending) -> list[Middleware]:
+def _middleware(service: Service, ending: Ending, routes: Sequence[BaseRoute]) -> list[Middleware]:
     settings = service.settings
-    layers = [Middleware(RequestLog, metrics=service.metrics)]
+    layers = [Middleware(RequestLog, metrics=service.metrics, routes=routes)]
     if settings.allow_origins:
         layers.append(
             Middleware(
