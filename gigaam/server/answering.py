@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -87,9 +88,8 @@ class RequestLog:
         await self._app(scope, receive, send_on)
 
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route = self._paths.get(
-            scope.get("endpoint"), "other"
-        )  # names of any path would be endless
+        endpoint: Any = scope.get("endpoint")
+        route = self._paths.get(endpoint, "other")  # names of any path would be endless
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.latency_s.labels(route).observe(seconds)
         if route in _PROBES and status == 200:
