@@ -11,10 +11,12 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.speakers.paths import cheapest_path
 from gigaam.speakers.turns import Turn
 from gigaam.types import Word
 
@@ -46,7 +48,7 @@ def attributed(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
     lonely = covered.max(axis=1) <= 0
     shares = covered / lengths[:, None]
     shares[lonely] = 0.5 * (1 - np.minimum(away[lonely], _FAR_S) / _FAR_S)
-    path = _path(words, (1 - shares.clip(0, 1)) * lengths[:, None])
+    path = cheapest_path((1 - shares.clip(0, 1)) * lengths[:, None], _prices(words))
     is_shared = (shares >= _OVERLAP_SHARE).sum(axis=1) > 1
     return [
         replace(word, speaker=names[who], overlapped=bool(shared))
@@ -74,19 +76,11 @@ def _covered(
     return covered, away
 
 
-def _path(words: Sequence[Word], costs: NDArray[np.float64]) -> list[int]:
-    """The cheapest speaker of each word, changes included."""
-    n_speakers = costs.shape[1]
-    total = costs[0].copy()
-    steps: list[NDArray[np.int64]] = []
-    for before, word, cost in zip(words, words[1:], costs[1:], strict=False):
-        price = _SWITCH_S * math.exp(-max(0.0, word.start - before.end) / _PAUSE_S)
-        if before.text.endswith(_SENTENCE_ENDS):
-            price *= _CHEAPER
-        change = total.min() + price
-        steps.append(np.where(total <= change, np.arange(n_speakers), total.argmin()))
-        total = np.minimum(total, change) + cost
-    path = [int(total.argmin())]
-    for step in reversed(steps):
-        path.append(int(step[path[-1]]))
-    return path[::-1]
+def _prices(words: Sequence[Word]) -> list[float]:
+    """What a change of speakers costs between each word and the next."""
+    return [
+        _SWITCH_S
+        * math.exp(-max(0.0, word.start - before.end) / _PAUSE_S)
+        * (_CHEAPER if before.text.endswith(_SENTENCE_ENDS) else 1.0)
+        for before, word in pairwise(words)
+    ]

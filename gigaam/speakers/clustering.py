@@ -8,12 +8,15 @@ At last every piece goes to the nearest person, or stays with the one before it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.speakers.trees import cosine_tree, cut_at, cut_into, tree_of
+from gigaam.speakers.paths import cheapest_path
+from gigaam.speakers.trees import MOST_LEAVES, cosine_tree, cut_at, cut_into, tree_of
 from gigaam.speakers.turns import SpeakerCount
 from gigaam.speakers.voices import DIMENSIONS, FRAME_S, Piece
 
@@ -29,7 +32,6 @@ _DOUBT, _DOUBT_S = 0.25, 3.0  # of a voice of which next to nothing was heard, a
 
 _TELLING_S = 1.0  # a piece as long makes clusters, a shorter one only joins them
 _LEAST_S, _LEAST_SHARE, _ENOUGH_S = 3.0, 0.02, 10.0  # of speech of somebody who counts
-_AT_ONCE = 2000  # pieces: what clustering needs grows with their square
 _ROUNDS = 2
 
 _SWITCH, _SWITCH_S = 0.1, 0.5  # what a change of speakers costs, and the pause that makes it cheap
@@ -96,8 +98,8 @@ def _people(voices: Voices, seconds: Seconds, count: SpeakerCount) -> Voices:
 def _groups(voices: Voices, seconds: Seconds) -> tuple[Voices, Seconds]:
     """Means of small clusters, [groups, D], and how long each speaks."""
     means, talks = [], []
-    for first in range(0, len(voices), _AT_ONCE):
-        here = slice(first, first + _AT_ONCE)
+    for first in range(0, len(voices), MOST_LEAVES):
+        here = slice(first, first + MOST_LEAVES)
         labels: NDArray[np.integer] = np.ones(len(voices[here]), np.int64)
         if len(labels) > 1:
             labels = cut_at(cosine_tree(voices[here]), _ALIKE)
@@ -142,24 +144,14 @@ def _unit(vectors: NDArray[np.floating]) -> Voices:
 
 
 def _path(pieces: Sequence[Piece], people: Voices) -> NDArray[np.int64]:
-    """The cheapest sequence of speakers (Viterbi): near in voice, with few changes."""
-    n_people = len(people)
-    costs = np.zeros(n_people)
-    steps: list[NDArray[np.int64]] = []
-    before: Piece | None = None
-    for piece in pieces:
-        if before is not None:
-            pause_s = (piece.first - before.end) * FRAME_S
-            change = costs.min() + _SWITCH * np.exp(-pause_s / _SWITCH_S)
-            steps.append(np.where(costs <= change, np.arange(n_people), costs.argmin()))
-            costs = np.minimum(costs, change)
+    """The cheapest sequence of speakers: near in voice, with few changes."""
+    costs = np.zeros((len(pieces), len(people)))
+    for cost, piece in zip(costs, pieces, strict=True):
         if piece.voice is not None:
-            costs = costs + (1 - people @ piece.voice) * piece.seconds
-        before = piece
-    path = [int(costs.argmin())]
-    for step in reversed(steps):
-        path.append(int(step[path[-1]]))
-    return np.array(path[::-1], np.int64)
+            cost += (1 - people @ piece.voice) * piece.seconds
+    pauses = ((piece.first - before.end) * FRAME_S for before, piece in pairwise(pieces))
+    prices = [_SWITCH * math.exp(-pause_s / _SWITCH_S) for pause_s in pauses]
+    return np.array(cheapest_path(costs, prices), np.int64)
 
 
 def _by_appearance(labels: NDArray[np.int64]) -> NDArray[np.int64]:

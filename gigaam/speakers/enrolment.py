@@ -17,9 +17,9 @@ from gigaam.audio import AudioSource, iter_audio
 from gigaam.errors import ArgumentError, AudioError
 from gigaam.onnx.engine import onnxruntime
 from gigaam.speakers.clustering import voices_by_speaker
-from gigaam.speakers.segmentation import SegmentationStream
-from gigaam.speakers.trees import assignment, cosine_tree, cut_at
-from gigaam.speakers.voices import Piece, VoiceStream
+from gigaam.speakers.speech import SpeechStream
+from gigaam.speakers.trees import MOST_LEAVES, assignment, cosine_tree, cut_at
+from gigaam.speakers.voices import Piece
 
 __all__ = ["KnownVoices", "enrolled", "recognised"]
 
@@ -28,7 +28,6 @@ KnownVoices: TypeAlias = Mapping[str, NDArray[np.float32]]
 
 _LEAST_S = 2.0  # of speech that tells who somebody is
 _TELLING_S = 0.7  # a shorter piece says little of whose it is
-_AT_ONCE = 2000  # pieces: what clustering needs grows with their square
 
 # Of conversations of 15 voices. A person of a conversation and ten seconds of theirs from another
 # have a cosine of 0.84 and more, with noise as without, but only 0.44 to 0.64 if one of the two is
@@ -106,19 +105,15 @@ def _pieces(
     embedding: onnxruntime.InferenceSession,
 ) -> list[Piece]:
     """The pieces of speech in which one person speaks."""
-    speech, voices = SegmentationStream(segmentation), VoiceStream(embedding)
-    found: list[Piece] = []
+    stream = SpeechStream(segmentation, embedding)
     try:
         for block in iter_audio(source):
-            voices.feed(block)
-            for frames in speech.feed(block):
-                found += voices.pieces(frames)
+            stream.feed(block)
     except AudioError as error:
         told = f"the recording of the known speaker {name!r} cannot be used: {error}"
         raise ArgumentError(told) from error
-    for frames in speech.finish():
-        found += voices.pieces(frames)
-    return found + voices.finish()
+    stream.finish()
+    return stream.pieces
 
 
 def _voice(name: str, pieces: Sequence[Piece]) -> NDArray[np.float32]:
@@ -140,7 +135,7 @@ def _voice(name: str, pieces: Sequence[Piece]) -> NDArray[np.float32]:
 def _second_s(pieces: Sequence[Piece]) -> float:
     """How long somebody else speaks than whoever speaks most."""
     telling = [piece for piece in pieces if piece.seconds >= _TELLING_S]
-    telling = telling[:: len(telling) // _AT_ONCE + 1]
+    telling = telling[:: len(telling) // MOST_LEAVES + 1]
     if len(telling) < 2:
         return 0.0
     voices = np.stack([piece.voice for piece in telling if piece.voice is not None])

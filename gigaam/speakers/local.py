@@ -12,9 +12,10 @@ from gigaam.audio import AudioSource
 from gigaam.onnx.engine import onnxruntime
 from gigaam.speakers.clustering import speakers_of, voices_by_speaker
 from gigaam.speakers.enrolment import KnownVoices, enrolled, recognised
-from gigaam.speakers.segmentation import Frames, SegmentationStream, sample_of
+from gigaam.speakers.segmentation import sample_of
+from gigaam.speakers.speech import SpeechStream
 from gigaam.speakers.turns import DiarizationStream, SpeakerCount, Turn
-from gigaam.speakers.voices import Piece, VoiceStream
+from gigaam.speakers.voices import Piece
 
 __all__ = ["LocalDiarizer", "SpeakerNets"]
 
@@ -80,39 +81,30 @@ class LocalDiarizer:
 class _LocalStream:
     def __init__(self, nets: SpeakerNets, count: SpeakerCount, known: KnownVoices) -> None:
         self._known = known
-        self._segmentation = SegmentationStream(nets.segmentation)
-        self._voices = VoiceStream(nets.embedding)
+        self._speech = SpeechStream(nets.segmentation, nets.embedding)
         self._count = count
         self._n_samples = 0
-        self._speaking: list[NDArray[np.int8]] = []
-        self._pieces: list[Piece] = []
 
     def feed(self, samples: NDArray[np.float32]) -> None:
         """Hear the next samples, float32 [n], mono, 16 kHz."""
         self._n_samples += len(samples)
-        self._voices.feed(samples)
-        self._take(self._segmentation.feed(samples))
+        self._speech.feed(samples)
 
     def finish(self) -> list[Turn]:
         """All turns in order of their starts; the recording has ended."""
-        self._take(self._segmentation.finish())
-        self._pieces += self._voices.finish()
-        if not self._pieces:
+        self._speech.finish()
+        pieces = self._speech.pieces
+        if not pieces:
             return []
-        speakers = speakers_of(self._pieces, self._count)
-        active = _active(np.concatenate(self._speaking), self._pieces, speakers)
-        names = recognised(voices_by_speaker(self._pieces, speakers), self._known)
+        speakers = speakers_of(pieces, self._count)
+        active = _active(np.concatenate(self._speech.n_speakers), pieces, speakers)
+        names = recognised(voices_by_speaker(pieces, speakers), self._known)
         turns = [
             turn
             for speaker, name in enumerate(names)
             for turn in _turns(active[:, speaker], name or f"SPEAKER_{speaker:02}", self._n_samples)
         ]
         return sorted(turns)
-
-    def _take(self, certain: Sequence[Frames]) -> None:
-        for frames in certain:
-            self._speaking.append(frames.n_speakers.astype(np.int8))
-            self._pieces += self._voices.pieces(frames)
 
 
 def _active(

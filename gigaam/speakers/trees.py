@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["assignment", "cosine_tree", "cut_at", "cut_into", "tree_of"]
+__all__ = ["MOST_LEAVES", "assignment", "cosine_tree", "cut_at", "cut_into", "tree_of"]
+
+MOST_LEAVES = 2000
+"""Of one tree: what it takes to make one grows with their square."""
 
 Tree = NDArray[np.float64]
 Labels = NDArray[np.int32]

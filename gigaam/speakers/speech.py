@@ -1,0 +1,54 @@
+"""What both nets say of a recording while it is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigaam.onnx.engine import onnxruntime
+from gigaam.speakers.segmentation import Frames, SegmentationStream
+from gigaam.speakers.voices import Piece, VoiceStream
+
+__all__ = ["SpeechStream"]
+
+
+class SpeechStream:
+    """One recording that is being heard.
+
+    Attributes:
+        pieces: Speech of one person each, as far as it is certain.
+        n_speakers: How many speak, for each `Frames` that were certain at once, int8 [T].
+    """
+
+    def __init__(
+        self,
+        segmentation: onnxruntime.InferenceSession,
+        embedding: onnxruntime.InferenceSession,
+    ) -> None:
+        """A recording of which nothing was heard yet.
+
+        Args:
+            segmentation: Says who speaks when within ten seconds.
+            embedding: Says what a voice is like.
+        """
+        self.pieces: list[Piece] = []
+        self.n_speakers: list[NDArray[np.int8]] = []
+        self._segmentation = SegmentationStream(segmentation)
+        self._voices = VoiceStream(embedding)
+
+    def feed(self, samples: NDArray[np.float32]) -> None:
+        """Hear the next samples, float32 [n], mono, 16 kHz."""
+        self._voices.feed(samples)
+        self._take(self._segmentation.feed(samples))
+
+    def finish(self) -> None:
+        """The recording has ended."""
+        self._take(self._segmentation.finish())
+        self.pieces += self._voices.finish()
+
+    def _take(self, certain: Sequence[Frames]) -> None:
+        for frames in certain:
+            self.n_speakers.append(frames.n_speakers.astype(np.int8))
+            self.pieces += self._voices.pieces(frames)
