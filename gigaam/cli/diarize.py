@@ -27,19 +27,14 @@ SpeakersOption = Annotated[
 ]
 
 
-def speakers_of(option: str) -> str | int | tuple[int, int]:
+def speakers_of(option: str) -> str | tuple[int, int]:
     """What an option says of the speakers, as `transcribe_longform` takes it."""
-    from gigaam.speakers.turns import speaker_count
+    from gigaam.speakers.turns import speakers_from
 
-    low, dash, high = option.partition("-")
     try:
-        if option == "auto":
-            return option
-        found = (int(low), int(high)) if dash else int(low)
-        speaker_count(found)
-    except (ValueError, ArgumentError):
+        return speakers_from(option)
+    except ArgumentError:
         refuse("--speakers", f"must be {_METAVAR}, numbers from 1 to 99, not {option!r}")
-    return found
 
 
 def diarize_recordings(

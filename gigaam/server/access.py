@@ -52,6 +52,7 @@ class AccessControl:
         self._app = app
         self._digests = [_digest(key) for key in keys]
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
+        self._hosts = frozenset(urlsplit(origin).netloc for origin in self._origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -70,9 +71,9 @@ class AccessControl:
         await self._app(scope, receive, send)
 
     def _check_host(self, host: str) -> None:
-        if self._digests or "*" in self._origins or _is_of_this_network(host):
+        if self._digests or "*" in self._origins or host in self._hosts:
             return
-        if host in {urlsplit(origin).netloc for origin in self._origins}:
+        if _is_of_this_network(host):
             return
         told = f"without API keys the server does not answer to the name {host[:200]!r}"
         told = f"{told}, which could be anybody's: see --allow-origin and --api-key"
@@ -140,18 +141,21 @@ def _is_of_this_network(host: str) -> bool:
     return True
 
 
-async def refuse_websocket(websocket: WebSocket, answer: Response) -> None:
+def _answer(refusal: Refusal) -> Response:
+    return JSONResponse(refusal.body, refusal.status, refusal.headers)
+
+
+async def refuse_websocket(websocket: WebSocket, refusal: Refusal) -> None:
     """Answer a websocket that is not accepted; where the server cannot, the status is 403."""
     await websocket.receive()
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        await websocket.send_denial_response(answer)
+        await websocket.send_denial_response(_answer(refusal))
     else:
         await websocket.close(1008)
 
 
 async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    answer = JSONResponse(refusal.body, refusal.status, refusal.headers)
     if scope["type"] == "websocket":
-        await refuse_websocket(WebSocket(scope, receive, send), answer)
+        await refuse_websocket(WebSocket(scope, receive, send), refusal)
     else:
-        await answer(scope, receive, send)
+        await _answer(refusal)(scope, receive, send)

@@ -49,7 +49,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _USABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        request_id = given if _USABLE_ID.fullmatch(given) else _new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         started, status = time.perf_counter(), _GONE
 
@@ -80,7 +80,7 @@ class RequestLog:
 
         async def send_on(message: Message) -> None:
             if message["type"] == "websocket.http.response.start":
-                request_id = f"req_{secrets.token_hex(12)}"
+                request_id = _new_id()
                 MutableHeaders(raw=message["headers"])["x-request-id"] = request_id
                 self._tell(scope, request_id, message["status"], time.perf_counter() - started)
             await send(message)
@@ -104,6 +104,10 @@ class RequestLog:
             "client": scope.get("state", {}).get("client", address),
         }
         log.info("request", extra={"told": told})
+
+
+def _new_id() -> str:
+    return f"req_{secrets.token_hex(12)}"
 
 
 async def answer_error(request: Request, error: Exception) -> Response:

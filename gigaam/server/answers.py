@@ -152,10 +152,9 @@ def diarized_segment(segment: Segment, number: int) -> dict[str, Any]:
 
 def done_event(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
     """The last event of a stream."""
-    told = _json(transcript, wishes)
-    if wishes.response_format in _WITH_SEGMENTS:  # which were told
-        told.pop("segments", None)
-    return {"type": "transcript.text.done", **told}
+    has_told_segments = wishes.response_format in ("verbose_json", "diarized_json")
+    tell = _plain_json if has_told_segments else _json
+    return {"type": "transcript.text.done", **tell(transcript, wishes)}
 
 
 def _as_segments(result: TranscriptionResult) -> list[Segment]:
@@ -174,6 +173,13 @@ def _header(name: str, note: str) -> dict[str, str]:
 
 
 def _json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
+    told = _plain_json(transcript, wishes)
+    if transcript.has_speakers:  # which were asked for
+        told["segments"] = _diarized(transcript)
+    return told
+
+
+def _plain_json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
     told: dict[str, Any] = {"text": transcript.text, "usage": transcript.usage}
     if transcript.language is not None:
         told["languages"] = [{"code": transcript.language}]
@@ -181,8 +187,6 @@ def _json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
         told["logprobs"] = logprobs(transcript.words)
     if transcript.warnings:
         told["warnings"] = list(transcript.warnings)
-    if transcript.has_speakers:  # which were asked for
-        told["segments"] = _diarized(transcript)
     return told
 
 
@@ -194,7 +198,7 @@ def _diarized_json(transcript: Transcript, wishes: Wishes) -> dict[str, Any]:
     return {
         "task": "transcribe",
         "duration": round(transcript.duration_s, 3),
-        **_json(transcript, wishes),
+        **_plain_json(transcript, wishes),
         "segments": _diarized(transcript),
     }
 
@@ -269,4 +273,3 @@ def _logarithm(probability: float | None) -> float:
 
 
 _BODIES = {"json": _json, "verbose_json": _verbose_json, "diarized_json": _diarized_json}
-_WITH_SEGMENTS = ("verbose_json", "diarized_json")

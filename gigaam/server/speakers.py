@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from string import ascii_uppercase
 
-from gigaam.errors import GigaAMError, MissingDependencyError
+from gigaam.errors import ArgumentError, GigaAMError, MissingDependencyError
 from gigaam.recognition import LongformArguments
 from gigaam.server.answering import log
 from gigaam.server.form_fields import FormFields
@@ -14,7 +14,6 @@ from gigaam.server.refusals import Refusal
 __all__ = ["letter_of", "missing_for_speakers", "speakers_wished"]
 
 _NUMBERED = re.compile(r"SPEAKER_(\d+)")
-_COUNT = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
 _NOBODY = "unknown"
 
 
@@ -67,23 +66,12 @@ def speakers_wished(
         told = f"this server does not tell speakers apart: {no_speakers}"
         name = "response_format" if is_implied else "speakers"
         raise Refusal(400, told, code="unsupported_value", param=name)
-    return {"speakers": _counted(given or "auto")}
+    from gigaam.speakers.turns import speakers_from
 
-
-def _counted(given: str) -> str | tuple[int, int]:
-    """How many there are: "auto", or the least and the most."""
-    if given == "auto":
-        return given
-    from gigaam.speakers import SpeakerCount
-
-    found = _COUNT.fullmatch(given)
     try:
-        if found is None:
-            raise ValueError(f'speakers must be "auto", a number, or as 2-5, not {given[:100]!r}')
-        count = SpeakerCount(int(found[1]), int(found[2] or found[1]))
-    except ValueError as error:
+        return {"speakers": speakers_from(given or "auto")}
+    except ArgumentError as error:
         raise Refusal(400, str(error), code="invalid_value", param="speakers") from error
-    return count.least, count.most
 
 
 def letter_of(speaker: str | None) -> str:

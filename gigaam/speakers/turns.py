@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.errors import ArgumentError
 
-__all__ = ["DiarizationStream", "SpeakerCount", "SpeakerDiarizer", "Turn", "speaker_count"]
+__all__ = [
+    "DiarizationStream",
+    "SpeakerCount",
+    "SpeakerDiarizer",
+    "Turn",
+    "speaker_count",
+    "speakers_from",
+]
 
 Samples: TypeAlias = NDArray[np.float32]
 
 _MOST = 99
+_WRITTEN = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)
@@ -70,6 +79,21 @@ def speaker_count(given: str | int | tuple[int, int]) -> SpeakerCount:
         )
     least, most = (int(each) for each in both)
     return SpeakerCount(least, most)
+
+
+def speakers_from(text: str) -> Literal["auto"] | tuple[int, int]:
+    """What ``speakers=`` takes, by how people write it: "auto", 2, 2-5.
+
+    Raises:
+        ArgumentError: It is none of these.
+    """
+    if text == "auto":
+        return "auto"
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
+        raise ArgumentError(f'speakers must be "auto", a number, or as 2-5, not {text[:100]!r}')
+    count = SpeakerCount(int(found[1]), int(found[2] or found[1]))
+    return count.least, count.most
 
 
 class DiarizationStream(Protocol):

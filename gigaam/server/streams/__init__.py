@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -37,8 +36,7 @@ async def _nowhere(websocket: WebSocket) -> None:
     told = "there is no websocket here"
     if option is not None:
         told = f"this server does not speak that protocol: it was started without {option}"
-    refusal = Refusal(404, told, code="not_found")
-    await refuse_websocket(websocket, JSONResponse(refusal.body, refusal.status))
+    await refuse_websocket(websocket, Refusal(404, told, code="not_found"))
 
 
 class Streams:
