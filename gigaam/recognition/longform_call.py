@@ -54,17 +54,19 @@ def transcriber_of(
     batch_size = batch_size if fr_batch_size is None else fr_batch_size
     if decoding is not None and decoding.n_best > 1:
         raise ArgumentError("n_best is for recordings recognised in one pass: `transcribe`")
-    listener = _listener(speakers, known_speakers)
     recognizer = model.recognizer(decoding)
     segmenter = own_segmenter() if vad == "auto" else None
-    if segmenter is not None and listener is None:
+    if segmenter is not None:
         own = OwnSegmentation(segmenter, recognizer, options, batch_size, model.device)
-        return own, {**call, "vad_options": vad_options, "pyannote_model": pyannote_model}
+        others = {"vad_options": vad_options, "pyannote_model": pyannote_model}
+        told = {"speakers": speakers, "known_speakers": known_speakers or None}
+        return own, {**call, **others, **told}
     if pyannote_model is None:
         vad, options = own_detector(vad, vad_options, options, chunking is not None)
     detector = build_detector(
         vad, options=vad_options, device=str(model.device), pyannote_model=pyannote_model
     )
+    listener = _listener(speakers, known_speakers)
     transcriber = LongformTranscriber(recognizer, detector, options, batch_size, listener=listener)
     return transcriber, call
 

@@ -29,6 +29,7 @@ _LIMITS = (
     "strict_limit_duration",
     "new_chunk_threshold",
     "speakers",
+    "known_speakers",
 )
 """Options that may cut a short recording, too, or tell its speakers apart."""
 

@@ -598,6 +598,8 @@ def test_a_patched_segmentation_cuts(
     assert [word.start for word in timed[1].words] == [20.0 + word.start for word in words]
     with pytest.raises(gigaam.ArgumentError, match="cannot be told channels"):
         model.transcribe_longform("call.wav", channels="split")
+    with pytest.raises(gigaam.ArgumentError, match="cannot be told speakers"):
+        model.transcribe_longform("call.wav", speakers=2)
     with pytest.raises(gigaam.ArgumentError, match="cannot be told context_s"):
         model.transcribe_longform("call.wav", chunking=gigaam.ChunkingOptions(context_s=1.0))
     assert model.transcribe_longform(example, vad="none").text == text

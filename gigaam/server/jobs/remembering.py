@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Memory:
     Attributes:
         store: Where they are kept.
         job: Its name.
-        model: Stands for what recognises it, see `signature`.
+        model: Gives what stands for what recognises it, see `signature`; asked once.
         on_sound: Told the seconds of sound that went through the nets.
         working: Open while they are at work.
         failure: What went wrong here; nothing more is to be told of the recording then, as what
@@ -51,7 +51,7 @@ class Memory:
 
     store: JobStore
     job: str
-    model: str
+    model: Callable[[], str]
     on_sound: Callable[[float], Any] = lambda seconds: None
     working: Callable[[], AbstractContextManager[Any]] = nullcontext
     failure: Exception | None = None
@@ -87,9 +87,13 @@ class Memory:
             raise
         return [known[key] for key in keys]
 
+    @cached_property
+    def _model(self) -> str:
+        return self.model()
+
     def _key(self, waveform: Waveform, decoding: DecodingOptions | None) -> bytes:
         """Stands for the samples, and for all that their result depends on."""
-        how = repr((gigaam.__version__, self.model, decoding)).encode()
+        how = repr((gigaam.__version__, self._model, decoding)).encode()
         digest = hashlib.blake2b(len(how).to_bytes(8, "little") + how, digest_size=32)
         digest.update(np.ascontiguousarray(waveform, np.float32).data)
         return digest.digest()

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Lock, Thread
 from typing import Any, BinaryIO, cast
 
@@ -239,11 +240,10 @@ class _Attempt:
             language = spoken_language(wishes, loaded.model)
             # Not the client alone: its requests would have to wait behind its jobs.
             whose: dict[str, Any] = {"caller": ("job", job.client), "priority": Priority.BULK}
-            known = signature(
-                loaded.model.recognizer(
-                    wishes.options.get("decoding"), batcher=loaded.batcher, **whose
-                )
+            recognizer = loaded.model.recognizer(
+                wishes.options.get("decoding"), batcher=loaded.batcher, **whose
             )
+            known = partial(signature, recognizer)  # which short recordings never need
             memory = Memory(self.store, job.id, known, self._heard, service.speed.working)
             model = RememberingRecognition(loaded.model, loaded.batcher, memory, **whose)
             source = cast(BinaryIO, recording)

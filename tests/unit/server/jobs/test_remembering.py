@@ -37,7 +37,7 @@ def long(example: Path) -> np.ndarray:
 
 
 def listen(model: Gated, store: JobStore, sound: np.ndarray, name: str = "m", **how: Any) -> Any:
-    view = RememberingRecognition(model, Batcher(), Memory(store, "a", name))
+    view = RememberingRecognition(model, Batcher(), Memory(store, "a", lambda: name))
     return view.transcribe_longform(sound, True, 1, input_rate=16_000, **how)
 
 
@@ -77,7 +77,7 @@ def test_equal_chunks_are_asked_once(store: JobStore) -> None:
         asked.extend(map(len, new))
         return [TranscriptionResult(str(len(each)), words=[], confidence=1.0) for each in new]
 
-    memory = Memory(store, "a", "m", heard.append)
+    memory = Memory(store, "a", lambda: "m", heard.append)
     chunks = [np.zeros(n, np.float32) for n in (16_000, 8_000, 16_000)]
     assert memory.recall(chunks, None, recognize) == ["16000", "8000", "16000"]
     assert memory.recall(chunks, None, recognize) == ["16000", "8000", "16000"]
@@ -94,7 +94,7 @@ def test_work_is_what_the_nets_do(store: JobStore) -> None:
         yield
         at_work.append("ends")
 
-    memory = Memory(store, "a", "m", working=working)
+    memory = Memory(store, "a", lambda: "m", working=working)
     for _ in range(2):
         memory.recall([np.zeros(5, np.float32)], None, lambda new: [TranscriptionResult("раз")])
     assert at_work == ["begins", "ends"]
@@ -123,7 +123,7 @@ def test_after_a_failure_nothing_more_is_told(store: JobStore) -> None:
     def recognize(new: Sequence[np.ndarray]) -> list[TranscriptionResult]:
         return [TranscriptionResult("раз", words=[]) for _ in new]
 
-    memory = Memory(store, "a", "m")
+    memory = Memory(store, "a", lambda: "m")
     memory.recall([np.zeros(5, np.float32)], None, recognize)
     store.cancel("a")
     for _ in range(2):
