@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gigaam.cli.command_options import Quiet, Verbose, refuse, talk
-from gigaam.cli.printing import complain, print_lines, said
+from gigaam.cli.command_options import Quiet, Talk, Verbose, refuse, talk
+from gigaam.cli.jobs import Job, find_recordings, plan_jobs
+from gigaam.cli.listening_options import ChannelMix, Track
+from gigaam.cli.printing import check_stdout, complain, print_lines, reason
+from gigaam.cli.progress import progress_display
+from gigaam.cli.speaker_options import KnownSpeakers, Speakers, speaker_wishes
 from gigaam.errors import ArgumentError, GigaAMError
 from gigaam.output.whole_file import write_whole
 
-__all__ = ["SpeakersOption", "diarize_recordings", "speakers_of"]
-
-_METAVAR = "auto|N|MIN-MAX"
-
-SpeakersOption = Annotated[
-    str | None,
-    typer.Option(
-        "--speakers",
-        metavar=_METAVAR,
-        help="Tell speakers apart: as many as are heard, N, or MIN to MAX. The number helps most. "
-        "A call with a speaker on each channel needs --channels split alone.",
-    ),
-]
-
-
-def speakers_of(option: str) -> str | tuple[int, int]:
-    """What an option says of the speakers, as `transcribe_longform` takes it."""
-    from gigaam.speakers.turns import speakers_from
-
-    try:
-        return speakers_from(option)
-    except ArgumentError:
-        refuse("--speakers", f"must be {_METAVAR}, numbers from 1 to 99, not {option!r}")
+__all__ = ["diarize_recordings"]
 
 
 def diarize_recordings(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings.")],
-    speakers: SpeakersOption = "auto",
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="Recordings, directories of them, patterns, or - for the standard input.",
+        ),
+    ],
+    speakers: Speakers = "auto",
+    known_speaker: KnownSpeakers = None,
+    channels: ChannelMix = "mix",
+    track: Track = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where to, in place of printing."),
@@ -50,31 +44,49 @@ def diarize_recordings(
 ) -> None:
     """Print who speaks when, as RTTM.
 
-    A recording that fails does not stop the others.
+    A recording is named as its file, without the extension; below a directory, with its folders. A
+    recording that fails does not stop the others.
     """
-    from gigaam.speakers import diarize, load
+    from gigaam.speakers import diarize
     from gigaam.speakers.rttm import rttm_lines
 
-    talk(context, quiet, verbose)
-    wanted = speakers_of(speakers or "auto")
+    how_much = talk(context, quiet, verbose)
+    wishes = speaker_wishes(speakers or "auto", known_speaker)
+    assert wishes is not None
+    recordings = _recordings(files)
+    if output is None:
+        check_stdout()
+    told = wishes.diarizer()
     lines: list[str] = []
-    n_failed = 0
-    try:
-        load()
-    except GigaAMError as error:
-        complain(str(error))
-        raise typer.Exit(1) from error
-    for file in files:
-        try:
-            found = list(rttm_lines(diarize(file, wanted), file.stem))
-        except (GigaAMError, OSError) as error:
-            n_failed += 1
-            complain(said(error))
-            continue
-        lines += found
-        if output is None:
-            print_lines(found)
+    n_done = 0
+    with progress_display(len(recordings), hidden=quiet) as display:
+        for name, job in recordings:
+            try:
+                turns = diarize(
+                    job.source, told, channels=channels, track=track, progress=display.at
+                )
+            except (GigaAMError, OSError) as error:
+                complain(reason(job.path, error))
+                if how_much == Talk.VERBOSE:
+                    traceback.print_exception(error)
+                continue
+            found = list(rttm_lines(turns, name))
+            lines += found
+            if output is None:
+                print_lines(found)
+            display.finish(turns[-1].end if turns else 0.0)
+            n_done += 1
     if output is not None:
         write_whole(output, "".join(f"{line}\n" for line in lines).encode())
-    if n_failed:
+    if n_done < len(recordings):
         raise typer.Exit(1)
+
+
+def _recordings(files: Sequence[str]) -> list[tuple[str, Job]]:
+    """What is to be heard, each with a name that no other one has."""
+    nowhere = Path(os.devnull)  # where no file can be in the way
+    try:
+        jobs = plan_jobs(find_recordings(files), nowhere, ["rttm"])
+    except ArgumentError as error:
+        refuse("FILE", str(error))
+    return [(str(job.outputs[0].relative_to(nowhere).with_suffix("")), job) for job in jobs]

@@ -7,7 +7,6 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from gigaam.cli.command_options import choices, refuse
-from gigaam.cli.diarize import speakers_of
 from gigaam.errors import ArgumentError
 from gigaam.recognition.chunking import ChunkingOptions
 from gigaam.recognition.longform import Channels
@@ -34,9 +33,7 @@ Detector = Annotated[
 ]
 ChannelMix = Annotated[
     Channels,
-    typer.Option(
-        metavar=choices(Channels), help="Recognise all channels as one, or each by itself."
-    ),
+    typer.Option(metavar=choices(Channels), help="Take all channels as one, or each by itself."),
 ]
 Track = Annotated[
     int | None,
@@ -79,7 +76,6 @@ def listening_arguments(
     segments: Segments | None,
     max_pause: float | None,
     decode_loud_gaps: bool,
-    speakers: str | None = None,
 ) -> LongformArguments:
     """The arguments of recognition that the options stand for."""
     try:
@@ -95,8 +91,6 @@ def listening_arguments(
         "segments": segments,
         "max_pause": max_pause,
     }
-    if speakers is not None:
-        arguments["speakers"] = speakers_of(speakers)
     if not decode_loud_gaps:
         if vad == "none":
             refuse(

@@ -8,7 +8,6 @@ import typer
 
 from gigaam.cli.command_options import BatchSize, Device, Onnx, Quiet, Verbose, refuse, talk
 from gigaam.cli.completion import complete_models
-from gigaam.cli.diarize import SpeakersOption
 from gigaam.cli.listening_options import (
     ChannelMix,
     DecodeLoudGaps,
@@ -39,6 +38,7 @@ from gigaam.cli.search_options import (
     WordBonus,
     search_options,
 )
+from gigaam.cli.speaker_options import KnownSpeakers, Speakers, speaker_wishes
 from gigaam.cli.transcription_run import TranscriptionRun
 from gigaam.recognition.runner import BatchRunner
 
@@ -80,7 +80,8 @@ def transcribe(
     segments: Segmenting = None,
     max_pause: MaxPause = None,
     decode_loud_gaps: DecodeLoudGaps = True,
-    speakers: SpeakersOption = None,
+    speakers: Speakers = None,
+    known_speaker: KnownSpeakers = None,
     hotword: Hotword = None,
     hotwords: HotwordFile = None,
     hotword_weight: HotwordWeight = None,
@@ -100,9 +101,8 @@ def transcribe(
     of several each after its path and a tab. A recording that fails does not stop the others; what
     failed and why is listed on stderr at the end.
     """
-    listening = listening_arguments(
-        vad, channels, track, segments, max_pause, decode_loud_gaps, speakers
-    )
+    listening = listening_arguments(vad, channels, track, segments, max_pause, decode_loud_gaps)
+    wishes = speaker_wishes(speakers, known_speaker)
     listening["decoding"] = search_options(
         hotword, hotwords, hotword_weight, inflect, lm, lm_weight, word_bonus, beam_size
     )
@@ -115,6 +115,8 @@ def transcribe(
     named.check()
     run = TranscriptionRun(outputs, outputs.jobs(files), how_much)
     if run.jobs:
+        if wishes is not None:
+            listening["speakers"] = wishes.diarizer()
         recogniser = named.load_recogniser(listening.get("decoding"))
         run.work(BatchRunner(recogniser, run.needs_times, batch_size, listening))
     run.tell()

@@ -246,8 +246,8 @@ class SpeechRecognition(ABC):
                 phrase per line.
             lm: A language model: "packaged", its file, or an opened one.
             speakers: Who speaks: "auto", how many people, the least and the most of them, or what
-                tells them apart, see `gigaam.speakers`. A stereo call needs no more than
-                ``channels="split"``.
+                tells them apart, alone or with one of these, as ``(diarizer, 2)``; see
+                `gigaam.speakers`. A stereo call needs no more than ``channels="split"``.
             known_speakers: Name → a recording in which that person alone speaks for some seconds;
                 their segments bear the name. Without ``speakers`` these are "auto".
 

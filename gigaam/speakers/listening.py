@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.audio import AudioSource, iter_audio
+from gigaam.audio import SAMPLE_RATE, AudioSource, Recording
 from gigaam.errors import ArgumentError
+from gigaam.recognition.longform import Channels, Progress
 from gigaam.recognition.phrases import in_turns
+from gigaam.recognition.progress_bar import as_callback
 from gigaam.speakers.attribution import attributed
 from gigaam.speakers.turns import (
     DiarizationStream,
@@ -24,38 +27,56 @@ from gigaam.types import Segment
 
 __all__ = ["SpeakerListener", "Speakers", "diarize", "diarizer_of"]
 
-Speakers: TypeAlias = str | int | tuple[int, int] | SpeakerDiarizer
-"""Whether, and into how many, speakers are told apart: "auto", a number, the least and the most, or
-what does it."""
+_Number: TypeAlias = str | int | tuple[int, int]
+
+Speakers: TypeAlias = _Number | SpeakerDiarizer | tuple[SpeakerDiarizer, _Number]
+"""Whether, and into how many, speakers are told apart: "auto", a number, the least and the most;
+or what does it, alone or with one of these."""
 
 
 def diarize(
     source: AudioSource,
     speakers: Speakers = "auto",
     *,
+    channels: Channels = "mix",
     input_rate: int | None = None,
     track: int | None = None,
     known_speakers: Mapping[str, AudioSource] | None = None,
+    progress: Progress | bool | None = None,
 ) -> list[Turn]:
     """The turns of a recording of any length, in order of their starts.
 
     Args:
         source: A path, the bytes of a file, an open binary file, an array or a tensor.
-        speakers: As in `SpeechRecognition.transcribe_longform`.
+        speakers: As in `SpeechRecognition.transcribe_longform`; in each channel if those are split.
+        channels: "mix" hears all channels as one; "split" each by itself, and people differ
+            between them, but for those who are known.
         input_rate: Rate of arrays and tensors, Hz.
         track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         known_speakers: Name → a recording of that person alone, for turns that bear names.
+        progress: As in `SpeechRecognition.transcribe_longform`.
 
     Raises:
         AudioError: The recording cannot be decoded or used.
         ArgumentError: ``speakers`` says nothing that can be, or a known speaker cannot be known.
         MissingDependencyError: What tells speakers apart is not installed.
     """
-    diarizer, count = diarizer_of(speakers, known_speakers)
-    stream = diarizer.stream(count)
-    for block in iter_audio(source, input_rate=input_rate, track=track):
-        stream.feed(block)
-    return stream.finish()
+    if channels not in ("mix", "split"):
+        raise ArgumentError(f'channels must be "mix" or "split", not {channels!r}')
+    listener = SpeakerListener(*diarizer_of(speakers, known_speakers))
+    recording = Recording(source, input_rate=input_rate, track=track)
+    heard: Iterable[Sequence[NDArray[np.float32]]] = (
+        recording.blocks_apart()
+        if channels == "split"
+        else ((block,) for block in recording.blocks())
+    )
+    told = as_callback(progress, "seconds of sound") or (lambda done_s, total_s: None)
+    n_heard = 0
+    with closing(recording):
+        for block in listener.hearing(heard):
+            n_heard += len(block[0])
+            told(n_heard / SAMPLE_RATE, recording.duration_s)
+    return sorted(turn for turns in listener.turns() for turn in turns)
 
 
 def diarizer_of(
@@ -84,12 +105,20 @@ def diarizer_of(
 
 
 def _named(speakers: Speakers) -> tuple[SpeakerDiarizer, SpeakerCount]:
-    if callable(getattr(speakers, "stream", None)):
-        return speakers, SpeakerCount()  # type: ignore[return-value]
-    count = speaker_count(speakers)  # type: ignore[arg-type]
+    if _tells_apart(speakers):
+        return speakers, SpeakerCount()
+    if isinstance(speakers, tuple) and len(speakers) == 2:
+        diarizer, number = speakers
+        if _tells_apart(diarizer):
+            return diarizer, speaker_count(number)
+    count = speaker_count(speakers)
     from gigaam.speakers.graphs import load
 
     return load(), count
+
+
+def _tells_apart(given: object) -> TypeGuard[SpeakerDiarizer]:
+    return callable(getattr(given, "stream", None))
 
 
 class SpeakerListener:

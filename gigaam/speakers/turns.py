@@ -62,7 +62,7 @@ class SpeakerCount:
             )
 
 
-def speaker_count(given: str | int | tuple[int, int]) -> SpeakerCount:
+def speaker_count(given: object) -> SpeakerCount:
     """What ``speakers=`` says of their number: "auto", a number, or the least and the most.
 
     Raises:
@@ -75,7 +75,8 @@ def speaker_count(given: str | int | tuple[int, int]) -> SpeakerCount:
         isinstance(each, Integral) and not isinstance(each, bool) for each in both
     ):
         raise ArgumentError(
-            f'speakers must be "auto", a number, (least, most) or a diarizer, not {given!r}'
+            'speakers must be "auto", a number, (least, most), a diarizer, or a diarizer with one '
+            f"of these, as (diarizer, 2), not {given!r}"
         )
     least, most = (int(each) for each in both)
     return SpeakerCount(least, most)

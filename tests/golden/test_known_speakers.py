@@ -8,6 +8,7 @@ import pytest
 import gigaam
 from gigaam.audio import read_audio
 from gigaam.errors import ArgumentError
+from gigaam.speakers import diarize, load
 from gigaam.speakers.sherpa import SherpaDiarizer
 from tests.speaker_nets import (
     HIGH_HZ,
@@ -58,3 +59,14 @@ def test_what_cannot_be_known_is_said_before_anything_is_recognised(
         packaged_model.transcribe_longform(
             "no_such.wav", speakers=sherpa, known_speakers={"Анна": LOW}
         )
+
+
+def test_a_diarizer_is_told_how_many_people_there_are(packaged_model: gigaam.GigaAMASR) -> None:
+    source = (RATE, np.concatenate([LOW[1], silence(1.5), voice(HIGH_HZ, 4)]))
+    knowing = load().knowing({"Анна": LOW})
+    assert {turn.speaker for turn in diarize(source, knowing)} == {"Анна", "SPEAKER_01"}
+    assert len({turn.speaker for turn in diarize(source, (knowing, 1))}) == 1
+    assert {turn.speaker for turn in diarize(source, (knowing, (2, 3)))} == {"Анна", "SPEAKER_01"}
+    for wrong in ((knowing, 0), (knowing, "two"), (knowing,)):
+        with pytest.raises(ArgumentError, match="speakers must be"):
+            packaged_model.transcribe_longform(source, speakers=wrong)
