@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_committed_file_is_small_and_says_nothing_of_its_machine(committed: Any)
 
 def check_pictures(notebook: Any) -> None:
     found = pictures(notebook)
-    assert len(found) == 6
+    assert len(found) == 7
     assert all(picture.startswith(PNG) and len(picture) > 8_000 for picture in found)
 
 
@@ -113,7 +114,23 @@ def check_exports(notebook: Any) -> None:
     assert float(difference) < 1e-3
 
 
-CHECKS = [check_pictures, check_words, check_segments, check_subtitles, check_exports]
+def check_speakers(notebook: Any) -> None:
+    turns = re.findall(r"^(SPEAKER_\d\d): (.+)$", printed(notebook), flags=re.MULTILINE)
+    spoken = [
+        (who, [text for _, text in said]) for who, said in groupby(turns, lambda turn: turn[0])
+    ]
+    assert [who for who, _ in spoken] == ["SPEAKER_00", "SPEAKER_01"] * 2
+    assert all(8 <= len(" ".join(texts).split()) <= 14 for _, texts in spoken)
+
+
+CHECKS = [
+    check_pictures,
+    check_words,
+    check_segments,
+    check_subtitles,
+    check_speakers,
+    check_exports,
+]
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -123,8 +140,11 @@ def test_committed_outputs(committed: Any, check: Callable[[Any], None]) -> None
 
 @pytest.mark.timeout(900)  # on busy cores
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter's packages
-def test_runs_from_top_to_bottom(committed: Any, tmp_path: Path) -> None:
+def test_runs_from_top_to_bottom(
+    committed: Any, tmp_path: Path, speaker_nets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It gives outputs that pass the same checks, and leaves the committed file alone."""
+    monkeypatch.setenv("GIGAAM_SPEAKERS", str(speaker_nets))
     before = run_notebook.NOTEBOOK.read_bytes()
     notebook = run_notebook.executed(committed, tmp_path)
     assert run_notebook.NOTEBOOK.read_bytes() == before
