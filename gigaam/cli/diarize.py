@@ -56,6 +56,8 @@ def diarize_recordings(
     recordings = _recordings(files)
     if output is None:
         check_stdout()
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
     told = wishes.diarizer()
     lines: list[str] = []
     n_done = 0
@@ -76,7 +78,7 @@ def diarize_recordings(
                 print_lines(found)
             display.finish(turns[-1].end if turns else 0.0)
             n_done += 1
-    if output is not None:
+    if output is not None and n_done:
         write_whole(output, "".join(f"{line}\n" for line in lines).encode())
     if n_done < len(recordings):
         raise typer.Exit(1)
@@ -84,9 +86,17 @@ def diarize_recordings(
 
 def _recordings(files: Sequence[str]) -> list[tuple[str, Job]]:
     """What is to be heard, each with a name that no other one has."""
-    nowhere = Path(os.devnull)  # where no file can be in the way
     try:
-        jobs = plan_jobs(find_recordings(files), nowhere, ["rttm"])
+        found = find_recordings(files)
     except ArgumentError as error:
         refuse("FILE", str(error))
-    return [(str(job.outputs[0].relative_to(nowhere).with_suffix("")), job) for job in jobs]
+    jobs = plan_jobs(found, None, [])
+    paths = [relative for _, relative in found]
+    if len({path.with_suffix("") for path in paths}) < len(paths):  # the folders tell them apart
+        absolute = [Path(os.path.abspath(path)) for path, _ in found]
+        common = os.path.commonpath([path.parent for path in absolute])
+        paths = [path.relative_to(common) for path in absolute]
+    names = [str(path.with_suffix("")) for path in paths]
+    if len(set(names)) < len(names):  # the extensions do
+        names = [str(path) for path in paths]
+    return list(zip(names, jobs, strict=True))

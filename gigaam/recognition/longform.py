@@ -90,7 +90,7 @@ class Listener(Protocol):
     def hearing(self, blocks: Iterable[Sequence[Waveform]]) -> Iterator[Sequence[Waveform]]:
         """The blocks of all channels, heard as they go by."""
 
-    def told_apart(self, with_words: bool, segments: Iterable[Segment]) -> list[Segment]:
+    def told_apart(self, with_words: bool, segments: Iterable[Segment]) -> Iterator[Segment]:
         """The segments, which have their words, each of one speaker."""
 
 
@@ -217,7 +217,7 @@ class _Run:
     stitcher: Callable[[], Stitcher]
     progress: Progress | None
     stated_s: float | None  # by the header, which may be wrong
-    told_apart: Callable[[Iterable[Segment]], list[Segment]] | None
+    told_apart: Callable[[Iterable[Segment]], Iterator[Segment]] | None
 
     @property
     def length_s(self) -> float:

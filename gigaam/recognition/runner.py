@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -79,6 +79,18 @@ class BatchRunner:
     word_timestamps: bool = False
     batch_size: int = 8
     options: LongformArguments = field(default_factory=dict)  # type: ignore[assignment]
+
+    @cached_property
+    def _listening(self) -> LongformArguments:
+        """The options; known speakers are heard once, not for each recording again."""
+        known = self.options.get("known_speakers")
+        if not known:
+            return self.options
+        from gigaam.speakers import diarizer_of
+
+        speakers = self.options.get("speakers")
+        told_apart = diarizer_of("auto" if speakers is None else speakers, known)
+        return {**self.options, "speakers": told_apart, "known_speakers": None}
 
     def run(
         self,
@@ -186,7 +198,7 @@ class BatchRunner:
 
         segments = []
         try:
-            options: LongformArguments = {**self.options, "progress": progress}
+            options: LongformArguments = {**self._listening, "progress": progress}
             found = self.model.iter_longform(
                 recording.source, self.word_timestamps, self.batch_size, **options
             )

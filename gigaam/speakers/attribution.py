@@ -8,7 +8,6 @@ of speakers is taken (Viterbi), in which each change costs something, less after
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -26,7 +25,7 @@ _SWITCH_S = 0.3  # of somebody else's speech, that a change of speakers costs
 _PAUSE_S = 0.5  # makes it cheap
 _SENTENCE_ENDS = (".", "!", "?", "…")
 _CHEAPER = 0.3  # after a sentence
-_FAR_S = 2.0  # from a turn; further away it is as if there were none
+_BESIDE, _NEAR_S = 0.4, 2.0  # the share at the edge of a turn, and how far away it is half
 _LEAST_S = 0.02  # that a word lasts
 
 _OVERLAP_SHARE = 0.5  # of a word, in which another speaks as well
@@ -37,18 +36,19 @@ def attributed(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
 
     Args:
         words: In order.
-        turns: In order of their starts; without any, the words have no speakers.
+        turns: In any order; without any, the words have no speakers.
     """
-    if not words or not turns:
+    by_name: dict[str, list[Turn]] = {}
+    for turn in turns:
+        if turn.end > turn.start:
+            by_name.setdefault(turn.speaker, []).append(turn)
+    if not words or not by_name:
         return list(words)
-    names = list(dict.fromkeys(turn.speaker for turn in turns))
-    covered, away = _covered(words, turns, names)
-    lengths = np.array([max(word.end - word.start, _LEAST_S) for word in words])
-    # Where nobody speaks, whoever is nearest does.
-    lonely = covered.max(axis=1) <= 0
-    shares = covered / lengths[:, None]
-    shares[lonely] = 0.5 * (1 - np.minimum(away[lonely], _FAR_S) / _FAR_S)
-    path = cheapest_path((1 - shares.clip(0, 1)) * lengths[:, None], _prices(words))
+    names = list(by_name)
+    starts, ends = (np.array([getattr(word, edge) for word in words]) for edge in ("start", "end"))
+    lengths = np.maximum(ends - starts, _LEAST_S)
+    shares = np.stack([_shares(starts, ends, own) for own in by_name.values()], axis=1)
+    path = cheapest_path((1 - shares) * lengths[:, None], _prices(words))
     is_shared = (shares >= _OVERLAP_SHARE).sum(axis=1) > 1
     return [
         replace(word, speaker=names[who], overlapped=bool(shared))
@@ -56,24 +56,36 @@ def attributed(words: Sequence[Word], turns: Sequence[Turn]) -> list[Word]:
     ]
 
 
-def _covered(
-    words: Sequence[Word], turns: Sequence[Turn], names: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Seconds of each word in which each speaks, and how far their turns are away, [words, S]."""
-    covered = np.zeros((len(words), len(names)))
-    away = np.full((len(words), len(names)), math.inf)
-    for column, name in enumerate(names):
-        own = [turn for turn in turns if turn.speaker == name]
-        ends = [turn.end for turn in own]  # of one speaker, so in order as well
-        for row, word in enumerate(words):
-            at = bisect_left(ends, word.start)
-            for turn in own[max(0, at - 1) :]:
-                shared_s = min(word.end, turn.end) - max(word.start, turn.start)
-                covered[row, column] += max(0.0, shared_s)
-                away[row, column] = min(away[row, column], max(0.0, -shared_s))
-                if turn.start >= word.end:
-                    break
-    return covered, away
+def _shares(
+    starts: NDArray[np.float64], ends: NDArray[np.float64], turns: Sequence[Turn]
+) -> NDArray[np.float64]:
+    """The share of each word in which somebody speaks, [words]; less than half beside a turn.
+
+    Args:
+        starts: Of the words, [words].
+        ends: Of the words, [words].
+        turns: Of one speaker.
+    """
+    edges = _apart(turns)
+    spoken_s = np.repeat([0.0, *np.cumsum(edges[1::2] - edges[::2])], 2)[1:-1]
+    covered = np.interp(ends, edges, spoken_s) - np.interp(starts, edges, spoken_s)
+    shares = (covered / np.maximum(ends - starts, _LEAST_S)).clip(0, 1)
+    before = np.concatenate([[-np.inf], edges[1::2]])[np.searchsorted(edges[1::2], starts, "right")]
+    after = np.concatenate([edges[::2], [np.inf]])[np.searchsorted(edges[::2], ends, "left")]
+    away = np.minimum(starts - before, after - ends)
+    beside: NDArray[np.float64] = _BESIDE * _NEAR_S / (_NEAR_S + away)
+    return np.where(covered > 0, shares, beside)
+
+
+def _apart(turns: Sequence[Turn]) -> NDArray[np.float64]:
+    """Starts and ends in turns, those that touch or overlap made one, [2 × turns]."""
+    found: list[float] = []
+    for turn in sorted(turns, key=lambda turn: turn.start):
+        if found and turn.start <= found[-1]:
+            found[-1] = max(found[-1], turn.end)
+        else:
+            found += [turn.start, turn.end]
+    return np.array(found)
 
 
 def _prices(words: Sequence[Word]) -> list[float]:

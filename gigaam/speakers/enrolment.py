@@ -5,7 +5,6 @@ Legend: D dimensions of a voice (192).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TypeAlias
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 
 from gigaam.audio import AudioSource, iter_audio
 from gigaam.errors import ArgumentError, AudioError
-from gigaam.onnx.engine import onnxruntime
 from gigaam.speakers.clustering import voices_by_speaker
-from gigaam.speakers.speech import SpeechStream
+from gigaam.speakers.speech import SpeakerNets, SpeechStream
 from gigaam.speakers.trees import MOST_LEAVES, assignment, cosine_tree, cut_at
+from gigaam.speakers.turns import is_label
 from gigaam.speakers.voices import Piece
 
 __all__ = ["KnownVoices", "enrolled", "recognised"]
@@ -37,19 +36,12 @@ _NEAR_ENOUGH = 0.6  # cosine, to be the person
 _SAME_PERSON = 0.8  # cosine, under two names
 _SOMEBODY_ELSE = 0.65  # one less the cosine, in the same recording
 
-_LABEL = re.compile(r"SPEAKER_\d+")
 
-
-def enrolled(
-    segmentation: onnxruntime.InferenceSession,
-    embedding: onnxruntime.InferenceSession,
-    known: Mapping[str, AudioSource],
-) -> KnownVoices:
+def enrolled(nets: SpeakerNets, known: Mapping[str, AudioSource]) -> KnownVoices:
     """The voice of each person.
 
     Args:
-        segmentation: Says who speaks when within ten seconds.
-        embedding: Says what a voice is like.
+        nets: Hear the recordings.
         known: Name → a recording in which nobody else speaks.
 
     Raises:
@@ -58,7 +50,7 @@ def enrolled(
     found: dict[str, NDArray[np.float32]] = {}
     for name, source in known.items():
         _check(name)
-        found[name] = _voice(name, _pieces(name, source, segmentation, embedding))
+        found[name] = _voice(name, _pieces(name, source, nets))
     for one, other in combinations(found, 2):
         alike = float(found[one] @ found[other])
         if alike >= _SAME_PERSON:
@@ -92,20 +84,15 @@ def recognised(heard: NDArray[np.float32], known: KnownVoices) -> list[str | Non
 def _check(name: object) -> None:
     if not isinstance(name, str) or not name.strip():
         raise ArgumentError(f"the name of a known speaker must be a text, not {name!r}")
-    if _LABEL.fullmatch(name):
+    if is_label(name):
         raise ArgumentError(
             f"a known speaker cannot be called {name!r}: those who are not known are called so"
         )
 
 
-def _pieces(
-    name: str,
-    source: AudioSource,
-    segmentation: onnxruntime.InferenceSession,
-    embedding: onnxruntime.InferenceSession,
-) -> list[Piece]:
+def _pieces(name: str, source: AudioSource, nets: SpeakerNets) -> list[Piece]:
     """The pieces of speech in which one person speaks."""
-    stream = SpeechStream(segmentation, embedding)
+    stream = SpeechStream(nets)
     try:
         for block in iter_audio(source):
             stream.feed(block)

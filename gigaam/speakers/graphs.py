@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,8 @@ from filelock import FileLock
 
 from gigaam.errors import CheckpointError, MissingDependencyError
 from gigaam.onnx.sessions import open_session
-from gigaam.speakers.local import LocalDiarizer, SpeakerNets
+from gigaam.speakers.local import LocalDiarizer
+from gigaam.speakers.speech import SpeakerNets
 from gigaam.store.download import cache_root
 
 __all__ = ["EMBEDDING", "SEGMENTATION", "VARIABLE", "find_weights", "load"]
@@ -19,6 +21,8 @@ __all__ = ["EMBEDDING", "SEGMENTATION", "VARIABLE", "find_weights", "load"]
 SEGMENTATION, EMBEDDING = "speaker_segmentation.onnx", "speaker_embedding.onnx"
 
 VARIABLE = "GIGAAM_SPEAKERS"
+_opening = threading.Lock()
+_INPUTS = "samples", "features"
 """Names a directory with the exported nets."""
 
 _FOLDER = "speakers-1"  # of the cache; another number for other nets
@@ -45,7 +49,7 @@ def load(
     """
     _check_installed()
     named = directory or os.environ.get(VARIABLE)
-    folder = Path(named) if named else _cached(may_export)
+    folder = Path(named).expanduser() if named else _cached(may_export)
     for name in (SEGMENTATION, EMBEDDING):
         if not (folder / name).is_file():
             told = f"{folder} holds no {name}: gigaam export speakers {folder}"
@@ -102,7 +106,18 @@ def _cached(may_export: bool) -> Path:
     return folder
 
 
-@lru_cache(maxsize=4)
 def _opened(folder: Path) -> LocalDiarizer:
-    nets = (open_session(folder / name) for name in (SEGMENTATION, EMBEDDING))
+    with _opening:  # threads get the same one
+        return _open(folder)
+
+
+@lru_cache(maxsize=4)
+def _open(folder: Path) -> LocalDiarizer:
+    nets = [open_session(folder / name) for name in (SEGMENTATION, EMBEDDING)]
+    for net, name, wanted in zip(nets, (SEGMENTATION, EMBEDDING), _INPUTS, strict=True):
+        if (given := [each.name for each in net.get_inputs()]) != [wanted]:
+            raise CheckpointError(
+                f"{folder / name} is another net: it takes {', '.join(given)}, not {wanted}; "
+                "gigaam export speakers DIR makes the right ones"
+            )
     return LocalDiarizer(SpeakerNets(*nets))

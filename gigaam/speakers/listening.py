@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
@@ -21,13 +22,14 @@ from gigaam.speakers.turns import (
     SpeakerCount,
     SpeakerDiarizer,
     Turn,
+    numbered,
     speaker_count,
 )
 from gigaam.types import Segment
 
 __all__ = ["SpeakerListener", "Speakers", "diarize", "diarizer_of"]
 
-_Number: TypeAlias = str | int | tuple[int, int]
+_Number: TypeAlias = str | int | tuple[int, int] | SpeakerCount
 
 Speakers: TypeAlias = _Number | SpeakerDiarizer | tuple[SpeakerDiarizer, _Number]
 """Whether, and into how many, speakers are told apart: "auto", a number, the least and the most;
@@ -76,7 +78,7 @@ def diarize(
         for block in listener.hearing(heard):
             n_heard += len(block[0])
             told(n_heard / SAMPLE_RATE, recording.duration_s)
-    return sorted(turn for turns in listener.turns() for turn in turns)
+    return listener.turns()
 
 
 def diarizer_of(
@@ -118,7 +120,7 @@ def _named(speakers: Speakers) -> tuple[SpeakerDiarizer, SpeakerCount]:
 
 
 def _tells_apart(given: object) -> TypeGuard[SpeakerDiarizer]:
-    return callable(getattr(given, "stream", None))
+    return not isinstance(given, type) and callable(getattr(given, "stream", None))
 
 
 class SpeakerListener:
@@ -140,37 +142,46 @@ class SpeakerListener:
                 stream.feed(samples)
             yield block
 
-    def turns(self) -> list[list[Turn]]:
-        """The turns of each channel; the recording has ended.
+    def turns(self) -> list[Turn]:
+        """The turns of all channels, by their starts; the recording has ended.
 
-        People differ between channels, but for those who are known.
+        People differ between channels, but for those who go by name.
         """
-        known: Collection[str] = getattr(self._diarizer, "known", ())
-        found: list[list[Turn]] = []
-        n_before = 0
-        for stream in self._streams:
-            turns = stream.finish()
-            names = list(dict.fromkeys(t.speaker for t in turns if t.speaker not in known))
-            if len(self._streams) > 1:
-                number = {name: f"SPEAKER_{n_before + n:02}" for n, name in enumerate(names)}
-                turns = [
-                    replace(turn, speaker=number.get(turn.speaker, turn.speaker)) for turn in turns
-                ]
-            found.append(turns)
-            n_before += len(names)
-        return found
+        turns = [stream.finish() for stream in self._streams]
+        if len(turns) == 1:
+            return [replace(turn, channel=None) for turn in turns[0]]
+        each = [replace(turn, channel=n) for n, own in enumerate(turns) for turn in own]
+        return numbered(sorted(each), lambda turn: (turn.channel, turn.speaker))
 
-    def told_apart(self, with_words: bool, segments: Iterable[Segment]) -> list[Segment]:
-        """The segments by speaker; each is of one.
+    def told_apart(self, with_words: bool, segments: Iterable[Segment]) -> Iterator[Segment]:
+        """The segments by speaker, in order of their starts; each is of one.
+
+        An error in the middle comes after what was recognised before it.
 
         Args:
             with_words: Whether the words stay in them.
             segments: All of the recording, with their words.
         """
-        recognised = list(segments)  # by then the recording was heard to its end
-        turns = self.turns()
-        found: list[Segment] = []
-        for segment in recognised:
-            words = attributed(segment.words or [], turns[segment.channel or 0])
-            found += in_turns(replace(segment, words=words))
-        return found if with_words else [replace(segment, words=None) for segment in found]
+        recognised: list[Segment] = []
+        failure: Exception | None = None
+        try:
+            recognised += segments  # by their end the recording was heard to its own
+        except Exception as error:
+            failure = error
+        found = _by_speaker(recognised, self.turns())
+        yield from found if with_words else (replace(segment, words=None) for segment in found)
+        if failure is not None:
+            raise failure
+
+
+def _by_speaker(segments: Sequence[Segment], turns: Sequence[Turn]) -> list[Segment]:
+    """The segments of all channels, cut where another one speaks."""
+    found: list[Segment] = []
+    for channel in dict.fromkeys(segment.channel for segment in segments):
+        own = [segment for segment in segments if segment.channel == channel]
+        here = [turn for turn in turns if turn.channel in (None, channel)]
+        words = iter(attributed([word for each in own for word in each.words or ()], here))
+        for segment in own:
+            said = list(islice(words, len(segment.words or ())))
+            found += in_turns(replace(segment, words=said))
+    return sorted(found, key=lambda segment: segment.start)

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.audio import AudioSource
-from gigaam.onnx.engine import onnxruntime
 from gigaam.speakers.clustering import speakers_of, voices_by_speaker
 from gigaam.speakers.enrolment import KnownVoices, enrolled, recognised
 from gigaam.speakers.segmentation import sample_of
-from gigaam.speakers.speech import SpeechStream
-from gigaam.speakers.turns import DiarizationStream, SpeakerCount, Turn
+from gigaam.speakers.speech import SpeakerNets, SpeechStream
+from gigaam.speakers.turns import DiarizationStream, SpeakerCount, Turn, label, numbered
 from gigaam.speakers.voices import Piece
 
-__all__ = ["LocalDiarizer", "SpeakerNets"]
+__all__ = ["LocalDiarizer"]
 
 _LONGEST_GAP_S = 0.5  # within a turn
 _SHORTEST_S = 0.1
 _SAMPLE_RATE = 16_000
-
-
-@dataclass(frozen=True)
-class SpeakerNets:
-    """The sessions of both nets. Threads may share it.
-
-    Attributes:
-        segmentation: Who speaks when within ten seconds.
-        embedding: What a voice is like.
-    """
-
-    segmentation: onnxruntime.InferenceSession
-    embedding: onnxruntime.InferenceSession
 
 
 class LocalDiarizer:
@@ -49,11 +34,6 @@ class LocalDiarizer:
         """
         self.nets = nets
         self._known = dict(known or {})
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The names of those whose voices are known."""
-        return frozenset(self._known)
 
     def knowing(self, known: Mapping[str, AudioSource]) -> LocalDiarizer:
         """A diarizer that calls people whose voices are known by their names.
@@ -70,7 +50,7 @@ class LocalDiarizer:
             ArgumentError: A name cannot be one, a recording cannot be used, or two are of one
                 person.
         """
-        voices = enrolled(self.nets.segmentation, self.nets.embedding, known)
+        voices = enrolled(self.nets, known)
         return LocalDiarizer(self.nets, voices)
 
     def stream(self, count: SpeakerCount) -> DiarizationStream:
@@ -81,7 +61,7 @@ class LocalDiarizer:
 class _LocalStream:
     def __init__(self, nets: SpeakerNets, count: SpeakerCount, known: KnownVoices) -> None:
         self._known = known
-        self._speech = SpeechStream(nets.segmentation, nets.embedding)
+        self._speech = SpeechStream(nets)
         self._count = count
         self._n_samples = 0
 
@@ -102,9 +82,9 @@ class _LocalStream:
         turns = [
             turn
             for speaker, name in enumerate(names)
-            for turn in _turns(active[:, speaker], name or f"SPEAKER_{speaker:02}", self._n_samples)
+            for turn in _turns(active[:, speaker], name or label(speaker), self._n_samples)
         ]
-        return sorted(turns)
+        return numbered(sorted(turns), lambda turn: turn.speaker)
 
 
 def _active(

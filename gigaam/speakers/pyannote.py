@@ -16,7 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from gigaam.errors import CheckpointError, ModelError
-from gigaam.speakers.turns import DiarizationStream, SpeakerCount, Turn
+from gigaam.speakers.turns import DiarizationStream, SpeakerCount, Turn, label, within
 from gigaam.speakers.whole import WholeRecording
 from gigaam.vad.detectors import check_pyannote
 from gigaam.vad.pyannote_hub import repository_file
@@ -108,12 +108,14 @@ class PyannoteDiarizer:
 
         from gigaam.vad.pyannote import undisturbed
 
-        n_padding = max(0, _SHORTEST_SAMPLES - samples.size)
-        waveform = torch.from_numpy(np.pad(samples, (0, n_padding)))[None]
+        length_s = samples.size / _SAMPLE_RATE
+        if samples.size < _SHORTEST_SAMPLES:
+            samples = np.pad(samples, (0, _SHORTEST_SAMPLES - samples.size))
+        waveform = torch.from_numpy(samples)[None]
         file = {"waveform": waveform, "sample_rate": _SAMPLE_RATE, "uri": "recording"}
         with undisturbed():
             found = self._pipeline(file, **_bounds(count))
-        return _turns_of(found, samples.size / _SAMPLE_RATE)
+        return _turns_of(found, length_s)
 
 
 def _bounds(count: SpeakerCount) -> dict[str, int]:
@@ -132,16 +134,12 @@ def _turns_of(found: Any, length_s: float) -> list[Turn]:
             f"the pipeline of pyannote gave {type(found).__name__}, without exclusive turns: "
             "pyannote.audio 4 gives them, unless the pipeline was built with legacy=True"
         )
-    tracks = sorted(
-        (segment.start, segment.end, str(label))
-        for segment, _, label in exclusive.itertracks(yield_label=True)
-    )
-    number = {who: n for n, who in enumerate(dict.fromkeys(who for _, _, who in tracks))}
+    people: dict[object, str] = {}
     turns = [
-        Turn(round(max(0.0, start), 3), round(min(end, length_s), 3), f"SPEAKER_{number[who]:02}")
-        for start, end, who in tracks
+        Turn(segment.start, segment.end, people.setdefault(who, label(len(people))))
+        for segment, _, who in exclusive.itertracks(yield_label=True)
     ]
-    return [turn for turn in turns if turn.end > turn.start]
+    return within(turns, length_s)
 
 
 def _files_of(model: str | os.PathLike[str]) -> _FilesOf:

@@ -19,7 +19,8 @@ def rttm_lines(turns: Iterable[Turn], recording: str) -> Iterator[str]:
     name = _field(recording)
     for turn in turns:
         times = f"{turn.start:.3f} {turn.end - turn.start:.3f}"
-        yield f"SPEAKER {name} 1 {times} <NA> <NA> {_field(turn.speaker)} <NA> <NA>"
+        channel = 1 + (turn.channel or 0)
+        yield f"SPEAKER {name} {channel} {times} <NA> <NA> {_field(turn.speaker)} <NA> <NA>"
 
 
 def _field(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from gigaam.errors import ArgumentError, CheckpointError, MissingDependencyError
 from gigaam.onnx.sessions import open_session
-from gigaam.speakers.turns import DiarizationStream, SpeakerCount, Turn
+from gigaam.speakers.turns import DiarizationStream, SpeakerCount, Turn, label, within
 from gigaam.speakers.whole import WholeRecording
 
 __all__ = ["SherpaDiarizer"]
@@ -47,7 +46,7 @@ class SherpaDiarizer:
     """Tells speakers apart with sherpa-onnx. Threads may share it; they take turns.
 
     A recording is kept in memory until its end, 230 MB of an hour. Of how many people speak
-    sherpa-onnx takes an exact number; a range is ignored, with a warning. It knows nobody by voice.
+    sherpa-onnx takes an exact number, but no range. It knows nobody by voice.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class SherpaDiarizer:
             ArgumentError: ``threshold`` or ``threads`` is not above 0.
             CheckpointError: A file is not what sherpa-onnx can open.
         """
-        if not threshold > 0:
+        if not (isinstance(threshold, (int, float)) and threshold > 0):
             raise ArgumentError(f"threshold must be above 0, not {threshold!r}")
         if not (isinstance(threads, int) and threads >= 1):
             raise ArgumentError(f"threads must be a number from 1 on, not {threads!r}")
@@ -89,13 +88,15 @@ class SherpaDiarizer:
         """Hear a recording from its start on; all of it is kept in memory.
 
         Args:
-            count: How many people speak in it; a range is ignored, with a warning.
+            count: How many people speak in it.
+
+        Raises:
+            ArgumentError: It is a range.
         """
         if count.least != count.most and count != SpeakerCount():
-            warnings.warn(
-                f"sherpa-onnx takes no range of speakers: {count.least} to {count.most} is "
-                "ignored; give their exact number, or none",
-                stacklevel=2,
+            raise ArgumentError(
+                f"sherpa-onnx takes no range of speakers such as {count.least} to {count.most}: "
+                "give their exact number, or none"
             )
         return WholeRecording(lambda samples: self._turns(samples, count))
 
@@ -103,17 +104,8 @@ class SherpaDiarizer:
         with self._running:
             self._diarization.set_config(self._config(count))
             found = self._diarization.process(samples).sort_by_start_time()
-        number = {who: n for n, who in enumerate(dict.fromkeys(each.speaker for each in found))}
-        length_s = len(samples) / _SAMPLE_RATE
-        turns = [
-            Turn(
-                round(max(0.0, each.start), 3),
-                round(min(each.end, length_s), 3),
-                f"SPEAKER_{number[each.speaker]:02}",
-            )
-            for each in found
-        ]
-        return sorted(turn for turn in turns if turn.end > turn.start)
+        turns = (Turn(each.start, each.end, label(each.speaker)) for each in found)
+        return within(turns, len(samples) / _SAMPLE_RATE)
 
     def _config(self, count: SpeakerCount) -> Any:
         sherpa, (segmentation, embedding) = self._sherpa, self._files

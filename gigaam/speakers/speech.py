@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,20 @@ from gigaam.onnx.engine import onnxruntime
 from gigaam.speakers.segmentation import Frames, SegmentationStream
 from gigaam.speakers.voices import Piece, VoiceStream
 
-__all__ = ["SpeechStream"]
+__all__ = ["SpeakerNets", "SpeechStream"]
+
+
+@dataclass(frozen=True)
+class SpeakerNets:
+    """The sessions of both nets. Threads may share it.
+
+    Attributes:
+        segmentation: Who speaks when within ten seconds.
+        embedding: What a voice is like.
+    """
+
+    segmentation: onnxruntime.InferenceSession
+    embedding: onnxruntime.InferenceSession
 
 
 class SpeechStream:
@@ -22,21 +36,16 @@ class SpeechStream:
         n_speakers: How many speak, for each `Frames` that were certain at once, int8 [T].
     """
 
-    def __init__(
-        self,
-        segmentation: onnxruntime.InferenceSession,
-        embedding: onnxruntime.InferenceSession,
-    ) -> None:
+    def __init__(self, nets: SpeakerNets) -> None:
         """A recording of which nothing was heard yet.
 
         Args:
-            segmentation: Says who speaks when within ten seconds.
-            embedding: Says what a voice is like.
+            nets: Hear it.
         """
         self.pieces: list[Piece] = []
         self.n_speakers: list[NDArray[np.int8]] = []
-        self._segmentation = SegmentationStream(segmentation)
-        self._voices = VoiceStream(embedding)
+        self._segmentation = SegmentationStream(nets.segmentation)
+        self._voices = VoiceStream(nets.embedding)
 
     def feed(self, samples: NDArray[np.float32]) -> None:
         """Hear the next samples, float32 [n], mono, 16 kHz."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Literal, Protocol, TypeAlias
 
@@ -17,13 +18,18 @@ __all__ = [
     "SpeakerCount",
     "SpeakerDiarizer",
     "Turn",
+    "is_label",
+    "label",
+    "numbered",
     "speaker_count",
     "speakers_from",
+    "within",
 ]
 
 Samples: TypeAlias = NDArray[np.float32]
 
 _MOST = 99
+_LABEL = re.compile(r"SPEAKER_\d+")
 _WRITTEN = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?", re.ASCII)
 
 
@@ -35,11 +41,13 @@ class Turn:
         start: Where it begins in the recording, in seconds.
         end: Where it ends, in seconds.
         speaker: Who it is: a name, or a label such as "SPEAKER_00".
+        channel: The one it is in, from 0, where channels are heard apart.
     """
 
     start: float
     end: float
     speaker: str
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,9 @@ def speaker_count(given: object) -> SpeakerCount:
     Raises:
         ArgumentError: It says nothing of the kind.
     """
-    if given == "auto":
+    if isinstance(given, SpeakerCount):
+        return given
+    if isinstance(given, str) and given == "auto":
         return SpeakerCount()
     both = given if isinstance(given, tuple) else (given, given)
     if len(both) != 2 or not all(
@@ -95,6 +105,47 @@ def speakers_from(text: str) -> Literal["auto"] | tuple[int, int]:
         raise ArgumentError(f'speakers must be "auto", a number, or as 2-5, not {text[:100]!r}')
     count = SpeakerCount(int(found[1]), int(found[2] or found[1]))
     return count.least, count.most
+
+
+def is_label(speaker: str) -> bool:
+    """Whether this is what somebody is called whose name is not known."""
+    return _LABEL.fullmatch(speaker) is not None
+
+
+def numbered(turns: Sequence[Turn], person: Callable[[Turn], object]) -> list[Turn]:
+    """The turns with labels counted by first appearance; names stay.
+
+    Args:
+        turns: In order.
+        person: What is the same for all turns of somebody who has a label.
+    """
+    numbers: dict[object, int] = {}
+    return [
+        replace(turn, speaker=label(numbers.setdefault(person(turn), len(numbers))))
+        if is_label(turn.speaker)
+        else turn
+        for turn in turns
+    ]
+
+
+def within(turns: Iterable[Turn], length_s: float) -> list[Turn]:
+    """The turns in order, numbered, as far as they lie in a recording, to the millisecond.
+
+    Args:
+        turns: In any order, of people with labels.
+        length_s: Of the recording.
+    """
+    cut = (
+        replace(each, start=round(max(0.0, each.start), 3), end=round(min(each.end, length_s), 3))
+        for each in turns
+    )
+    found = sorted(turn for turn in cut if turn.end > turn.start)
+    return numbered(found, lambda turn: turn.speaker)
+
+
+def label(number: int) -> str:
+    """What somebody is called whose name is not known."""
+    return f"SPEAKER_{number:02}"
 
 
 class DiarizationStream(Protocol):

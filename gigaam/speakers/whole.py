@@ -30,6 +30,10 @@ class WholeRecording:
 
     def finish(self) -> list[Turn]:
         """All turns in order of their starts; the recording has ended."""
-        blocks, self._blocks = self._blocks, []
-        samples = np.concatenate([np.zeros(0, np.float32), *blocks])
+        samples = np.empty(sum(map(len, self._blocks)), np.float32)
+        end = len(samples)
+        while self._blocks:  # each is let go of as soon as it is copied
+            block = self._blocks.pop()
+            samples[end - len(block) : end] = block
+            end -= len(block)
         return self._find(samples) if samples.size else []

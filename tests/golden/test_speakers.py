@@ -14,7 +14,7 @@ from scipy.signal import resample_poly
 import gigaam
 from gigaam.errors import ArgumentError, CheckpointError
 from gigaam.speakers import LocalDiarizer, Turn, diarize, load
-from gigaam.speakers.local import SpeakerNets
+from gigaam.speakers.speech import SpeakerNets
 from tests.waves import write_wav
 
 RATE = 16_000

@@ -87,10 +87,24 @@ def test_every_word_stays_and_has_a_speaker(steps: list[float], given: list[tupl
     assert {word.speaker for word in found} <= {turn.speaker for turn in turns}
 
 
-@pytest.mark.parametrize("n_turns", [400])
-def test_long_recordings_take_no_time(n_turns: int) -> None:
-    edges = [n * 3.0 for n in range(n_turns + 1)]
-    turns = [Turn(a, b, "AB"[n % 2]) for n, (a, b) in enumerate(pairwise(edges))]
-    said = words(*(n * 0.5 for n in range(6 * n_turns)), length=0.45)
+def test_turns_of_one_speaker_may_overlap() -> None:
+    turns = [Turn(0, 100, "A"), Turn(10, 12, "A"), Turn(20, 21, "A"), Turn(48, 48.9, "B")]
+    assert speakers(words(49, 49.5, 50, 50.5), *turns) == "AAAA"
+
+
+def test_the_nearest_is_the_nearest_however_far_away() -> None:
+    said = words(50, 50.5)
+    assert speakers(said, Turn(0, 1, "A"), Turn(70, 71, "B")) == "BB"
+
+
+def test_turns_without_length_are_nobodys() -> None:
+    assert speakers(words(0.0), Turn(1, 1, "A")) == "-"
+
+
+@pytest.mark.timeout(60)  # by the square of what is said it would take an hour
+def test_long_recordings_take_no_time() -> None:
+    edges = [n * 2.0 for n in range(22_000)]  # twelve hours
+    turns = [Turn(a, b, "ABCDEFGH"[n % 8]) for n, (a, b) in enumerate(pairwise(edges))]
+    said = words(*(n * 0.5 for n in range(4 * len(turns))), length=0.45)
     found = speakers(said, *turns)
-    assert found == "".join("AB"[n // 6 % 2] for n in range(6 * n_turns))
+    assert found == "".join("ABCDEFGH"[n // 4 % 8] for n in range(len(said)))

@@ -52,15 +52,16 @@ def test_blocks_give_what_the_whole_gives(files: tuple[Path, Path]) -> None:
     assert diarizer.stream(SpeakerCount()).finish() == []
 
 
-def test_an_exact_number_is_taken_and_a_range_is_said_to_be_ignored(
+def test_an_exact_number_is_taken_and_a_range_is_refused(
     files: tuple[Path, Path],
 ) -> None:
     diarizer = SherpaDiarizer(*files)
     one = diarizer.stream(SpeakerCount(1, 1))
     one.feed(TWO)
     assert {turn.speaker for turn in one.finish()} == {"SPEAKER_00"}
-    with pytest.warns(UserWarning, match="no range of speakers: 2 to 4 is ignored"):
-        some = diarizer.stream(SpeakerCount(2, 4))
+    with pytest.raises(ArgumentError, match="no range of speakers such as 2 to 4"):
+        diarizer.stream(SpeakerCount(2, 4))
+    some = diarizer.stream(SpeakerCount())
     some.feed(TWO)
     assert len({turn.speaker for turn in some.finish()}) == 2  # nothing is left of the first call
 
