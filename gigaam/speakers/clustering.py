@@ -1,8 +1,10 @@
 """Which pieces of speech are of the same person.
 
-In two steps from the bottom up, by the mean of cosines (average linkage). Pieces that are very much
-alike make small clusters, whose means say more of a voice than two seconds do; those that are large
-enough are joined then, as far as they are alike or until there are as many as there are people.
+In two steps from the bottom up. Pieces that are very much alike make small clusters (average
+linkage of cosines), whose means say more of a voice than two seconds do. Then the two that are
+nearest are joined, again and again, as far as they are alike or until there are as many as there
+are people: by the cosine of their means, less a doubt where little was heard of one of them. Voices
+that are known beforehand are clusters that never join each other. People are those who say enough.
 At last every piece goes to the nearest person, or stays with the one before it.
 """
 
@@ -10,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigaam.speakers.paths import cheapest_path
-from gigaam.speakers.trees import MOST_LEAVES, cosine_tree, cut_at, cut_into, tree_of
+from gigaam.speakers.trees import MOST_LEAVES, cosine_tree, cut_at
 from gigaam.speakers.turns import SpeakerCount
 from gigaam.speakers.voices import DIMENSIONS, FRAME_S, Piece
 
@@ -26,23 +29,30 @@ Voices = NDArray[np.float32]
 Seconds = NDArray[np.float64]
 
 # Distances: one less the cosine.
-_ALIKE = 0.30
-_SAME_PERSON = 0.35
-_DOUBT, _DOUBT_S = 0.25, 3.0  # of a voice of which next to nothing was heard, and how it fades
+_ALIKE = 0.30  # of the pieces of a small cluster, in the mean
+_SAME_PERSON = 0.30  # of the means of two clusters, less what is uncertain
+_DOUBT, _DOUBT_S = 0.4, 5.0  # of a voice of which next to nothing was heard, and how it fades
 
 _TELLING_S = 1.0  # a piece as long makes clusters, a shorter one only joins them
-_LEAST_S, _LEAST_SHARE, _ENOUGH_S = 3.0, 0.02, 10.0  # of speech of somebody who counts
+_MOST_CLUSTERS = 400  # the longest; what is left is not lost, but goes to the nearest person
+_KNOWN_S, _LEAST_KNOWN_S = 10.0, 0.7  # what a known voice weighs, and how much of it must be heard
 _ROUNDS = 2
+
+# Of speech, of somebody who counts: so much at least, and a share of short and of long recordings.
+_LEAST_S, _LEAST_SHARE, _ENOUGH_SHARE, _ENOUGH_S = 1.2, 0.1, 0.02, 10.0
 
 _SWITCH, _SWITCH_S = 0.1, 0.5  # what a change of speakers costs, and the pause that makes it cheap
 
 
-def speakers_of(pieces: Sequence[Piece], count: SpeakerCount) -> NDArray[np.int64]:
+def speakers_of(
+    pieces: Sequence[Piece], count: SpeakerCount, known: Voices | None = None
+) -> NDArray[np.int64]:
     """Who speaks in each piece, int64 [pieces], numbered by first appearance.
 
     Args:
         pieces: In order.
         count: How many people there are; there may be fewer, if fewer voices were heard.
+        known: Voices of people of whom some may be there, float32 [known, D] of length 1.
     """
     heard = [piece for piece in pieces if piece.voice is not None]
     if not heard:
@@ -51,7 +61,9 @@ def speakers_of(pieces: Sequence[Piece], count: SpeakerCount) -> NDArray[np.int6
     telling = [piece for piece in heard if piece.seconds >= min(_TELLING_S, longest)]
     voices = np.stack([piece.voice for piece in telling if piece.voice is not None])
     seconds = np.array([piece.seconds for piece in telling])
-    people = _people(voices, seconds, count)
+    if known is None:
+        known = np.zeros((0, DIMENSIONS), np.float32)
+    people = _people(voices, seconds, count, known)
     return _by_appearance(_path(pieces, people))
 
 
@@ -72,32 +84,74 @@ def voices_by_speaker(pieces: Sequence[Piece], speakers: NDArray[np.int64]) -> V
     return found
 
 
-def _people(voices: Voices, seconds: Seconds, count: SpeakerCount) -> Voices:
+@dataclass
+class _Clusters:
+    """Pieces that are taken together; n of them.
+
+    Attributes:
+        sums: Of their voices, each by its length, [n, D].
+        heard_s: How long each speaks in the recording, [n].
+        known: Whether it is a voice that was known before, bool [n].
+        least_s: Whoever speaks less does not count, but for those who are known.
+    """
+
+    sums: NDArray[np.float64]
+    heard_s: Seconds
+    known: NDArray[np.bool_]
+    least_s: float
+
+    @property
+    def people(self) -> NDArray[np.bool_]:
+        """Which of them count as people, [n]."""
+        enough = np.where(self.known, _LEAST_KNOWN_S, self.least_s)
+        found: NDArray[np.bool_] = self.heard_s >= enough
+        return found
+
+    def order(self, which: NDArray[np.integer]) -> None:
+        """Keep these alone, in this order."""
+        self.sums, self.heard_s, self.known = (
+            each[which] for each in (self.sums, self.heard_s, self.known)
+        )
+
+    def join(self, one: int, other: int) -> None:
+        """Make one of two; the other goes."""
+        for each in (self.sums, self.heard_s, self.known):
+            each[one] += each[other]
+        self.order(np.delete(np.arange(len(self.heard_s)), other))
+
+    def distances(self, one: int) -> NDArray[np.float64]:
+        """How far one is from each, less what is uncertain of those of little speech, [n]."""
+        lengths = np.linalg.norm(self.sums, axis=1)
+        talks = self.heard_s + _KNOWN_S * self.known
+        found: NDArray[np.float64] = 1 - self.sums @ self.sums[one] / (lengths * lengths[one])
+        found -= _DOUBT * np.exp(-np.minimum(talks, talks[one]) / _DOUBT_S)
+        found[self.known & self.known[one]] = np.inf
+        found[one] = np.inf
+        return found
+
+
+def _people(voices: Voices, seconds: Seconds, count: SpeakerCount, known: Voices) -> Voices:
     """What people sound like, [people, D]."""
-    means, talks = _groups(voices, seconds)
-    total_s = seconds.sum()
-    least_s = min(max(_LEAST_S, min(_LEAST_SHARE * total_s, _ENOUGH_S)), total_s / 4)
-    order = np.argsort(-talks, kind="stable")
-    n_large = max(int((talks >= least_s).sum()), min(count.least, len(talks)))
-    means, talks = means[order[:n_large]], talks[order[:n_large]]
-    means = _settled(means, voices, seconds)
-    if len(means) == 1:
-        return means
-    weights = _talk(means, voices, seconds)
-    tree = tree_of(_distances(means, weights))
-    n_people = len(np.unique(cut_at(tree, _SAME_PERSON)))
-    n_people = min(max(n_people, count.least), count.most)
-    labels = cut_into(tree, n_people)
-    joined = [
-        np.average(means[labels == each], axis=0, weights=weights[labels == each])
-        for each in np.unique(labels)
-    ]
-    return _settled(_unit(np.stack(joined)), voices, seconds)
+    total_s = float(seconds.sum())
+    least_s = min(max(_LEAST_S, min(_ENOUGH_SHARE * total_s, _ENOUGH_S)), _LEAST_SHARE * total_s)
+    sums, talks = _groups(voices, seconds)
+    longest = np.argsort(-talks, kind="stable")[:_MOST_CLUSTERS]
+    clusters = _Clusters(
+        np.concatenate([sums[longest], _KNOWN_S * known.astype(np.float64)]),
+        np.concatenate([talks[longest], np.zeros(len(known))]),
+        np.arange(len(longest) + len(known)) >= len(longest),
+        least_s,
+    )
+    _join(clusters, count)
+    clusters.order(np.lexsort([-clusters.heard_s, ~clusters.people]))
+    n_heard = int((clusters.heard_s > 0).sum())
+    n_people = min(max(int(clusters.people.sum()), min(count.least, n_heard)), count.most)
+    return _settled(_unit(clusters.sums[:n_people]), voices, seconds)
 
 
-def _groups(voices: Voices, seconds: Seconds) -> tuple[Voices, Seconds]:
-    """Means of small clusters, [groups, D], and how long each speaks."""
-    means, talks = [], []
+def _groups(voices: Voices, seconds: Seconds) -> tuple[NDArray[np.float64], Seconds]:
+    """Sums of small clusters, each piece by its length, [groups, D], and how long each speaks."""
+    sums, talks = [], []
     for first in range(0, len(voices), MOST_LEAVES):
         here = slice(first, first + MOST_LEAVES)
         labels: NDArray[np.integer] = np.ones(len(voices[here]), np.int64)
@@ -105,9 +159,26 @@ def _groups(voices: Voices, seconds: Seconds) -> tuple[Voices, Seconds]:
             labels = cut_at(cosine_tree(voices[here]), _ALIKE)
         for each in np.unique(labels):
             weights = seconds[here][labels == each]
-            means.append(np.average(voices[here][labels == each], axis=0, weights=weights))
+            sums.append(weights @ voices[here][labels == each])
             talks.append(weights.sum())
-    return _unit(np.stack(means)), np.array(talks)
+    return np.stack(sums), np.array(talks)
+
+
+def _join(clusters: _Clusters, count: SpeakerCount) -> None:
+    """Join the nearest, until there are as many people as there seem to be, and some of nobody."""
+    apart = np.stack([clusters.distances(n) for n in range(len(clusters.heard_s))])
+    while (clusters.heard_s > 0).sum() > count.least:
+        people = clusters.people
+        are_people = np.logical_and.outer(people, people)
+        allowed = np.where(are_people, np.inf, apart) if people.sum() <= count.least else apart
+        if allowed.min() > _SAME_PERSON:
+            allowed = np.where(are_people, apart, np.inf)
+            if people.sum() <= count.most or allowed.min() == np.inf:
+                break
+        one, other = sorted(divmod(int(allowed.argmin()), len(people)))
+        clusters.join(one, other)
+        apart = np.delete(np.delete(apart, other, 0), other, 1)
+        apart[one] = apart[:, one] = clusters.distances(one)
 
 
 def _settled(means: Voices, voices: Voices, seconds: Seconds) -> Voices:
@@ -122,20 +193,6 @@ def _settled(means: Voices, voices: Voices, seconds: Seconds) -> Voices:
         ]
         means = _unit(np.stack(moved))
     return means
-
-
-def _distances(means: Voices, talks: Seconds) -> NDArray[np.float64]:
-    """How far means are apart, less what is uncertain of those of little speech; condensed."""
-    doubt = _DOUBT * np.exp(-np.minimum.outer(talks, talks) / _DOUBT_S)
-    distances = np.maximum(1 - means @ means.T - doubt, 0.0)
-    upper: NDArray[np.float64] = distances[np.triu_indices(len(means), 1)]
-    return upper
-
-
-def _talk(means: Voices, voices: Voices, seconds: Seconds) -> Seconds:
-    """How long each speaks, at least a moment."""
-    nearest = (voices @ means.T).argmax(axis=1)
-    return np.maximum(np.bincount(nearest, weights=seconds, minlength=len(means)), 1e-3)
 
 
 def _unit(vectors: NDArray[np.floating]) -> Voices:

@@ -76,7 +76,8 @@ class _LocalStream:
         pieces = self._speech.pieces
         if not pieces:
             return []
-        speakers = speakers_of(pieces, self._count)
+        voices = np.stack(list(self._known.values())) if self._known else None
+        speakers = speakers_of(pieces, self._count, voices)
         active = _active(np.concatenate(self._speech.n_speakers), pieces, speakers)
         names = recognised(voices_by_speaker(pieces, speakers), self._known)
         turns = [

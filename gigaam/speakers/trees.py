@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST_LEAVES", "assignment", "cosine_tree", "cut_at", "cut_into", "tree_of"]
+__all__ = ["MOST_LEAVES", "assignment", "cosine_tree", "cut_at"]
 
 MOST_LEAVES = 2000
 """Of one tree: what it takes to make one grows with their square."""
@@ -22,27 +22,11 @@ def cosine_tree(vectors: NDArray[np.float32]) -> Tree:
     return found
 
 
-def tree_of(distances: NDArray[np.float64]) -> Tree:
-    """The tree of what has these distances, condensed."""
-    from scipy.cluster.hierarchy import linkage
-
-    found: Tree = linkage(distances, "average")
-    return found
-
-
 def cut_at(tree: Tree, distance: float) -> Labels:
     """The clusters that are further apart, from 1 on."""
     from scipy.cluster.hierarchy import fcluster
 
     found: Labels = fcluster(tree, distance, "distance")
-    return found
-
-
-def cut_into(tree: Tree, n_clusters: int) -> Labels:
-    """At most so many clusters, from 1 on."""
-    from scipy.cluster.hierarchy import fcluster
-
-    found: Labels = fcluster(tree, n_clusters, "maxclust")
     return found
 
 
