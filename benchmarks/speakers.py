@@ -51,25 +51,16 @@ class Heard:
     took_s: float
 
 
-def turns_of(path: Path, count: SpeakerCount, diarizer: Any, is_call: bool) -> list[Turn]:
-    """The turns of a recording, of all channels together or of each by itself."""
-    recording = Recording(path)
-    blocks = recording.blocks_apart() if is_call else ((each,) for each in recording.blocks())
-    listener = SpeakerListener(diarizer, SpeakerCount(1, 1) if is_call else count)
-    for _ in listener.hearing(blocks):
-        pass
-    return sorted(turn for turns in listener.turns() for turn in turns)
-
-
 def hear(folder: Path, told: dict[str, Any], diarizer: Any) -> Heard:
     """One conversation, heard twice."""
     path, n_speakers = folder / f"{told['name']}.wav", told["n_speakers"]
     is_call = told["channels"] > 1
     reference, said = (read(path.with_suffix(end)) for read, end in READERS)
+    channels: Channels = "split" if is_call else "mix"
     started = time.perf_counter()
-    known = turns_of(path, SpeakerCount(n_speakers, n_speakers), diarizer, is_call)
+    known = diarize(path, (diarizer, 1 if is_call else n_speakers), channels=channels)
     took_s = time.perf_counter() - started
-    auto = turns_of(path, SpeakerCount(), diarizer, is_call)
+    auto = known if is_call else diarize(path, diarizer)
     return Heard(
         told["kind"],
         scoring.der(reference, known),

@@ -99,8 +99,7 @@ def _pieces(name: str, source: AudioSource, nets: SpeakerNets) -> list[Piece]:
     except AudioError as error:
         told = f"the recording of the known speaker {name!r} cannot be used: {error}"
         raise ArgumentError(told) from error
-    stream.finish()
-    return stream.pieces
+    return stream.finish()
 
 
 def _voice(name: str, pieces: Sequence[Piece]) -> NDArray[np.float32]:

@@ -113,7 +113,7 @@ def _opened(folder: Path) -> LocalDiarizer:
 
 @lru_cache(maxsize=4)
 def _open(folder: Path) -> LocalDiarizer:
-    nets = [open_session(folder / name) for name in (SEGMENTATION, EMBEDDING)]
+    nets = [open_session(folder / name, threads=1) for name in (SEGMENTATION, EMBEDDING)]
     for net, name, wanted in zip(nets, (SEGMENTATION, EMBEDDING), _INPUTS, strict=True):
         if (given := [each.name for each in net.get_inputs()]) != [wanted]:
             raise CheckpointError(

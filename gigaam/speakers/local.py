@@ -72,8 +72,7 @@ class _LocalStream:
 
     def finish(self) -> list[Turn]:
         """All turns in order of their starts; the recording has ended."""
-        self._speech.finish()
-        pieces = self._speech.pieces
+        pieces = self._speech.finish()
         if not pieces:
             return []
         voices = np.stack(list(self._known.values())) if self._known else None

@@ -32,7 +32,6 @@ class SpeechStream:
     """One recording that is being heard.
 
     Attributes:
-        pieces: Speech of one person each, as far as it is certain.
         n_speakers: How many speak, for each `Frames` that were certain at once, int8 [T].
     """
 
@@ -42,7 +41,6 @@ class SpeechStream:
         Args:
             nets: Hear it.
         """
-        self.pieces: list[Piece] = []
         self.n_speakers: list[NDArray[np.int8]] = []
         self._segmentation = SegmentationStream(nets.segmentation)
         self._voices = VoiceStream(nets.embedding)
@@ -52,12 +50,12 @@ class SpeechStream:
         self._voices.feed(samples)
         self._take(self._segmentation.feed(samples))
 
-    def finish(self) -> None:
-        """The recording has ended."""
+    def finish(self) -> list[Piece]:
+        """Speech of one person each, in order; the recording has ended."""
         self._take(self._segmentation.finish())
-        self.pieces += self._voices.finish()
+        return self._voices.finish()
 
     def _take(self, certain: Sequence[Frames]) -> None:
         for frames in certain:
             self.n_speakers.append(frames.n_speakers.astype(np.int8))
-            self.pieces += self._voices.pieces(frames)
+            self._voices.hear(frames)

@@ -6,7 +6,8 @@ Legend: n samples, D dimensions of a voice (192).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ FRAME_S = FRAME_SAMPLES / 16_000
 
 _LONGEST_FRAMES = round(2.0 / FRAME_S)
 _MOST_OPEN_FRAMES = 4 * _LONGEST_FRAMES
+_MOST_WAITING = 64
 _SHORTEST_S = 0.35  # of what tells anything of a voice
 
 
@@ -58,15 +60,17 @@ def voice_of(
 
 
 class VoiceStream:
-    """Cuts the speech of a recording into pieces, and has the net listen to each."""
+    """Cuts the speech of a recording into pieces, and has the net listen to each meanwhile."""
 
     def __init__(self, net: onnxruntime.InferenceSession) -> None:
         """A recording of which nothing was heard yet.
 
         Args:
-            net: Gives voices.
+            net: Gives voices; it is run by several threads.
         """
         self._net = net
+        self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "gigaam-voices")
+        self._pieces: list[tuple[int, int, Future[NDArray[np.float32] | None]]] = []
         self._samples = np.zeros(0, np.float32)
         self._n_dropped = 0
         self._n_frames = 0
@@ -76,32 +80,36 @@ class VoiceStream:
         """Keep samples, float32 [n], until their frames are certain."""
         self._samples = np.concatenate([self._samples, samples])
 
-    def pieces(self, frames: Frames) -> list[Piece]:
-        """The pieces that end in the next frames."""
-        found: list[Piece] = []
+    def hear(self, frames: Frames) -> None:
+        """Cut what ends in the next frames."""
         for speakers, changes in zip(frames.n_speakers, frames.changes, strict=True):
             if self._first is not None and (speakers != 1 or changes):
-                found += self._cut(self._n_frames)
+                self._cut(self._n_frames)
             if speakers == 1 and self._first is None:
                 self._first = self._n_frames
             self._n_frames += 1
             if self._first is not None and self._n_frames - self._first >= _MOST_OPEN_FRAMES:
-                found += self._cut(self._n_frames)
+                self._cut(self._n_frames)
         self._forget()
-        return found
 
     def finish(self) -> list[Piece]:
-        """The last piece; the recording has ended."""
-        return [] if self._first is None else list(self._cut(self._n_frames))
+        """All pieces in order; the recording has ended."""
+        if self._first is not None:
+            self._cut(self._n_frames)
+        with self._threads:
+            return [Piece(first, end, voice.result()) for first, end, voice in self._pieces]
 
-    def _cut(self, end: int) -> Iterator[Piece]:
+    def _cut(self, end: int) -> None:
         assert self._first is not None
         first, self._first = self._first, None
         count = math.ceil((end - first) / _LONGEST_FRAMES)
         edges = np.linspace(first, end, count + 1).astype(int)
         for left, right in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             start, stop = (sample_of(frame) - self._n_dropped for frame in (left, right))
-            yield Piece(left, right, voice_of(self._net, self._samples[start:stop]))
+            voice = self._threads.submit(voice_of, self._net, self._samples[start:stop].copy())
+            self._pieces.append((left, right, voice))
+            if len(self._pieces) > _MOST_WAITING:  # they hold their samples
+                self._pieces[-_MOST_WAITING][2].result()
 
     def _forget(self) -> None:
         """Samples of which nothing more is needed."""
