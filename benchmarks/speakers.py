@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import report
-from gigaam.audio import Recording
-from gigaam.speakers import SpeakerCount, SpeakerListener, Turn, load
+from gigaam.recognition.longform import Channels
+from gigaam.speakers import Turn, diarize, load
 from gigaam.speakers.attribution import attributed as words_of_turns
 from gigaam.types import Word
 from recipes.speakers import scoring

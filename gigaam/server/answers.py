@@ -118,9 +118,16 @@ def notes(model: str, wishes: Wishes) -> dict[str, str]:
     return {**_header("x-gigaam-model", model), **_header("x-gigaam-ignored", ignored)}
 
 
-def delta(text: str, is_first: bool) -> dict[str, Any]:
-    """The event of further text; all of them together are the text."""
-    return {"type": "transcript.text.delta", "delta": text if is_first else f" {text}"}
+def delta(text: str, is_first: bool, segment: int | None = None) -> dict[str, Any]:
+    """The event of further text; all of them together are the text.
+
+    Args:
+        text: What is further said.
+        is_first: Whether nothing was before.
+        segment: The number of the segment that it is of, where segments are told, too.
+    """
+    told = {"type": "transcript.text.delta", "delta": text if is_first else f" {text}"}
+    return told if segment is None else {**told, "segment_id": str(segment)}
 
 
 def segment_event(segment: Segment, number: int) -> dict[str, Any]:

@@ -66,14 +66,19 @@ class FormFields:
         value = self.text(name)
         return None if value is None else checked_number(name, value, low, high)
 
-    def list(self, name: str) -> list[str]:
-        """All values of a list."""
+    def list(self, name: str, *, with_blank: bool = False) -> list[str]:
+        """All values of a list.
+
+        Args:
+            name: Its name, without "[]".
+            with_blank: Whether blank ones count: where values belong to those of another list.
+        """
         found: list[str] = []
         for key in (f"{name}[]", name):
             self.asked.add(key)
             for value in self._texts.get(key, ()):
                 found += _listed(name, value)
-        return [each.strip() for each in found if each.strip()]
+        return [each.strip() for each in found if with_blank or each.strip()]
 
     def object(self, name: str) -> dict[str, Any] | str | None:
         """An object, or the word that stands in its place."""

@@ -13,6 +13,7 @@ from gigaam.errors import GigaAMError
 from gigaam.recognition import LongformArguments, SpeechRecognition
 from gigaam.server.admission import Ticket
 from gigaam.server.answers import Transcript
+from gigaam.server.known_speakers import calling_by_name, stated_seconds
 from gigaam.server.languages import check_languages, languages_of
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import LONG_S, Service
@@ -49,30 +50,31 @@ class Listening:
             on_segment: Given the segments of a long recording as they come, in another thread.
         """
         await self.service.models.ready(self.wishes.model)
-        seconds, n_channels = await asyncio.to_thread(self._measured)
+        seconds, n_channels, known_s = await asyncio.to_thread(self._measured)
         recognize = partial(self._recognized, seconds, n_channels, on_segment)
         work = partial(in_thread, self.service.executor, self.call, recognize)
         turns, client = self.service.turns, self.call.client
-        if seconds is not None and seconds * n_channels <= LONG_S:
+        if seconds is not None and seconds * n_channels + known_s <= LONG_S:
             async with turns.turn(client):
                 return await work()
         async with self.service.long_turns.turn(client), turns.turn(client):
             return await work()
 
-    def _measured(self) -> tuple[float | None, int]:
-        """Seconds by the header, as far as they are known, and channels that are heard apart.
+    def _measured(self) -> tuple[float | None, int, float]:
+        """Seconds by the header, if they are known, channels heard apart, seconds of known voices.
 
         Raises:
             Refusal: It is too long.
         """
+        known_s = stated_seconds(self.wishes.known)
         try:
             seconds, n_channels = measured(self.source, self.wishes.options)
         except (GigaAMError, OSError):  # what is wrong with it shows when it is read
-            return None, 1
+            return None, 1, known_s
         if seconds is not None:
-            self.ticket.measured(seconds * n_channels)
+            self.ticket.measured(seconds * n_channels + known_s)
             check_length(seconds * n_channels, self.service.settings.max_duration_s)
-        return seconds, n_channels
+        return seconds, n_channels, known_s
 
     def _recognized(
         self, stated_s: float | None, n_channels: int, on_segment: Callable[[Segment], Any]
@@ -88,14 +90,19 @@ class Listening:
             self.ticket.progress(sound_s)
             service.metrics.sound_s.labels("file").inc(sound_s)
 
-        call = replace(self.call, on_progress=progress, on_segment=on_segment)
+        def heard(known_s: float) -> None:
+            service.speed.done(known_s)
+            self.ticket.progress(known_s)
+
+        wishes, call = self.wishes, replace(self.call, on_progress=progress, on_segment=on_segment)
         with (
-            service.models.borrowed(self.wishes.model) as loaded,
+            service.models.borrowed(wishes.model) as loaded,
             service.speed.working(),
             collected_warnings() as warnings,
         ):
-            language = spoken_language(self.wishes, loaded.model)
-            outcome = recognized(loaded, self.source, stated_s, self.wishes.options, call)
+            language = spoken_language(wishes, loaded.model)
+            options = calling_by_name(wishes.options, wishes.known, call.check, heard)
+            outcome = recognized(loaded, self.source, stated_s, options, call)
         assert not isinstance(outcome.result, Exception)
         found = outcome.result
         return Transcript.of(found, outcome.duration_s, loaded.name, language, warnings)

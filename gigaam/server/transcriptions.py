@@ -151,10 +151,12 @@ class _Stream:
         text = segment.text.strip()
         if not text:
             return []
-        events = [_event(delta(text, is_first=self._n_told == 0))]
+        is_diarized = self._wishes.response_format == "diarized_json"
+        told = delta(text, self._n_told == 0, self._n_told if is_diarized else None)
+        events = [_event(told)]
         if self._wishes.response_format == "verbose_json":
             events.insert(0, _event(segment_event(segment, self._n_told)))
-        elif self._wishes.response_format == "diarized_json":
+        elif is_diarized:
             events.append(_event(diarized_segment(segment, self._n_told)))
         self._n_told += 1
         return events

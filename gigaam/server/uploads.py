@@ -22,8 +22,7 @@ __all__ = ["UploadedRecording", "check_size", "read_form", "stated_size", "uploa
 
 _MOST_FILES = 1
 _MOST_FIELDS = 1_000
-_LARGEST_FIELD = 1 << 20  # bytes
-_LARGEST_FIELDS = 4 << 20  # together, but for the file: they are kept in memory
+_LARGEST_FIELDS = 4 << 20  # bytes together, but for the file: they are kept in memory
 _LARGEST_LINE = 1 << 18  # of a form that is encoded as an address is
 
 _LEAST_BYTES_PER_S = 1_000  # on average, of a body: a byte now and then would hold a place
@@ -81,7 +80,7 @@ def _parser(kind: str, request: Request, settings: ServerSettings) -> MultiPartP
         _stream(request, settings, most),
         max_files=_MOST_FILES,
         max_fields=_MOST_FIELDS,
-        max_part_size=_LARGEST_FIELD,
+        max_part_size=_LARGEST_FIELDS,
     )
 
 

@@ -10,6 +10,7 @@ from gigaam.decoding import DecodingOptions
 from gigaam.decoding.hotwords import Phrase, read_hotwords
 from gigaam.recognition import LongformArguments
 from gigaam.server.form_fields import FormFields, checked_number
+from gigaam.server.known_speakers import KnownSpeaker, known_speakers
 from gigaam.server.languages import language_codes
 from gigaam.server.refusals import Refusal
 from gigaam.server.speakers import speakers_wished
@@ -20,7 +21,6 @@ __all__ = ["RESPONSE_FORMATS", "Wishes", "with_hotwords"]
 RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 
 _MOST_HOTWORDS = 1_000
-_KNOWN_SPEAKERS = "known_speaker_names", "known_speaker_references"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Wishes:
         logprobs: Whether words come with the logarithms of their probabilities.
         options: How the recording is recognised.
         ignored: Fields that have no effect here.
+        known: Whose voices are known; their recordings were not heard yet.
     """
 
     model: str | None
@@ -46,6 +47,7 @@ class Wishes:
     logprobs: bool
     options: LongformArguments
     ignored: tuple[str, ...]
+    known: tuple[KnownSpeaker, ...] = ()
 
     @classmethod
     def read(
@@ -64,7 +66,6 @@ class Wishes:
         Raises:
             Refusal: A field has a value that it cannot have.
         """
-        _refuse_known_speakers(fields, no_speakers)
         response_format = fields.choice("response_format", RESPONSE_FORMATS, "json")
         words = fields.list("keywords") + _lines(fields.text("hotwords"))
         options: LongformArguments = {
@@ -81,6 +82,7 @@ class Wishes:
             logprobs=_logprobs(fields, response_format),
             options=options,
             ignored=(),
+            known=known_speakers(fields, "speakers" in options, no_speakers),
         )
         return replace(wishes, ignored=_ignored(fields))
 
@@ -108,15 +110,6 @@ def with_hotwords(
 
 def _lines(text: str | None) -> list[str]:
     return [] if text is None else [line for line in text.splitlines() if line.strip()]
-
-
-def _refuse_known_speakers(fields: FormFields, no_speakers: str | None) -> None:
-    for name in _KNOWN_SPEAKERS:
-        if fields.list(name):
-            told = "this server does not tell speakers apart"
-            if no_speakers is None:
-                told = "this server tells speakers apart, but knows none of them by name"
-            raise Refusal(400, told, code="unsupported_value", param=name)
 
 
 def _listening(fields: FormFields) -> LongformArguments:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from starlette.datastructures import FormData
 
 from gigaam.server.form_fields import FormFields
+from gigaam.server.jobs.references import Fields, with_digests
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import Service
 from gigaam.server.uploads import upload_of
@@ -24,16 +25,18 @@ class Order:
     """What a form asks for, checked.
 
     Attributes:
-        fields: Its texts, but for the path.
+        fields: Its texts, but for the path; digests stand for recordings of known speakers.
         wishes: What they say.
         upload: The recording; None if it lies on the server.
         path: Where it lies.
+        references: A text in which recordings of known speakers are kept; None if there are none.
     """
 
-    fields: tuple[tuple[str, str], ...]
+    fields: Fields
     wishes: Wishes
     upload: BinaryIO | None
     path: str | None
+    references: str | None = None
 
     @classmethod
     def read(cls, form: FormData, service: Service) -> Order:
@@ -50,7 +53,9 @@ class Order:
             raise Refusal(400, told, code="invalid_value", param="path")
         upload = upload_of(form) if path is None else None
         _refuse_others_fields(fields)
-        return cls(fields, wishes_of(fields, service), upload, path)
+        wishes = wishes_of(fields, service)
+        short, references = with_digests(fields)
+        return cls(short, wishes, upload, path, references)
 
 
 def wishes_of(fields: Iterable[tuple[str, str]], service: Service) -> Wishes:
@@ -63,7 +68,7 @@ def wishes_of(fields: Iterable[tuple[str, str]], service: Service) -> Wishes:
     return Wishes.read(form, service.settings.decoding, service.no_speakers)
 
 
-def _refuse_others_fields(fields: tuple[tuple[str, str], ...]) -> None:
+def _refuse_others_fields(fields: Fields) -> None:
     """Refuses what is said elsewhere."""
     form = FormFields(FormData(list(fields)))
     if form.flag("stream"):

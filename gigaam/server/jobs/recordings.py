@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from gigaam.server.refusals import Refusal
 __all__ = ["KeptRecording", "Recordings", "Rooted", "stamp_of"]
 
 _COPY_BYTES = 1 << 20
+_OF_REFERENCES = ".voices"  # what the name of such a file ends with, after the job's
 
 
 class KeptRecording:
@@ -81,14 +83,33 @@ class Recordings:
         Raises:
             OSError: There is no room, for instance.
         """
-        arriving = self._directory / f"{id}.part"
+        self._keep(id, upload)
+
+    def keep_references(self, id: str, references: str) -> None:
+        """Keep the recordings of a job's known speakers, likewise.
+
+        Raises:
+            OSError: There is no room, for instance.
+        """
+        self._keep(f"{id}{_OF_REFERENCES}", BytesIO(references.encode()))
+
+    def references(self, id: str) -> str | None:
+        """What was kept of a job's known speakers; None if nothing was."""
+        try:
+            with open_regular(self._directory / f"{id}{_OF_REFERENCES}") as file:
+                return file.read().decode("utf-8", "replace")
+        except (FileNotFoundError, CheckpointError):
+            return None
+
+    def _keep(self, name: str, content: BinaryIO) -> None:
+        arriving = self._directory / f"{name}.part"
         try:
             with open(os.open(arriving, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                upload.seek(0)
-                shutil.copyfileobj(upload, file, _COPY_BYTES)
+                content.seek(0)
+                shutil.copyfileobj(content, file, _COPY_BYTES)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(arriving, self._directory / id)
+            os.replace(arriving, self._directory / name)
             self._sync()
         except BaseException:
             arriving.unlink(missing_ok=True)
@@ -116,14 +137,15 @@ class Recordings:
             _check_unchanged(job, file)
 
     def drop(self, id: str) -> None:
-        """Delete the upload of a job, if there is one."""
-        with suppress(PermissionError):  # Windows: it is being read; `drop_others` takes it later
-            (self._directory / id).unlink(missing_ok=True)
+        """Delete the upload of a job, if there is one, and what was kept of known speakers."""
+        for name in (id, f"{id}{_OF_REFERENCES}"):
+            with suppress(PermissionError):  # Windows: it is read; `drop_others` takes it later
+                (self._directory / name).unlink(missing_ok=True)
 
     def drop_others(self, kept: Collection[str]) -> None:
         """Delete what belongs to none of these jobs, as after a crash."""
         for path in self._directory.iterdir():
-            if path.name not in kept:
+            if path.name.removesuffix(_OF_REFERENCES) not in kept:
                 with suppress(PermissionError):
                     path.unlink()
 

@@ -22,6 +22,7 @@ from gigaam.server.jobs.recordings import KeptRecording, Recordings, stamp_of
 from gigaam.server.jobs.runner import Runner
 from gigaam.server.jobs.store import JobStore
 from gigaam.server.jobs.watchers import Watchers
+from gigaam.server.known_speakers import check_recordings
 from gigaam.server.listening import check_length, measured
 from gigaam.server.refusals import Refusal, busy, refusal_of
 from gigaam.server.service import Service
@@ -119,16 +120,8 @@ class Jobs:
             AudioError: Its recording is none.
         """
         id = f"job_{secrets.token_hex(12)}"
-        if order.upload is not None:
-            name, stamp = order.upload.name, None
-            seconds = self._measured(order, order.upload)
-            self.check_space(_size(order.upload))
-            self.recordings.keep(id, order.upload)
-        else:
-            assert order.path is not None
-            with self.recordings.rooted.open(order.path) as file:
-                name, stamp = PurePath(order.path).name, stamp_of(file)
-                seconds = self._measured(order, cast(BinaryIO, KeptRecording(file, name)))
+        check_recordings(order.wishes.known)
+        name, stamp, seconds = self._kept(id, order)
         job = Job(
             id=id,
             client=client,
@@ -141,6 +134,9 @@ class Jobs:
             duration_s=seconds,
         )
         try:
+            if order.references is not None:
+                self.check_space(len(order.references))
+                self.recordings.keep_references(id, order.references)
             job = self.store.add(job)
         except BaseException:
             self.recordings.drop(id)
@@ -197,6 +193,19 @@ class Jobs:
         self._runner.stop()
         self._executor.shutdown()
         self._database.close()
+
+    def _kept(self, id: str, order: Order) -> tuple[str, tuple[int, int] | None, float | None]:
+        """Name, stamp and seconds of a job's recording, which is kept if it was sent."""
+        if order.upload is not None:
+            seconds = self._measured(order, order.upload)
+            self.check_space(_size(order.upload))
+            self.recordings.keep(id, order.upload)
+            return order.upload.name, None, seconds
+        assert order.path is not None
+        with self.recordings.rooted.open(order.path) as file:
+            name = PurePath(order.path).name
+            seconds = self._measured(order, cast(BinaryIO, KeptRecording(file, name)))
+            return name, stamp_of(file), seconds
 
     def _measured(self, order: Order, source: BinaryIO) -> float | None:
         """Seconds by the header; what it shows to be no recording is refused."""

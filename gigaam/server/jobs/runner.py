@@ -17,8 +17,10 @@ from gigaam.server.jobs.database import is_full
 from gigaam.server.jobs.job import Job, error_of
 from gigaam.server.jobs.orders import wishes_of
 from gigaam.server.jobs.recordings import Recordings
+from gigaam.server.jobs.references import with_references
 from gigaam.server.jobs.remembering import Memory, RememberingRecognition, signature
 from gigaam.server.jobs.store import JobStore
+from gigaam.server.known_speakers import calling_by_name
 from gigaam.server.listening import check_length, spoken_language
 from gigaam.server.refusals import Refusal, refusal_of
 from gigaam.server.service import Service
@@ -232,7 +234,8 @@ class _Attempt:
         if job.model not in service.models.names:
             told = f"the server does not have the model {job.model} any more"
             raise Refusal(400, told, code="model_unavailable", param="model")
-        wishes = wishes_of(job.fields, service)
+        references = self.recordings.references(job.id)
+        wishes = wishes_of(with_references(job.fields, references), service)
         with (
             self.recordings.opened(job) as recording,
             service.models.borrowed(job.model) as loaded,
@@ -247,14 +250,9 @@ class _Attempt:
             memory = Memory(self.store, job.id, known, self._heard, service.speed.working)
             model = RememberingRecognition(loaded.model, loaded.batcher, memory, **whose)
             source = cast(BinaryIO, recording)
-            outcome = run(
-                model,
-                loaded.batch_size,
-                source,
-                job.duration_s,
-                wishes.options,
-                self._call(memory),
-            )
+            call = self._call(memory)
+            options = calling_by_name(wishes.options, wishes.known, call.check)
+            outcome = run(model, loaded.batch_size, source, job.duration_s, options, call)
             if not self.heard_s and not self.n_kept:  # a short one, which nobody remembers
                 service.metrics.sound_s.labels("job").inc(outcome.duration_s)
         assert not isinstance(outcome.result, Exception)

@@ -3,16 +3,29 @@
 import { offer, withdraw } from "./downloads.js";
 import { element, onLanguage, showLook, spelled } from "./look.js";
 import { Session } from "./microphone.js";
+import { Names } from "./names.js";
+import { renamed } from "./renaming.js";
 import * as server from "./server.js";
 import * as state from "./state.js";
 import { Transcript } from "./transcript.js";
+import { Turns } from "./turns.js";
 
 const { say, tell } = state;
-const transcript = new Transcript(element("transcript"), element("aloud"), element("player"));
+const player = element("player");
+const names = new Names();
+const transcript = new Transcript(element("transcript"), element("aloud"), player, names);
+const turns = new Turns(
+  { place: element("turns"), rows: element("turns-rows"), scale: element("turns-scale"), template: element("turns-row") },
+  player,
+  names,
+);
+
+const ASK_AGAIN_MS = 3000;
 
 let work = null; // {cancel} of the recording at work
 let session = null;
 let again = null; // what the server refused for want of a key
+let learning = 0; // the timer of `learnSpeakers`
 
 function complain(error, retry = null) {
   if (!(error instanceof server.Refused) || error.status !== 401) return state.complain(error);
@@ -30,23 +43,25 @@ function begin(title, isLive) {
   else delete heading.dataset.text;
   heading.textContent = isLive ? spelled("live") : title;
   element("result").hidden = false;
-  element("player").pause();
-  element("player").hidden = true;
+  player.pause();
+  player.hidden = true;
   element("legend").hidden = true;
   element("legend-hear").hidden = isLive;
   transcript.clear();
+  turns.clear();
+  names.clear();
 }
 
 function add(segment) {
   transcript.add(segment);
+  turns.add(segment);
   element("legend").hidden = !transcript.hasConfidences;
 }
 
 /** What is there of a text that was not finished: as it stands on the page. */
 function offerWhatThereIs(stem) {
   if (transcript.isEmpty) return;
-  const { text } = transcript;
-  offer({ txt: async () => text }, stem, complain);
+  offer({ txt: () => transcript.text }, stem, complain);
 }
 
 function wishes() {
@@ -93,7 +108,6 @@ function stemOf(file) {
 }
 
 function play(file) {
-  const player = element("player");
   if (player.src) URL.revokeObjectURL(player.src);
   player.src = URL.createObjectURL(file);
   player.hidden = false;
@@ -119,14 +133,16 @@ async function follow(job, stem) {
 }
 
 async function finish(job, stem) {
+  turns.draw(job.duration);
   for (const warning of job.warnings ?? []) say("serverSays", "warning", warning);
   if (job.ignored?.length) say("ignored", "warning", job.ignored.join(", "));
   if (job.status === "succeeded") {
-    const names = { txt: "text", srt: "srt", vtt: "vtt", json: "json" };
+    const formats = { txt: "text", srt: "srt", vtt: "vtt", json: "json" };
     const files = await Promise.all(
-      Object.entries(names).map(async ([format, name]) => [format, await server.resultOf(job.id, name)]),
+      Object.entries(formats).map(async ([format, name]) => [format, await server.resultOf(job.id, name)]),
     );
-    offer(Object.fromEntries(files.map(([format, text]) => [format, () => text])), stem, complain);
+    const named = files.map(([format, text]) => [format, () => renamed(format, text, names.given)]);
+    offer(Object.fromEntries(named), stem, complain);
     tell(transcript.isEmpty ? "nothing" : "succeeded");
     return;
   }
@@ -247,16 +263,28 @@ window.addEventListener("beforeunload", (event) => {
 /** Whether the server lets this page ask. */
 async function listModels() {
   try {
-    const names = await server.models();
-    element("model").replaceChildren(...names.map((name) => new Option(name, name)));
-    element("model-field").hidden = names.length < 2;
-    element("speakers-field").hidden = !(await server.tellsSpeakers());
+    const models = await server.models();
+    element("model").replaceChildren(...models.map((name) => new Option(name, name)));
+    element("model-field").hidden = models.length < 2;
     showMore();
     return true;
   } catch (error) {
     complain(error, again);
     return false;
   }
+}
+
+/** Offers speakers where they are told apart; a server that is about to start cannot say it yet. */
+async function learnSpeakers() {
+  clearTimeout(learning);
+  const told = await server.tellsSpeakers();
+  if (told === null) {
+    learning = setTimeout(learnSpeakers, ASK_AGAIN_MS);
+    return;
+  }
+  element("speakers-field").hidden = !told;
+  if (!told) element("speakers").value = "";
+  showMore();
 }
 
 /** Says what is behind it: a model can be chosen only where there are several, speakers if they are told apart. */
@@ -266,6 +294,10 @@ function showMore() {
 }
 
 element("unscripted").remove();
+element("more").addEventListener("toggle", ({ target }) => {
+  if (target.open) learnSpeakers(); // it may be another server by now, with the nets
+});
 onLanguage(showMore);
 showLook();
 listModels();
+learnSpeakers();

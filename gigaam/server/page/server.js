@@ -64,7 +64,7 @@ export async function models() {
 /** Whether the server tells speakers apart; null while it cannot say. */
 export async function tellsSpeakers() {
   try {
-    return (await (await ask("ready")).json()).speakers;
+    return (await (await ask("ready")).json()).speakers ?? null;
   } catch {
     return null;
   }

@@ -2,9 +2,10 @@
 
 import { onLanguage, spelled } from "./look.js";
 
+export const COLOURS = 6; // of speakers, before they begin again
+
 const DOUBTFUL = 0.8;
 const WEAK = 0.5;
-const COLOURS = 6; // of speakers, before they begin again
 const READ_OUT = 5; // segments that are kept for screen readers
 
 export function clock(seconds) {
@@ -22,10 +23,11 @@ function languageOf(text) {
 export class Transcript {
   /**
    * `place` shows the text, `aloud` is what screen readers read as it comes: were it `place`, they
-   * would call each word a button. Words jump in `player` unless it is hidden.
+   * would call each word a button. Words jump in `player` unless it is hidden. `names` knows what
+   * speakers are called.
    */
-  constructor(place, aloud, player) {
-    Object.assign(this, { place, aloud, player });
+  constructor(place, aloud, player, names) {
+    Object.assign(this, { place, aloud, player, names });
     this.clear();
     player.addEventListener("timeupdate", () => this.follow());
     player.addEventListener("seeked", () => this.follow());
@@ -33,6 +35,9 @@ export class Transcript {
     place.addEventListener("click", ({ target }) => this.press(target.closest("[data-start]")));
     place.addEventListener("keydown", (event) => this.steer(event));
     onLanguage(() => this.words.forEach((word) => this.label(word)));
+    names.onChange(() => {
+      for (const name of place.querySelectorAll("b")) name.textContent = names.of(name.dataset.speaker);
+    });
   }
 
   clear() {
@@ -54,10 +59,14 @@ export class Transcript {
     return this.words.some((word) => word.dataset.confidence);
   }
 
-  /** All of it as plain text, a segment per line. */
+  /** All of it as plain text, a segment per line, as the server writes it. */
   get text() {
-    const lines = [...this.place.querySelectorAll(".segment > span")];
-    return lines.map((line) => line.textContent.trim() + "\n").join("");
+    const lines = [...this.place.querySelectorAll(".segment")].map((segment) => {
+      const { speaker } = segment.dataset;
+      const text = segment.lastElementChild.textContent.trim();
+      return speaker === undefined ? `${text}\n` : `[${this.names.inFiles(speaker)}] ${text}\n`;
+    });
+    return lines.join("");
   }
 
   add({ text, start, words, channel, speaker }) {
@@ -78,12 +87,12 @@ export class Transcript {
   tellSpeaker(segment, speaker) {
     if (!this.speakers.includes(speaker)) this.speakers.push(speaker);
     segment.dataset.colour = this.speakers.indexOf(speaker) % COLOURS;
+    segment.dataset.speaker = speaker;
     if (speaker === this.speaker) return "";
     this.speaker = speaker;
     const name = document.createElement("b");
-    const number = speaker.match(/^SPEAKER_(\d+)$/)?.[1];
-    if (number !== undefined) Object.assign(name.dataset, { text: "speaker", value: Number(number) + 1 });
-    name.textContent = number === undefined ? speaker : spelled("speaker", Number(number) + 1);
+    name.dataset.speaker = speaker;
+    name.textContent = this.names.of(speaker);
     segment.lastElementChild.before(name);
     return name.textContent;
   }

@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import FormData
 from starlette.testclient import TestClient
 
 import gigaam.server.page
+from gigaam.output.formats import render
+from gigaam.server.answers import Transcript, answer
+from gigaam.server.form_fields import FormFields
+from gigaam.server.wishes import Wishes
+from gigaam.types import Segment, Word
 
+BOTH = {"response_format": "verbose_json", "timestamp_granularities": '["word", "segment"]'}
 FOLDER = Path(gigaam.server.page.__file__).parent
 FILES = sorted(path.name for path in FOLDER.iterdir() if path.suffix != ".py" and path.is_file())
 
@@ -88,6 +95,43 @@ def test_what_is_said_has_texts_and_no_text_is_left_over(texts: dict[str, dict[s
     assert texts["en"].keys() - said - statuses - {"name"} == set()
 
 
+@pytest.mark.parametrize("format", ["txt", "srt", "vtt", "json"])
+def test_files_have_the_names_that_are_given(format: str) -> None:
+    """They are those that the server writes where it knows the names itself."""
+    given = {
+        "SPEAKER_00": "Анна --> я",
+        "SPEAKER_01": "SPEAKER_00",
+        "Пётр  [1] & <2>": "$& (x) > y",
+    }
+    if format == "srt":  # whose lines are laid out by the length of names
+        given = {"SPEAKER_00": "Аннушка-->", "SPEAKER_01": "SPEAKER_00", "П [1]-->": "$& (x) y"}
+    speakers = [*given, "SPEAKER_02", *given]
+
+    def written(names: dict[str, str]) -> str:
+        segments = [
+            Segment(said, n, n + 1, [Word(said, n, n + 1, 0.5, who)], 0.5, None, who)
+            for n, speaker in enumerate(speakers)
+            for who in [names.get(speaker, speaker)]
+            for said in [f"слово{n}"]
+        ]
+        if format == "json":
+            wishes = Wishes.read(FormFields(FormData(BOTH)), None)
+            return bytes(answer(Transcript("", segments, 9.0, "x"), wishes).body).decode()
+        return render(segments, format)
+
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
+    told = json.dumps([format, written({}), list(given.items())])
+    code = f"import {{renamed}} from '{FOLDER / 'renaming.js'}'; "
+    code += f"const [format, text, given] = {told}; "
+    code += "process.stdout.write(renamed(format, text, new Map(given)));"
+    command = ["node", "--input-type=module", "-e", code]
+    found = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    read_again = json.loads if format == "json" else str
+    assert read_again(found) == read_again(written(given))
+    assert found != written({})
+
+
 PAIRS = [
     ("ink", "paper"),
     ("faint", "paper"),
@@ -108,6 +152,8 @@ def test_contrasts(theme: str) -> None:
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
     for text, ground in PAIRS:
         assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for speaker in range(6):  # of the picture of turns
+        assert contrast(colours[f"speaker-{speaker}"], colours["tint"]) >= 3
     for ground in ("paper", "tint"):  # of lines around fields, and of the ring of the focus
         assert contrast(colours["edge"], colours[ground]) >= 3
         assert contrast(colours["accent"], colours[ground]) >= 3

@@ -112,6 +112,7 @@ def test_languages(given: str) -> None:
         ),
         *(([("speakers", each)], "speakers") for each in ("0", "5-2", "many", "-2", "2-", "100")),
         ([("known_speaker_names[]", "Анна")], "known_speaker_names"),
+        ([("known_speaker_references[]", "data:,")], "known_speaker_references"),
         ([("track", "-1")], "track"),
         ([("channels", "left")], "channels"),
         ([("temperature", "warm")], "temperature"),
@@ -133,12 +134,13 @@ NAMES = st.sampled_from(
         *("model", "stream", "language", "languages[]", "keywords[]", "keywords", "hotwords"),
         *("include[]", "chunking_strategy", "chunking_strategy[type]", "track", "temperature"),
         *("chunking_strategy[threshold]", "prompt", "timestamp_granularities[]", "channels", "x"),
-        *("response_format", "speakers"),
+        *("response_format", "speakers", "known_speaker_names[]", "known_speaker_references"),
     ]
 )
 VALUES = st.one_of(
     st.text(max_size=20),
     st.sampled_from(["true", "ru", "word", "verbose_json", "server_vad", "1", "split", "json"]),
+    st.sampled_from(["data:audio/wav;base64,UklGRg==", "data:;base64,", "auto", "Анна", "A"]),
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
