@@ -27,6 +27,7 @@ from gigaam.cli.search_options import (
     described,
     search_options,
 )
+from gigaam.cli.speaker_options import SpeakerWishes, speaker_wishes
 from gigaam.decoding import DecodingOptions
 from gigaam.errors import ArgumentError, AudioFileNotFoundError, GigaAMError
 from gigaam.output.whole_file import write_whole
@@ -34,8 +35,9 @@ from gigaam.store import registry
 
 if TYPE_CHECKING:
     from gigaam.evaluation.evaluating import EmotionModel
+    from gigaam.evaluation.report_text import Report
     from gigaam.recognition import SpeechRecognition
-    from gigaam.training import EmotionReport, RecognitionReport
+    from gigaam.speakers import Speakers
 
 __all__ = ["evaluate_model"]
 
@@ -56,7 +58,7 @@ def evaluate_model(
         typer.Argument(
             metavar="MANIFEST",
             help=".tsv or .jsonl files with path and transcription (or emotion), optionally "
-            "offset, duration and any further columns.",
+            "offset, duration and any further columns; with --speakers rttm, stm or seglst.",
         ),
     ] = None,
     onnx: Onnx = None,
@@ -64,6 +66,14 @@ def evaluate_model(
         str | None,
         typer.Option(
             metavar="COLUMN", help="Also report results per value of a column, such as speaker."
+        ),
+    ] = None,
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|N|MIN-MAX",
+            help="Tell speakers apart, and report DER and cpWER. Files with turns or with words of "
+            "speakers are named by the manifest's columns rttm, stm, seglst.",
         ),
     ] = None,
     worst: Annotated[
@@ -98,20 +108,27 @@ def evaluate_model(
     decoding = search_options(
         hotword, hotwords, hotword_weight, inflect, lm, lm_weight, word_bonus, beam_size
     )
+    wishes = speaker_wishes(speakers, None)
     check_stdout()
     named = NamedModel(EVALUATION, model, onnx, device, how_much=how_much)
     named.check()
     try:
-        n_utterances = _count(manifests, by)
+        n_utterances = _count(manifests, by, wishes)
         for file in filter(None, (json_file, html_file)):
             file.parent.mkdir(parents=True, exist_ok=True)
+        told_apart = None if wishes is None else wishes.diarizer()
         recogniser = named.load()
         with progress_display(n_utterances, hidden=quiet) as display:
-            reports = _evaluate(recogniser, manifests, by, batch_size, decoding, display)
+            reports = [
+                _evaluate(recogniser, each, by, batch_size, decoding, told_apart, display)
+                for each in manifests
+            ]
         if json_file is not None:
-            write_whole(json_file, _encoded(_as_json(named.called, decoding, reports)))
+            write_whole(json_file, _encoded(_as_json(named.called, decoding, speakers, reports)))
         if html_file is not None:
-            write_whole(html_file, _encoded(_as_page(named.called, decoding, reports, worst)))
+            write_whole(
+                html_file, _encoded(_as_page(named.called, decoding, speakers, reports, worst))
+            )
     except (GigaAMError, OSError) as error:
         complain(said(error))
         raise typer.Exit(1) from error
@@ -130,10 +147,11 @@ def _check(
         refuse("--html", f"{html_file} is also the file of --json")
 
 
-def _count(manifests: Sequence[str], by: str | None) -> int:
+def _count(manifests: Sequence[str], by: str | None, wishes: SpeakerWishes | None) -> int:
     """Number of utterances in all manifests; errors in them show before a model is loaded."""
     from gigaam.dataset.manifests import read_manifest
     from gigaam.evaluation.outcomes import check_column
+    from gigaam.evaluation.speaker_references import read_references
 
     total = 0
     for manifest in manifests:
@@ -148,42 +166,45 @@ def _count(manifests: Sequence[str], by: str | None) -> int:
             raise AudioFileNotFoundError(
                 f"{manifest}: all its recordings are missing, such as {missing}"
             )
+        if wishes is not None:
+            read_references(utterances)
         total += len(utterances)
     return total
 
 
 def _evaluate(
     model: SpeechRecognition | EmotionModel,
-    manifests: Sequence[str],
+    manifest: str,
     by: str | None,
     batch_size: int,
     decoding: DecodingOptions | None,
+    speakers: Speakers | None,
     display: ProgressDisplay,
-) -> list[RecognitionReport | EmotionReport]:
+) -> Report:
     from gigaam.training import evaluate
 
-    return [
-        evaluate(
-            model,
-            manifest,
-            by=by,
-            batch_size=batch_size,
-            on_done=display.finish,
-            decoding=decoding,
-        )
-        for manifest in manifests
-    ]
+    return evaluate(
+        model,
+        manifest,
+        by=by,
+        batch_size=batch_size,
+        on_done=display.finish,
+        decoding=decoding,
+        speakers=speakers,
+    )
 
 
 def _as_json(
     model: str,
     decoding: DecodingOptions | None,
-    reports: Sequence[RecognitionReport | EmotionReport],
+    speakers: str | None,
+    reports: Sequence[Report],
 ) -> str:
     content = {
         "gigaam": gigaam.__version__,
         "model": model,
         "decoding": described(decoding),
+        "speakers": speakers,
         "reports": [report.to_dict() for report in reports],
     }
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
@@ -192,7 +213,8 @@ def _as_json(
 def _as_page(
     model: str,
     decoding: DecodingOptions | None,
-    reports: Sequence[RecognitionReport | EmotionReport],
+    speakers: str | None,
+    reports: Sequence[Report],
     n_worst: int,
 ) -> str:
     from gigaam.evaluation.report_html import report_page
@@ -200,6 +222,8 @@ def _as_page(
     options = described(decoding)
     if "hotwords" in options:
         options["hotwords"] = len(options["hotwords"])
+    if speakers is not None:
+        options["speakers"] = speakers
     told = ", ".join(f"{name} {value}" for name, value in options.items())
     return report_page(f"{model} ({told})" if told else model, gigaam.__version__, reports, n_worst)
 
@@ -209,7 +233,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _print(reports: Sequence[RecognitionReport | EmotionReport], n_worst: int) -> None:
+def _print(reports: Sequence[Report], n_worst: int) -> None:
     """Prints the reports; failures go to stderr and set the exit code."""
     from gigaam.evaluation.report_text import report_lines
 

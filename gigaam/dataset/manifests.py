@@ -10,13 +10,13 @@ file's header, which may be wrong: it serves for planning only.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gigaam.audio import SAMPLE_RATE, duration_s
+from gigaam.dataset.text_lines import as_seconds, line_error, read_lines
 from gigaam.errors import AudioError, DatasetError
 
 __all__ = ["Utterance", "read_manifest"]
@@ -106,7 +106,7 @@ class _Row:
 
     def error(self, complaint: str) -> DatasetError:
         """An error about this line."""
-        return DatasetError(f"{self.manifest}, line {self.line}: {complaint}")
+        return line_error(self.manifest, self.line, complaint)
 
     def text(self, name: str) -> str:
         """The value of a text column; empty if there is none."""
@@ -120,12 +120,8 @@ class _Row:
         value = self.cells.get(name)
         if value is None or (isinstance(value, str) and not value.strip()):
             return None
-        try:
-            # JSON's true is not a number, although Python would convert it.
-            seconds = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            seconds = math.nan
-        if not (math.isfinite(seconds) and seconds >= 0):
+        seconds = as_seconds(value)
+        if seconds is None:
             raise self.error(f"{name} is {_shown(value)}, not a number of seconds")
         return round(seconds * SAMPLE_RATE)
 
@@ -165,23 +161,8 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"the manifest {path} cannot be read: {error.strerror}") from error
-    for number, raw in enumerate(content.split(b"\n"), start=1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r")
-        except UnicodeDecodeError as error:
-            raise _Row(path, number, {}).error(f"not UTF-8: {error.reason}") from error
-        if line.strip():
-            yield number, line
-
-
 def _read_tsv(path: Path, needed: Collection[str]) -> Iterator[_Row]:
-    lines = _lines(path)
+    lines = read_lines(path, "manifest")
     number, header = next(lines, (1, ""))
     first = _Row(path, number, {})
     names = [name.strip() for name in header.split("\t")]
@@ -198,7 +179,7 @@ def _read_tsv(path: Path, needed: Collection[str]) -> Iterator[_Row]:
 
 
 def _read_jsonl(path: Path, needed: Collection[str]) -> Iterator[_Row]:
-    for number, line in _lines(path):
+    for number, line in read_lines(path, "manifest"):
         row = _Row(path, number, {})
         try:
             cells = json.loads(line)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEFAULT_OPTIONS", "BootstrapOptions", "Interval", "bootstrap"]
+__all__ = ["DEFAULT_OPTIONS", "BootstrapOptions", "Interval", "bootstrap", "pooled_rate"]
 
 
 LEVEL = 0.95
@@ -60,6 +60,30 @@ def bootstrap(
     rng = np.random.default_rng(options.seed)
     drawn = [statistic(rng.integers(n, size=n)) for _ in range(options.resamples)]
     return [_interval(figures) for figures in np.stack(drawn, axis=1)]
+
+
+def pooled_rate(
+    parts: Sequence[float], wholes: Sequence[float], options: BootstrapOptions = DEFAULT_OPTIONS
+) -> tuple[float, Interval]:
+    """The share of the parts in the wholes, each summed over all recordings, and its interval.
+
+    Args:
+        parts: What is counted of each recording, such as its errors.
+        wholes: What it is counted in.
+        options: How many sets to draw, and the seed.
+
+    Returns:
+        NaN for what is undefined: the share of nothing, and the interval of one recording.
+    """
+    table = np.array([parts, wholes], np.float64)
+
+    def share(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        part, whole = table[:, drawn].sum(1)
+        return np.array([part / whole if whole else np.nan])
+
+    n = table.shape[1]
+    (rate,) = share(np.arange(n)).tolist()
+    return rate, next(iter(bootstrap(n, share, options)), Interval(np.nan, np.nan))
 
 
 def _interval(figures: NDArray[np.float64]) -> Interval:

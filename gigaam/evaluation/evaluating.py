@@ -19,6 +19,7 @@ from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.decoding import DecodingOptions
 from gigaam.errors import ArgumentError, DatasetError
 from gigaam.evaluation.bootstrap import DEFAULT_OPTIONS, BootstrapOptions
+from gigaam.evaluation.conversations import Conversation, hear_conversation
 from gigaam.evaluation.emotion_report import (
     EMOTION_COLUMN,
     EmotionReport,
@@ -27,11 +28,15 @@ from gigaam.evaluation.emotion_report import (
 )
 from gigaam.evaluation.outcomes import EvaluationRun, check_column
 from gigaam.evaluation.recognition_report import RecognitionReport, report_recognition
-from gigaam.evaluation.report_text import counted
+from gigaam.evaluation.report_text import Report, counted
 from gigaam.evaluation.scoring import require_jiwer
+from gigaam.evaluation.speaker_errors import require_simpleder
+from gigaam.evaluation.speaker_references import read_references
+from gigaam.evaluation.speaker_report import SpeakerReport, report_speakers
 from gigaam.recognition import SpeechRecognition
 from gigaam.recognition.chunking import LONGEST_PASS_S
 from gigaam.recognition.scheduler import WINDOW_BATCHES
+from gigaam.speakers import SpeakerCount, SpeakerDiarizer, Speakers, diarizer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +70,22 @@ def evaluate(
     intervals: BootstrapOptions = ...,
     on_done: OnDone = ...,
     decoding: DecodingOptions | None = ...,
+    speakers: None = ...,
 ) -> RecognitionReport: ...
+
+
+@overload
+def evaluate(
+    model: SpeechRecognition,
+    manifest: str | Path,
+    *,
+    by: str | None = ...,
+    batch_size: int = ...,
+    intervals: BootstrapOptions = ...,
+    on_done: OnDone = ...,
+    decoding: DecodingOptions | None = ...,
+    speakers: Speakers,
+) -> SpeakerReport: ...
 
 
 @overload
@@ -78,7 +98,22 @@ def evaluate(
     intervals: BootstrapOptions = ...,
     on_done: OnDone = ...,
     decoding: DecodingOptions | None = ...,
+    speakers: None = ...,
 ) -> EmotionReport: ...
+
+
+@overload
+def evaluate(
+    model: SpeechRecognition | EmotionModel,
+    manifest: str | Path,
+    *,
+    by: str | None = ...,
+    batch_size: int = ...,
+    intervals: BootstrapOptions = ...,
+    on_done: OnDone = ...,
+    decoding: DecodingOptions | None = ...,
+    speakers: Speakers | None = ...,
+) -> Report: ...
 
 
 def evaluate(
@@ -90,11 +125,12 @@ def evaluate(
     intervals: BootstrapOptions = DEFAULT_OPTIONS,
     on_done: OnDone = lambda duration_s: None,
     decoding: DecodingOptions | None = None,
-) -> RecognitionReport | EmotionReport:
+    speakers: Speakers | None = None,
+) -> Report:
     """How well a model does on the recordings of a manifest.
 
     Recordings that fail are in the report; the rest go on. Utterances over 30 seconds are
-    recognised by ``transcribe_longform``.
+    recognised by ``transcribe_longform``, and all are if speakers are told apart.
 
     Args:
         model: A recogniser, for a manifest with transcriptions, or an emotion model, for one with
@@ -105,32 +141,62 @@ def evaluate(
         intervals: How the intervals of 95 % are found.
         on_done: Told the seconds of each utterance that is done.
         decoding: How a recogniser searches for tokens.
+        speakers: Tells speakers apart, as in `SpeechRecognition.transcribe_longform`, and reports
+            who was taken for whom. Each recording needs a file with its turns (column ``rttm``) or
+            with the words of each speaker (``stm``, ``seglst``), and no transcription.
 
     Raises:
-        DatasetError: The manifest is not what it should be.
-        ArgumentError: It has no column `by`, an emotion model is to search for tokens, or a
-            recogniser for more than one text of an utterance.
-        MissingDependencyError: The jiwer package is not installed (for recognisers).
+        DatasetError: The manifest, or a file with speakers that it names, is not what it should be.
+        ArgumentError: It has no column `by`, an emotion model is to search for tokens or to tell
+            speakers apart, or a recogniser for more than one text of an utterance.
+        MissingDependencyError: A package that counts errors, or tells speakers apart, is missing.
     """
-    column = "transcription" if isinstance(model, SpeechRecognition) else EMOTION_COLUMN
-    utterances = read_manifest(manifest, required=(column,))
+    required = () if speakers is not None else (_required_column(model),)
+    utterances = read_manifest(manifest, required=required)
     if not utterances:
         raise DatasetError(f"{manifest} holds no utterances")
     if by is not None:
         check_column(utterances, by)
-    if isinstance(model, SpeechRecognition):
-        require_jiwer()  # not after hours
-        if decoding is not None and decoding.n_best > 1:
-            raise ArgumentError("n_best means nothing here: one text of an utterance is compared")
-        _tell_of_silence(manifest, utterances)
-        heard = _recognize(model, utterances, batch_size, decoding, on_done)
-        return report_recognition(str(manifest), heard, by, intervals)
+    if not isinstance(model, SpeechRecognition):
+        _refuse_for_emotions(decoding, speakers)
+        told = _classify(model, str(manifest), utterances, on_done)
+        return report_emotions(str(manifest), told, by, intervals)
+    require_jiwer()  # not after hours
+    if decoding is not None and decoding.n_best > 1:
+        raise ArgumentError("n_best means nothing here: one text of an utterance is compared")
+    if speakers is not None:
+        require_simpleder()
+        references = read_references(utterances)
+        _tell_of_unread_columns(manifest, utterances)
+        if any(utterance.text.strip() for utterance in utterances):
+            _tell_of_silence(manifest, utterances)
+        told_apart = _converse(
+            model, utterances, diarizer_of(speakers), batch_size, decoding, on_done
+        )
+        return report_speakers(str(manifest), told_apart, references, by, intervals)
+    _tell_of_silence(manifest, utterances)
+    heard = _recognize(model, utterances, batch_size, decoding, on_done)
+    return report_recognition(str(manifest), heard, by, intervals)
+
+
+def _required_column(model: SpeechRecognition | EmotionModel) -> str:
+    return "transcription" if isinstance(model, SpeechRecognition) else EMOTION_COLUMN
+
+
+def _refuse_for_emotions(decoding: DecodingOptions | None, speakers: Speakers | None) -> None:
     if decoding is not None:
         raise ArgumentError(
             "hotwords, a language model and a beam are for recognisers; this is an emotion model"
         )
-    told = _classify(model, str(manifest), utterances, on_done)
-    return report_emotions(str(manifest), told, by, intervals)
+    if speakers is not None:
+        raise ArgumentError("speakers are for recognisers; this is an emotion model")
+
+
+def _tell_of_unread_columns(manifest: str | Path, utterances: Sequence[Utterance]) -> None:
+    """Warns of stretches that are not to be scored."""
+    for name in ("uem", "uem_filepath"):
+        if any(utterance.columns.get(name, "").strip() for utterance in utterances):
+            logger.warning("%s: %s is not read: all of each recording is scored", manifest, name)
 
 
 def _tell_of_silence(manifest: str | Path, utterances: Sequence[Utterance]) -> None:
@@ -204,6 +270,11 @@ def _recognize(
     notes: _Notes[str] = _Notes(utterances, on_done)
     window: dict[int, NDArray[np.float32]] = {}
 
+    def longform(samples: NDArray[np.float32]) -> str:
+        return model.transcribe_longform(
+            samples, batch_size=batch_size, input_rate=SAMPLE_RATE, decoding=decoding
+        ).text
+
     def empty_window() -> None:
         with notes.model_at_work():
             texts = model.transcribe(
@@ -224,7 +295,7 @@ def _recognize(
         notes.measure(index, len(samples))
         if len(samples) > LONGEST_PASS_S * SAMPLE_RATE:
             with notes.model_at_work():
-                outcome = _longform(model, samples, batch_size, decoding)
+                outcome = _caught(longform, samples)
             notes.take(index, outcome)
         else:
             window[index] = samples
@@ -235,45 +306,64 @@ def _recognize(
     return notes.run()
 
 
-def _longform(
+def _converse(
     model: SpeechRecognition,
-    samples: NDArray[np.float32],
+    utterances: Sequence[Utterance],
+    speakers: tuple[SpeakerDiarizer, SpeakerCount],
     batch_size: int,
     decoding: DecodingOptions | None,
-) -> str | Exception:
-    try:
-        return model.transcribe_longform(
-            samples, batch_size=batch_size, input_rate=SAMPLE_RATE, decoding=decoding
-        ).text
-    except Exception as error:
-        return error
+    on_done: OnDone,
+) -> EvaluationRun[Conversation]:
+    """What the model hears in each utterance, and who speaks in it."""
+
+    def hear(samples: NDArray[np.float32]) -> Conversation:
+        return hear_conversation(model, samples, speakers, batch_size, decoding)
+
+    return _one_by_one(utterances, hear, on_done)
 
 
 def _classify(
     model: EmotionModel, manifest: str, utterances: Sequence[Utterance], on_done: OnDone
 ) -> EvaluationRun[Mapping[str, float]]:
     """What the model tells of each utterance."""
-    notes: _Notes[Mapping[str, float]] = _Notes(utterances, on_done)
+
+    def check(probabilities: Mapping[str, float]) -> None:
+        check_emotions(manifest, utterances, list(probabilities))  # not after hours
+
+    def hear(samples: NDArray[np.float32]) -> Mapping[str, float]:
+        return model.get_probs(samples, input_rate=SAMPLE_RATE)
+
+    return _one_by_one(utterances, hear, on_done, check)
+
+
+def _one_by_one(
+    utterances: Sequence[Utterance],
+    hear: Callable[[NDArray[np.float32]], T],
+    on_done: OnDone,
+    check_first: Callable[[T], None] = lambda outcome: None,
+) -> EvaluationRun[T]:
+    """What comes of each utterance by itself; the first result is checked before all others."""
+    notes: _Notes[T] = _Notes(utterances, on_done)
     checked = False
     for index, samples in iter_excerpts(utterances):
-        outcome: Mapping[str, float] | Exception
+        outcome: T | Exception
         if isinstance(samples, Exception):
             outcome = samples
         else:
             notes.measure(index, len(samples))
             with notes.model_at_work():
-                outcome = _probabilities(model, samples)
+                outcome = _caught(hear, samples)
         if not checked and not isinstance(outcome, Exception):
-            check_emotions(manifest, utterances, list(outcome))  # not after hours
+            check_first(outcome)
             checked = True
         notes.take(index, outcome)
     return notes.run()
 
 
-def _probabilities(
-    model: EmotionModel, samples: NDArray[np.float32]
-) -> Mapping[str, float] | Exception:
+def _caught(
+    hear: Callable[[NDArray[np.float32]], T], samples: NDArray[np.float32]
+) -> T | Exception:
     try:
-        return model.get_probs(samples, input_rate=SAMPLE_RATE)
+        return hear(samples)
     except Exception as error:
         return error

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from gigaam.evaluation.bootstrap import Interval
 from gigaam.evaluation.emotion_report import FIGURES, EmotionReport
 from gigaam.evaluation.outcomes import EvaluationRun, why
-from gigaam.evaluation.recognition_report import RecognitionReport, Recognized
+from gigaam.evaluation.recognition_report import Rate, RecognitionReport, Recognized
 from gigaam.evaluation.report_text import (
     FIGURE_NAMES,
     NOT_DEFINED,
+    RATE_HEADER,
+    TIME_HEADER,
+    Report,
     aligned_words,
+    mistaken_speakers,
     named_rates,
+    named_speaker_rates,
     percent,
     percent_interval,
     place,
+    seconds_of,
+    speaker_notes,
     summary,
 )
+from gigaam.evaluation.speaker_report import SpeakerReport, SpeakerScores
 
 __all__ = ["confusion_picture", "report_page"]
 
@@ -66,7 +75,10 @@ _BAR = 160  # length of the picture of an interval
 
 
 def report_page(
-    model: str, version: str, reports: Sequence[RecognitionReport | EmotionReport], n_worst: int
+    model: str,
+    version: str,
+    reports: Sequence[Report],
+    n_worst: int,
 ) -> str:
     """The page with all reports on a model.
 
@@ -87,7 +99,7 @@ def report_page(
             f"<style>{_STYLE}</style></head>",
             f"<body><main><h1>{escape(title)}</h1>",
             f'<p class="soft">gigaam {escape(version)}. Below each figure is its 95 % interval '
-            "(bootstrap over utterances).</p>",
+            "(bootstrap over the manifest's lines).</p>",
             *(_section(report, n_worst) for report in reports),
             "</main></body></html>",
             "",
@@ -95,13 +107,15 @@ def report_page(
     )
 
 
-def _section(report: RecognitionReport | EmotionReport, n_worst: int) -> str:
+def _section(report: Report, n_worst: int) -> str:
     parts = [
         f"<section><h2>{escape(report.manifest)}</h2>",
-        f'<p class="soft">{escape(summary(report.run))}</p>',
+        f'<p class="soft">{escape(summary(report))}</p>',
     ]
     if isinstance(report, RecognitionReport):
         parts += _recognition(report, n_worst)
+    elif isinstance(report, SpeakerReport):
+        parts += _speakers(report, n_worst)
     else:
         parts += _emotions(report, n_worst)
     return "\n".join([*parts, *_failures(report.run), "</section>"])
@@ -110,12 +124,7 @@ def _section(report: RecognitionReport | EmotionReport, n_worst: int) -> str:
 def _recognition(report: RecognitionReport, n_worst: int) -> Iterable[str]:
     rates = named_rates(report.scores)
     yield _cards((name, rate.edits.rate, rate.interval) for name, rate in rates)
-    rows = []
-    for name, rate in rates:
-        edits = rate.edits
-        counts = (edits.length, edits.substitutions, edits.deletions, edits.insertions)
-        rows.append((escape(name), *map(str, counts)))
-    yield _table(("", "in the reference", "substituted", "deleted", "inserted"), rows)
+    yield _edits(rates)
     if report.by is not None:
         yield f"<h3>By {escape(report.by)}</h3>"
         groups = report.groups
@@ -132,6 +141,44 @@ def _recognition(report: RecognitionReport, n_worst: int) -> Iterable[str]:
             '<span class="insert">inserted</span></p>'
         )
         yield from map(_aligned, worst)
+
+
+def _edits(rates: Iterable[tuple[str, Rate]]) -> str:
+    rows = []
+    for name, rate in rates:
+        edits = rate.edits
+        counts = (edits.length, edits.substitutions, edits.deletions, edits.insertions)
+        rows.append((escape(name), *map(str, counts)))
+    return _table(("", *RATE_HEADER), rows)
+
+
+def _speakers(report: SpeakerReport, n_worst: int) -> Iterable[str]:
+    der, rates = report.scores.der, named_speaker_rates(report)
+    words = ((name, rate.edits.rate, rate.interval) for name, rate in rates)
+    yield _cards([("DER", der.errors.rate, der.interval), *words])
+    yield f"<p>{escape(' '.join(speaker_notes(report.scores)))}</p>"
+    yield _table(("", *TIME_HEADER), [("DER", *seconds_of(der))])
+    if rates:
+        yield _edits(rates)
+    if report.by is not None:
+        yield f"<h3>By {escape(report.by)}</h3>"
+        yield _speaker_groups(report.by, report.groups)
+    worst = report.worst(n_worst)
+    if worst:
+        yield "<h3>Worst recordings</h3>"
+        rows = [(escape(place(each.utterance)), mistaken_speakers(each)) for each in worst]
+        yield _table(("recording", "errors"), rows, kind="texts")
+
+
+def _speaker_groups(by: str, groups: Mapping[str, SpeakerScores]) -> str:
+    unknown = (math.nan, Interval(math.nan, math.nan))
+    der = {value: (s.der.errors.rate, s.der.interval) for value, s in groups.items()}
+    cpwer = {
+        value: unknown if s.cpwer is None else (s.cpwer.edits.rate, s.cpwer.interval)
+        for value, s in groups.items()
+    }
+    sizes = {value: scores.utterances for value, scores in groups.items()}
+    return _groups(by, sizes, {"DER": der, "cpWER": cpwer}, "recordings")
 
 
 def _aligned(result: Recognized) -> str:
@@ -239,9 +286,10 @@ def _groups(
     by: str,
     sizes: dict[str, int],
     columns: dict[str, dict[str, tuple[float, Interval]]],
+    noun: str = "utterances",
 ) -> str:
     """A row per group: its size, and each figure with a picture of its interval."""
-    header = [escape(by), "utterances", *map(escape, columns)]
+    header = [escape(by), noun, *map(escape, columns)]
     bounds = [i.high for c in columns.values() for _, i in c.values() if i.high == i.high]
     largest = max(bounds, default=0.0)
     rows = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from typing import TypeAlias
 
 from gigaam.dataset.manifests import Utterance
 from gigaam.evaluation.bootstrap import Interval
@@ -16,19 +17,29 @@ from gigaam.evaluation.recognition_report import (
     Recognized,
 )
 from gigaam.evaluation.scoring import AlignedPart, EditKind
+from gigaam.evaluation.speaker_report import DiarizationRate, Diarized, SpeakerReport, SpeakerScores
 
 __all__ = [
     "FIGURE_NAMES",
     "NOT_DEFINED",
+    "RATE_HEADER",
+    "TIME_HEADER",
+    "Report",
     "aligned_words",
     "counted",
+    "mistaken_speakers",
     "named_rates",
+    "named_speaker_rates",
     "percent",
     "percent_interval",
     "place",
     "report_lines",
+    "seconds_of",
+    "speaker_notes",
     "summary",
 ]
+
+Report: TypeAlias = RecognitionReport | SpeakerReport | EmotionReport
 
 NOT_DEFINED = "–"
 WIDTH = 100
@@ -39,23 +50,31 @@ FIGURE_NAMES = dict(
 )
 
 
-def report_lines(report: RecognitionReport | EmotionReport, n_worst: int) -> Iterator[str]:
+RATE_HEADER = ("in reference", "substituted", "deleted", "inserted")
+TIME_HEADER = ("in reference", "missed", "false alarm", "confused")
+
+
+def report_lines(report: Report, n_worst: int) -> Iterator[str]:
     """The report for people, line by line; failures are counted, not listed.
 
     Args:
         report: A report by `gigaam.training.evaluate`.
         n_worst: How many of the worst results to show at most.
     """
-    yield f"{report.manifest}: {summary(report.run)}"
+    yield f"{report.manifest}: {summary(report)}"
     if isinstance(report, RecognitionReport):
         yield from _recognition(report, n_worst)
+    elif isinstance(report, SpeakerReport):
+        yield from _speakers(report, n_worst)
     else:
         yield from _emotions(report, n_worst)
 
 
-def summary(run: EvaluationRun[object]) -> str:
+def summary(report: Report) -> str:
     """How much was processed, how fast, and how much failed."""
-    parts = [counted(len(run.results), "utterance"), f"{clock(run.duration_s)} of sound"]
+    run: EvaluationRun[object] = report.run
+    noun = "recording" if isinstance(report, SpeakerReport) else "utterance"
+    parts = [counted(len(run.results), noun), f"{clock(run.duration_s)} of sound"]
     if run.results:
         parts.append(f"{run.rtfx:.1f}× real time")
     if run.failures:
@@ -117,7 +136,7 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _recognition(report: RecognitionReport, n_worst: int) -> Iterator[str]:
-    header = ("", "rate", "95 %", "in reference", "substituted", "deleted", "inserted")
+    header = ("", "rate", "95 %", *RATE_HEADER)
     rows = [(name, *_rate_cells(rate)) for name, rate in named_rates(report.scores)]
     yield ""
     yield from _table([header, *rows])
@@ -129,6 +148,75 @@ def _recognition(report: RecognitionReport, n_worst: int) -> Iterator[str]:
     for result in report.worst(n_worst):
         yield from _aligned(result)
         yield ""
+
+
+def named_speaker_rates(report: SpeakerReport) -> list[tuple[str, Rate]]:
+    """The error rates of words with their names, as far as there are references."""
+    rates = [] if report.scores.cpwer is None else [("cpWER", report.scores.cpwer)]
+    recognised = report.recognition
+    return rates if recognised is None else rates + named_rates(recognised.scores)
+
+
+def seconds_of(rate: DiarizationRate) -> tuple[str, ...]:
+    """The times that a rate is made of, as `TIME_HEADER` names them."""
+    errors = rate.errors
+    times = (errors.whole, errors.missed, errors.false_alarm, errors.confused)
+    return tuple(clock(time) for time in times)
+
+
+def speaker_notes(scores: SpeakerScores) -> Iterator[str]:
+    """What the figures of speakers do not say themselves: sentences."""
+    told = counted(scores.utterances, "recording")
+    yield f"The number of speakers is right in {scores.counted_right} of {told}."
+    yield "DER is without a collar, overlaps included."
+    if scores.cpwer is not None:
+        told = counted(scores.utterances_with_words, "recording")
+        yield f"cpWER is of {told}, normalised as WER is."
+
+
+def mistaken_speakers(result: Diarized) -> str:
+    """What is wrong in a recording."""
+    words = "" if result.words is None else f", cpWER {percent(result.words.rate)}"
+    heard = counted(result.heard.n_speakers, "speaker")
+    there = "" if result.is_counted_right else f" in place of {result.reference.n_speakers}"
+    return f"DER {percent(result.errors.rate)}{words}, {heard}{there}"
+
+
+def _speakers(report: SpeakerReport, n_worst: int) -> Iterator[str]:
+    rate = report.scores.der
+    cells = (percent(rate.errors.rate), percent_interval(rate.interval), *seconds_of(rate))
+    yield ""
+    yield from _table([("", "rate", "95 %", *TIME_HEADER), ("DER", *cells)])
+    if rates := named_speaker_rates(report):
+        yield ""
+        rows = [(name, *_rate_cells(each)) for name, each in rates]
+        yield from _table([("", "rate", "95 %", *RATE_HEADER), *rows])
+    yield ""
+    yield from (f"  {note}" for note in speaker_notes(report.scores))
+    if report.by is not None:
+        yield ""
+        header = (report.by, "recordings", "DER", "95 %", "cpWER", "95 %", "counted right")
+        groups = [_speaker_cells(value, scores) for value, scores in report.groups.items()]
+        yield from _table([header, *groups])
+    yield ""
+    worst = report.worst(n_worst)
+    for result in worst:
+        yield f"  {mistaken_speakers(result)}: {place(result.utterance)}"
+    if worst:
+        yield ""
+
+
+def _speaker_cells(value: str, scores: SpeakerScores) -> tuple[str, ...]:
+    der, words = scores.der, scores.cpwer
+    return (
+        value or NOT_DEFINED,
+        str(scores.utterances),
+        percent(der.errors.rate),
+        percent_interval(der.interval),
+        NOT_DEFINED if words is None else percent(words.edits.rate),
+        NOT_DEFINED if words is None else percent_interval(words.interval),
+        str(scores.counted_right),
+    )
 
 
 def _rate_cells(rate: Rate) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ __all__ = [
     "error_rates",
     "require_jiwer",
     "tidy_text",
+    "word_edits",
 ]
 
 EditKind: TypeAlias = Literal["equal", "substitute", "delete", "insert"]
@@ -134,6 +135,23 @@ def compare(references: Sequence[str], hypotheses: Sequence[str]) -> list[Compar
             words.alignments, characters.alignments, words.references, words.hypotheses, strict=True
         )
     ]
+
+
+def word_edits(references: Sequence[str], hypotheses: Sequence[str]) -> list[Edits]:
+    """Edits of the words of each text, without normalising it; spaces separate words.
+
+    Args:
+        references: The correct texts.
+        hypotheses: The recognised texts, one per reference.
+
+    Raises:
+        MissingDependencyError: The jiwer package is not installed.
+    """
+    jiwer = require_jiwer()
+    if not references:
+        return []
+    words = jiwer.process_words(list(references), list(hypotheses))
+    return [_edits(chunks) for chunks in words.alignments]
 
 
 def require_jiwer() -> ModuleType:

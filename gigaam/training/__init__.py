@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gigaam.evaluation.evaluating import evaluate
     from gigaam.evaluation.recognition_report import RecognitionReport
     from gigaam.evaluation.scoring import error_rates
+    from gigaam.evaluation.speaker_report import SpeakerReport
     from gigaam.training.configuration import read_options
     from gigaam.training.fine_tuning import fine_tune
     from gigaam.training.options import RunOptions
@@ -22,6 +23,7 @@ _HOME_OF = {
     "EmotionReport": "gigaam.evaluation.emotion_report",
     "RecognitionReport": "gigaam.evaluation.recognition_report",
     "RunOptions": "gigaam.training.options",
+    "SpeakerReport": "gigaam.evaluation.speaker_report",
     "Utterance": "gigaam.dataset.manifests",
     "error_rates": "gigaam.evaluation.scoring",
     "evaluate": "gigaam.evaluation.evaluating",
@@ -34,6 +36,7 @@ __all__ = [
     "EmotionReport",
     "RecognitionReport",
     "RunOptions",
+    "SpeakerReport",
     "Utterance",
     "error_rates",
     "evaluate",

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigaam.speakers import Turn
 from recipes.speakers import effects, packages
 from recipes.speakers.catalogue import KINDS, Plan, plans
 from recipes.speakers.mixing import Conversation, converse, single
-from recipes.speakers.references import Turn, write_rttm, write_words
+from recipes.speakers.references import write_rttm, write_words
 from recipes.speakers.speech import RATE
 from recipes.speakers.voices import VOICES, Utterance, Voice
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.speakers.references import Turn, Word, made_up_words, seconds, spread
+from gigaam.speakers import Turn
+from recipes.speakers.references import Word, made_up_words, seconds, spread
 from recipes.speakers.speech import RATE, TURN_PAUSE_S, Stretch, merge, stretches
 from recipes.speakers.voices import Utterance
 
@@ -214,7 +215,7 @@ def reference(
                 at = start + first
                 words.append(Word(text, seconds(at + a), seconds(at + b), name))
     turns = [
-        Turn(seconds(a), seconds(b), name, channels[name] + 1)
+        Turn(seconds(a), seconds(b), name, channels[name])
         for name, parts in spoken.items()
         for a, b in merge(parts, TURN_PAUSE_S)
     ]

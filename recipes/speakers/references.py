@@ -11,19 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gigaam.speakers.rttm import rttm_lines
+from gigaam.speakers.turns import Turn
 from recipes.speakers.speech import RATE, Stretch
 
 MADE_UP_WORD_S = 0.4
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Somebody speaks from `start` to `end`; `channel` counts from 1, as in RTTM."""
-
-    start: float
-    end: float
-    speaker: str
-    channel: int = 1
 
 
 @dataclass(frozen=True)
@@ -67,38 +59,9 @@ def made_up_words(seconds: float, first: int) -> list[str]:
     return [f"w{first + i}" for i in range(max(1, round(seconds / MADE_UP_WORD_S)))]
 
 
-def rttm_lines(name: str, turns: Iterable[Turn]) -> list[str]:
-    """The turns of a recording in order of their starts, as lines of RTTM."""
-    ordered = sorted(turns, key=lambda turn: (turn.start, turn.end, turn.speaker))
-    return [
-        f"SPEAKER {name} {t.channel} {t.start:.4f} {t.end - t.start:.4f} "
-        f"<NA> <NA> {t.speaker} <NA> <NA>\n"
-        for t in ordered
-    ]
-
-
-def parse_rttm(text: str) -> list[Turn]:
-    """The turns of an RTTM text, in its order; other lines than SPEAKER are skipped."""
-    turns = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        fields = line.split()
-        if not fields or fields[0] != "SPEAKER":
-            continue
-        if len(fields) < 8:
-            raise ValueError(f"line {number}: a SPEAKER line of RTTM has 8 fields or more: {line}")
-        start, duration = float(fields[3]), float(fields[4])
-        turns.append(Turn(start, round(start + duration, 4), fields[7], int(fields[2])))
-    return turns
-
-
 def write_rttm(path: Path, turns: Iterable[Turn]) -> None:
-    """Writes the turns as RTTM; the recording's name is the file's."""
-    _replace(path, "".join(rttm_lines(path.stem, turns)))
-
-
-def read_rttm(path: Path) -> list[Turn]:
-    """The turns of an RTTM file, in its order."""
-    return parse_rttm(path.read_text(encoding="utf-8"))
+    """Writes the turns in order of their starts as RTTM; the recording's name is the file's."""
+    _replace(path, "".join(f"{line}\n" for line in rttm_lines(sorted(turns), path.stem)))
 
 
 def write_words(path: Path, words: Iterable[Word]) -> None:

