@@ -63,6 +63,12 @@ def test_turns(people: tuple[np.ndarray, np.ndarray], speakers: object) -> None:
     assert agreement(found, turns, len(sound) / RATE) > 0.9
 
 
+def test_a_few_seconds_of_each_are_enough(people: tuple[np.ndarray, np.ndarray]) -> None:
+    sound, turns = talk(people, 2)
+    found = diarize(sound, input_rate=RATE)
+    assert agreement(found, turns, len(sound) / RATE) > 0.9
+
+
 def test_the_pieces_in_which_sound_comes_change_nothing(
     people: tuple[np.ndarray, np.ndarray],
 ) -> None:
