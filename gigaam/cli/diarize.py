@@ -44,8 +44,8 @@ def diarize_recordings(
 ) -> None:
     """Print who speaks when, as RTTM.
 
-    A recording is named as its file, without the extension; below a directory, with its folders. A
-    recording that fails does not stop the others.
+    A recording is named as its file, without the extension; below a directory, with its folders.
+    Spaces in names become underscores. A recording that fails does not stop the others.
     """
     from gigaam.speakers import diarize
     from gigaam.speakers.rttm import rttm_lines
@@ -72,6 +72,8 @@ def diarize_recordings(
                 if how_much == Talk.VERBOSE:
                     traceback.print_exception(error)
                 continue
+            if not turns and how_much != Talk.QUIET:
+                complain(f"{job.path}: nobody was heard to speak")
             found = list(rttm_lines(turns, name))
             lines += found
             if output is None:

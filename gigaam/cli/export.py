@@ -25,7 +25,10 @@ _PLAIN = ("float32", None, "gigaam")
 def _export_speakers(directory: Path, is_plain: bool) -> None:
     if not is_plain:
         refuse("MODEL", f"{_SPEAKERS} goes with no --dtype, --external-data or --layout")
+    from gigaam.speakers.graphs import check_torch
+
     try:
+        check_torch()
         from gigaam.speakers.export import export
 
         print_lines(map(str, export(directory)))

@@ -31,7 +31,7 @@ from gigaam.evaluation.recognition_report import RecognitionReport, report_recog
 from gigaam.evaluation.report_text import Report, counted
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.evaluation.speaker_errors import require_simpleder
-from gigaam.evaluation.speaker_references import read_references
+from gigaam.evaluation.speaker_references import SpeakerReference, read_references
 from gigaam.evaluation.speaker_report import SpeakerReport, report_speakers
 from gigaam.recognition import SpeechRecognition
 from gigaam.recognition.chunking import LONGEST_PASS_S
@@ -49,6 +49,8 @@ OnDone = Callable[[float], Any]
 """Told the seconds of each utterance that is done."""
 
 T = TypeVar("T")
+
+_BEYOND_S = 1.0  # that a reference may go on after the end, as edges are set by hand
 
 
 class EmotionModel(Protocol):
@@ -173,6 +175,7 @@ def evaluate(
         told_apart = _converse(
             model, utterances, diarizer_of(speakers), batch_size, decoding, on_done
         )
+        _tell_of_what_is_beyond(manifest, told_apart, references)
         return report_speakers(str(manifest), told_apart, references, by, intervals)
     _tell_of_silence(manifest, utterances)
     heard = _recognize(model, utterances, batch_size, decoding, on_done)
@@ -197,6 +200,25 @@ def _tell_of_unread_columns(manifest: str | Path, utterances: Sequence[Utterance
     for name in ("uem", "uem_filepath"):
         if any(utterance.columns.get(name, "").strip() for utterance in utterances):
             logger.warning("%s: %s is not read: all of each recording is scored", manifest, name)
+
+
+def _tell_of_what_is_beyond(
+    manifest: str | Path,
+    run: EvaluationRun[Conversation],
+    references: Mapping[int, SpeakerReference],
+) -> None:
+    """Warns of references that go on after the end: they may be of another recording."""
+    for utterance, _ in run.results:
+        end_s = max((turn.end for turn in references[utterance.line].turns), default=0.0)
+        if end_s > utterance.duration_s + _BEYOND_S:
+            logger.warning(
+                "%s, line %d: speakers are said to speak until %.1f s, but there are %.1f s of "
+                "sound: is this of another recording?",
+                manifest,
+                utterance.line,
+                end_s,
+                utterance.duration_s,
+            )
 
 
 def _tell_of_silence(manifest: str | Path, utterances: Sequence[Utterance]) -> None:

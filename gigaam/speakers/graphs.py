@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from functools import lru_cache
@@ -20,10 +21,13 @@ __all__ = ["EMBEDDING", "SEGMENTATION", "VARIABLE", "find_weights", "load"]
 
 SEGMENTATION, EMBEDDING = "speaker_segmentation.onnx", "speaker_embedding.onnx"
 
+logger = logging.getLogger(__name__)
+
 VARIABLE = "GIGAAM_SPEAKERS"
+"""Names a directory with the exported nets."""
+
 _opening = threading.Lock()
 _INPUTS = "samples", "features"
-"""Names a directory with the exported nets."""
 
 _FOLDER = "speakers-1"  # of the cache; another number for other nets
 _WEIGHTS = (
@@ -52,8 +56,8 @@ def load(
     folder = Path(named).expanduser() if named else _cached(may_export)
     for name in (SEGMENTATION, EMBEDDING):
         if not (folder / name).is_file():
-            told = f"{folder} holds no {name}: gigaam export speakers {folder}"
-            raise CheckpointError(told)
+            told = f"{folder} holds no {name}: where torch is installed, gigaam export speakers DIR"
+            raise CheckpointError(f"{told} writes it to a directory")
     return _opened(folder.resolve())
 
 
@@ -79,6 +83,19 @@ def find_weights() -> tuple[Path, Path]:
     )
 
 
+def check_torch() -> None:
+    """Refuses to make nets where there is no torch.
+
+    Raises:
+        MissingDependencyError: There is none.
+    """
+    if find_spec("torch") is None:
+        raise MissingDependencyError(
+            "the nets that tell speakers apart are made with torch, which is not installed: where "
+            f"it is, gigaam export speakers DIR makes them; {VARIABLE}=DIR says where they are"
+        )
+
+
 def _check_installed() -> None:
     if find_spec("scipy") is None:
         told = "telling speakers apart needs the package scipy: pip install scipy"
@@ -89,11 +106,8 @@ def _cached(may_export: bool) -> Path:
     folder = cache_root() / _FOLDER
     if all((folder / name).is_file() for name in (SEGMENTATION, EMBEDDING)):
         return folder
+    check_torch()
     find_weights()
-    if find_spec("torch") is None:
-        told = "the nets that tell speakers apart are not here: where torch is installed, "
-        told += f"gigaam export speakers DIR makes them; {VARIABLE}=DIR says where they are"
-        raise MissingDependencyError(told)
     if not may_export:
         told = "the nets that tell speakers apart are not made yet: gigaam.speakers.load() does it"
         raise MissingDependencyError(told)
@@ -102,6 +116,7 @@ def _cached(may_export: bool) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{_FOLDER}.lock"):
         if not (folder / EMBEDDING).is_file():
+            logger.warning("making the nets that tell speakers apart: once, it takes a minute")
             export(folder)
     return folder
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gigaam.audio import SAMPLE_RATE, AudioSource, Recording
 from gigaam.errors import ArgumentError
+from gigaam.quoting import brief
 from gigaam.recognition.longform import Channels, Progress
 from gigaam.recognition.phrases import in_turns
 from gigaam.recognition.progress_bar import as_callback
@@ -97,6 +98,11 @@ def diarizer_of(
     diarizer, count = _named(speakers)
     if not known_speakers:
         return diarizer, count
+    if not isinstance(known_speakers, Mapping):
+        raise ArgumentError(
+            'known_speakers must be names and recordings, as {"Анна": "anna.wav"}, not '
+            f"{brief(known_speakers)}"
+        )
     knowing = getattr(diarizer, "knowing", None)
     if knowing is None:
         raise ArgumentError(
@@ -147,7 +153,7 @@ class SpeakerListener:
 
         People differ between channels, but for those who go by name.
         """
-        turns = [stream.finish() for stream in self._streams]
+        turns = [_checked(stream.finish(), self._diarizer) for stream in self._streams]
         if len(turns) == 1:
             return [replace(turn, channel=None) for turn in turns[0]]
         each = [replace(turn, channel=n) for n, own in enumerate(turns) for turn in own]
@@ -172,6 +178,15 @@ class SpeakerListener:
         yield from found if with_words else (replace(segment, words=None) for segment in found)
         if failure is not None:
             raise failure
+
+
+def _checked(turns: object, diarizer: SpeakerDiarizer) -> list[Turn]:
+    if not isinstance(turns, Sequence) or not all(isinstance(turn, Turn) for turn in turns):
+        raise ArgumentError(
+            f"{type(diarizer).__name__} must give a list of gigaam.speakers.Turn at the end of a "
+            f"recording, not {brief(turns)}"
+        )
+    return list(turns)
 
 
 def _by_speaker(segments: Sequence[Segment], turns: Sequence[Turn]) -> list[Segment]:

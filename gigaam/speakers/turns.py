@@ -64,9 +64,10 @@ class SpeakerCount:
 
     def __post_init__(self) -> None:
         if not 1 <= self.least <= self.most <= _MOST:
+            given = self.least if self.least == self.most else f"{self.least} to {self.most}"
             raise ArgumentError(
                 f"speakers must be a number from 1 to {_MOST}, or two of them, the smaller first, "
-                f"not {self.least} to {self.most}"
+                f"not {given}"
             )
 
 
@@ -78,8 +79,9 @@ def speaker_count(given: object) -> SpeakerCount:
     """
     if isinstance(given, SpeakerCount):
         return given
-    if isinstance(given, str) and given == "auto":
-        return SpeakerCount()
+    if isinstance(given, str):
+        written = speakers_from(given)
+        return SpeakerCount() if written == "auto" else SpeakerCount(*written)
     both = given if isinstance(given, tuple) else (given, given)
     if len(both) != 2 or not all(
         isinstance(each, Integral) and not isinstance(each, bool) for each in both

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
+from gigaam.errors import ArgumentError
 from gigaam.speakers import SpeakerCount, SpeakerListener, Turn, diarize
 from gigaam.types import Segment, Word
 
@@ -84,3 +85,18 @@ def test_a_seam_of_segments_is_no_reason_for_a_flicker() -> None:
 def test_a_recording_of_one_channel_that_is_split() -> None:
     (found,) = listener([Turn(0, 2, "A")]).told_apart(False, [segment(0, 3, 0)])
     assert (found.channel, found.speaker, found.words) == (0, "A", None)
+
+
+@pytest.mark.parametrize("given", [None, [(0.0, 1.0, "A")], [Turn(0, 1, "A"), None]])
+def test_what_diarizers_must_give(given: object) -> None:
+    class Wrong(Told):
+        def stream(self, count: SpeakerCount) -> Heard:
+            return Heard(given)  # type: ignore[arg-type]
+
+    with pytest.raises(ArgumentError, match=r"Wrong must give a list of gigaam\.speakers\.Turn"):
+        diarize((16_000, SILENCE), Wrong())
+
+
+def test_known_speakers_have_names() -> None:
+    with pytest.raises(ArgumentError, match="known_speakers must be names and recordings"):
+        diarize((16_000, SILENCE), Told([]), known_speakers=["anna.wav"])  # type: ignore[arg-type]

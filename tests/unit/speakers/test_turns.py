@@ -14,7 +14,15 @@ from gigaam.speakers.turns import SpeakerCount, Turn, speaker_count
 
 
 @pytest.mark.parametrize(
-    ("given", "count"), [("auto", (1, 99)), (1, (1, 1)), (5, (5, 5)), ((2, 4), (2, 4))]
+    ("given", "count"),
+    [
+        ("auto", (1, 99)),
+        (1, (1, 1)),
+        (5, (5, 5)),
+        ((2, 4), (2, 4)),
+        ("2", (2, 2)),
+        ("2-4", (2, 4)),
+    ],
 )
 def test_numbers(given: Any, count: tuple[int, int]) -> None:
     assert speaker_count(given) == SpeakerCount(*count)
