@@ -179,3 +179,16 @@ def test_stretches_that_are_not_to_be_scored_are_told_of(
     report = evaluate(packaged_model, tmp_path / "m.jsonl", speakers="auto")
     assert len(report.run.failures) == 1
     assert "uem is not read: all of each recording is scored" in caplog.messages[0]
+
+
+def test_references_of_other_recordings_are_told_of(
+    manifest: Path,
+    packaged_model: gigaam.GigaAMASR,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "m.rttm").write_text("SPEAKER first 1 500 3 <NA> <NA> a <NA> <NA>\n")
+    row = {"path": str(manifest.parent / "first.wav"), "rttm": "m.rttm"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(row))
+    evaluate(packaged_model, tmp_path / "m.jsonl", speakers=2)
+    assert "line 1: speakers are said to speak until 503.0 s, but there are" in caplog.text

@@ -204,3 +204,12 @@ def test_server(onnx: Path, example: Path, long: Path, tmp_path: Path) -> None:
             socket.send('{"type": "finish"}')
             finals = [each for each in map(json.loads, socket) if each["type"] == "final"]
         assert finals[0]["text"]
+
+
+@needs_installation
+def test_nets_of_speakers_are_made_elsewhere(tmp_path: Path) -> None:
+    command = [TORCH_FREE, "-m", "gigaam", "export", "speakers", str(tmp_path / "nets")]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "made with torch, which is not installed" in done.stderr
+    assert done.stderr.count("\n") == 1
