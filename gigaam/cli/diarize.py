@@ -51,7 +51,7 @@ def diarize_recordings(
     from gigaam.speakers.rttm import rttm_lines
 
     how_much = talk(context, quiet, verbose)
-    wishes = speaker_wishes(speakers or "auto", known_speaker)
+    wishes = speaker_wishes(speakers, known_speaker)
     assert wishes is not None
     recordings = _recordings(files)
     if output is None:

@@ -74,7 +74,7 @@ def speaker_wishes(speakers: str | None, known: Sequence[str] | None) -> Speaker
     from gigaam.speakers.turns import speakers_from
 
     try:
-        count = speakers_from(speakers or "auto")
+        count = speakers_from("auto" if speakers is None else speakers)
     except ArgumentError:  # which names Python's argument
         refuse("--speakers", f"must be {_METAVAR}, numbers from 1 to 99, not {speakers!r}")
     return SpeakerWishes(count, _known(known or []))

@@ -86,6 +86,7 @@ def test_failures_are_told_and_the_rest_goes_on(tmp_path: Path) -> None:
         (["--known-speaker", "А=low.wav", "--known-speaker", "А=high.wav"], "А is named twice"),
         (["--known-speaker", "А=no.wav"], "no.wav: there is no such file"),
         (["--speakers", "0-2"], "must be auto|N|MIN-MAX"),
+        (["--speakers", ""], "must be auto|N|MIN-MAX"),
     ],
 )
 @pytest.mark.parametrize("command", ["diarize", "transcribe"])
