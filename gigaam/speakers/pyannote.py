@@ -201,8 +201,7 @@ def _built(config: Path, parameters: Mapping[str, Any], options: Mapping[str, An
     nets = {net: read_model(parameters[net], net) for net in ("segmentation", "embedding")}
     try:
         plda = PLDA(*parameters["plda"])
-        pipeline = SpeakerDiarization(**{**parameters, **nets, "plda": plda})
-        defaults: dict[str, Any] = pipeline.default_parameters()  # type: ignore[no-untyped-call]
-        return pipeline.instantiate(options or defaults)
+        pipeline: Any = SpeakerDiarization(**{**parameters, **nets, "plda": plda})
+        return pipeline.instantiate(options or pipeline.default_parameters())
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise CheckpointError(f"{config} makes no pipeline of pyannote: {error}") from error
