@@ -12,6 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from gigaam.speakers.graphs import EMBEDDING, SEGMENTATION
+
 SAMPLE_RATE = 16_000
 LOW_HZ, MIDDLE_HZ, HIGH_HZ = 250.0, 1200.0, 3500.0
 
@@ -31,6 +33,13 @@ def voice(hertz: float, seconds: float) -> NDArray[np.float32]:
 
 def silence(seconds: float) -> NDArray[np.float32]:
     return voice(LOW_HZ, seconds) * np.float32(1e-3)
+
+
+def write_nets(folder: Path) -> Path:
+    """Both nets, under the names by which a directory of them is opened."""
+    write_segmentation(folder / SEGMENTATION)
+    write_embedding(folder / EMBEDDING)
+    return folder
 
 
 def write_segmentation(path: Path, *, for_sherpa: bool = False) -> Path:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gigaam.cli.command_options import Quiet, Talk, Verbose, refuse, talk
-from gigaam.cli.jobs import Job, find_recordings, plan_jobs
+from gigaam.cli.jobs import Job, find_recordings
 from gigaam.cli.listening_options import ChannelMix, Track
 from gigaam.cli.printing import check_stdout, complain, print_lines, reason
 from gigaam.cli.progress import progress_display
@@ -92,7 +92,6 @@ def _recordings(files: Sequence[str]) -> list[tuple[str, Job]]:
         found = find_recordings(files)
     except ArgumentError as error:
         refuse("FILE", str(error))
-    jobs = plan_jobs(found, None, [])
     paths = [relative for _, relative in found]
     if len({path.with_suffix("") for path in paths}) < len(paths):  # the folders tell them apart
         absolute = [Path(os.path.abspath(path)) for path, _ in found]
@@ -101,4 +100,4 @@ def _recordings(files: Sequence[str]) -> list[tuple[str, Job]]:
     names = [str(path.with_suffix("")) for path in paths]
     if len(set(names)) < len(names):  # the extensions do
         names = [str(path) for path in paths]
-    return list(zip(names, jobs, strict=True))
+    return [(name, Job(path)) for name, (path, _) in zip(names, found, strict=True)]

@@ -27,7 +27,7 @@ from gigaam.cli.search_options import (
     described,
     search_options,
 )
-from gigaam.cli.speaker_options import SpeakerWishes, speaker_wishes
+from gigaam.cli.speaker_options import COUNT_METAVAR, SpeakerWishes, speaker_wishes
 from gigaam.decoding import DecodingOptions
 from gigaam.errors import ArgumentError, AudioFileNotFoundError, GigaAMError
 from gigaam.output.whole_file import write_whole
@@ -71,7 +71,7 @@ def evaluate_model(
     speakers: Annotated[
         str | None,
         typer.Option(
-            metavar="auto|N|MIN-MAX",
+            metavar=COUNT_METAVAR,
             help="Tell speakers apart, and report DER and cpWER. Files with turns or with words of "
             "speakers are named by the manifest's columns rttm, stm, seglst.",
         ),

@@ -16,15 +16,15 @@ from gigaam.errors import ArgumentError, GigaAMError
 if TYPE_CHECKING:
     from gigaam.speakers import SpeakerDiarizer
 
-__all__ = ["KnownSpeakers", "SpeakerWishes", "Speakers", "speaker_wishes"]
+__all__ = ["COUNT_METAVAR", "KnownSpeakers", "SpeakerWishes", "Speakers", "speaker_wishes"]
 
-_METAVAR = "auto|N|MIN-MAX"
+COUNT_METAVAR = "auto|N|MIN-MAX"
 
 Speakers = Annotated[
     str | None,
     typer.Option(
         "--speakers",
-        metavar=_METAVAR,
+        metavar=COUNT_METAVAR,
         help="Tell speakers apart: as many as are heard, N, or MIN to MAX. The number helps most. "
         "A call with a speaker on each channel needs --channels split alone.",
     ),
@@ -76,7 +76,7 @@ def speaker_wishes(speakers: str | None, known: Sequence[str] | None) -> Speaker
     try:
         count = speakers_from("auto" if speakers is None else speakers)
     except ArgumentError:  # which names Python's argument
-        refuse("--speakers", f"must be {_METAVAR}, numbers from 1 to 99, not {speakers!r}")
+        refuse("--speakers", f"must be {COUNT_METAVAR}, numbers from 1 to 99, not {speakers!r}")
     return SpeakerWishes(count, _known(known or []))
 
 

@@ -78,5 +78,5 @@ def _listener(
         return None
     from gigaam.speakers import SpeakerListener, diarizer_of
 
-    diarizer, count = diarizer_of("auto" if speakers is None else speakers, known_speakers)
+    diarizer, count = diarizer_of(speakers, known_speakers)
     return lambda: SpeakerListener(diarizer, count)

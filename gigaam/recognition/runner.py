@@ -88,8 +88,7 @@ class BatchRunner:
             return self.options
         from gigaam.speakers import diarizer_of
 
-        speakers = self.options.get("speakers")
-        told_apart = diarizer_of("auto" if speakers is None else speakers, known)
+        told_apart = diarizer_of(self.options.get("speakers"), known)
         return {**self.options, "speakers": told_apart, "known_speakers": None}
 
     def run(

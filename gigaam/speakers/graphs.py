@@ -17,7 +17,7 @@ from gigaam.speakers.local import LocalDiarizer
 from gigaam.speakers.speech import SpeakerNets
 from gigaam.store.download import cache_root
 
-__all__ = ["EMBEDDING", "SEGMENTATION", "VARIABLE", "find_weights", "load"]
+__all__ = ["EMBEDDING", "SEGMENTATION", "VARIABLE", "check_torch", "find_weights", "load"]
 
 SEGMENTATION, EMBEDDING = "speaker_segmentation.onnx", "speaker_embedding.onnx"
 

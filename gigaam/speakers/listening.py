@@ -83,19 +83,19 @@ def diarize(
 
 
 def diarizer_of(
-    speakers: Speakers, known_speakers: Mapping[str, AudioSource] | None = None
+    speakers: Speakers | None, known_speakers: Mapping[str, AudioSource] | None = None
 ) -> tuple[SpeakerDiarizer, SpeakerCount]:
     """What tells speakers apart, and how many there are.
 
     Args:
-        speakers: As in `SpeechRecognition.transcribe_longform`.
+        speakers: As in `SpeechRecognition.transcribe_longform`; None for "auto".
         known_speakers: Name → a recording of that person alone; all of them are heard here.
 
     Raises:
         ArgumentError: ``speakers`` says nothing that can be, or a known speaker cannot be known.
         MissingDependencyError: What tells speakers apart is not installed.
     """
-    diarizer, count = _named(speakers)
+    diarizer, count = _named("auto" if speakers is None else speakers)
     if not known_speakers:
         return diarizer, count
     if not isinstance(known_speakers, Mapping):

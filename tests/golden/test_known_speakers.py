@@ -16,6 +16,7 @@ from tests.speaker_nets import (
     silence,
     voice,
     write_embedding,
+    write_nets,
     write_segmentation,
 )
 
@@ -25,8 +26,7 @@ LOW = RATE, voice(LOW_HZ, 4)
 
 @pytest.fixture(autouse=True)
 def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_segmentation(tmp_path / "speaker_segmentation.onnx")
-    write_embedding(tmp_path / "speaker_embedding.onnx")
+    write_nets(tmp_path)
     monkeypatch.setenv("GIGAAM_SPEAKERS", str(tmp_path))
 
 

@@ -20,7 +20,7 @@ from gigaam.speakers import LocalDiarizer
 from gigaam.speakers.graphs import VARIABLE
 from tests.job_server import JobClient
 from tests.recognition_server import RunningServer, running_server, server_process
-from tests.speaker_nets import HIGH_HZ, LOW_HZ, silence, voice, write_embedding, write_segmentation
+from tests.speaker_nets import HIGH_HZ, LOW_HZ, silence, voice, write_nets
 from tests.waves import write_wav
 
 RATE = 16_000
@@ -31,8 +31,7 @@ BOTH = {"response_format": "verbose_json", "timestamp_granularities[]": ["word",
 @pytest.fixture(scope="module", autouse=True)
 def nets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("nets")
-    write_segmentation(folder / "speaker_segmentation.onnx")
-    write_embedding(folder / "speaker_embedding.onnx")
+    write_nets(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(folder))
         yield folder

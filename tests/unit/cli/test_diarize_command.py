@@ -14,8 +14,7 @@ from tests.speaker_nets import (
     LOW_HZ,
     silence,
     voice,
-    write_embedding,
-    write_segmentation,
+    write_nets,
 )
 from tests.waves import write_wav
 
@@ -27,8 +26,7 @@ def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with a call, by two tones, and a recording of each tone."""
     nets = tmp_path / "nets"
     nets.mkdir()
-    write_segmentation(nets / "speaker_segmentation.onnx")
-    write_embedding(nets / "speaker_embedding.onnx")
+    write_nets(nets)
     monkeypatch.setenv("GIGAAM_SPEAKERS", str(nets))
     low, high = (voice(hertz, 4) for hertz in (LOW_HZ, HIGH_HZ))
     calls = tmp_path / "calls"

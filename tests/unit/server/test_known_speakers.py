@@ -19,7 +19,7 @@ from gigaam.server.refusals import Refusal
 from gigaam.server.wishes import Wishes
 from gigaam.speakers import diarize
 from gigaam.speakers.graphs import VARIABLE
-from tests.speaker_nets import HIGH_HZ, LOW_HZ, silence, voice, write_embedding, write_segmentation
+from tests.speaker_nets import HIGH_HZ, LOW_HZ, silence, voice, write_nets
 from tests.waves import write_wav
 
 SPEAKERS = ("speakers", "auto")
@@ -122,8 +122,7 @@ def test_recordings_are_decoded_within_bounds(tmp_path: Path) -> None:
 
 @pytest.fixture
 def nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_segmentation(tmp_path / "speaker_segmentation.onnx")
-    write_embedding(tmp_path / "speaker_embedding.onnx")
+    write_nets(tmp_path)
     monkeypatch.setenv(VARIABLE, str(tmp_path))
 
 

@@ -18,8 +18,7 @@ from tests.speaker_nets import (
     MIDDLE_HZ,
     silence,
     voice,
-    write_embedding,
-    write_segmentation,
+    write_nets,
 )
 from tests.waves import write_wav
 
@@ -33,8 +32,7 @@ TWO = np.concatenate(
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> LocalDiarizer:
     folder = tmp_path_factory.mktemp("nets")
-    write_segmentation(folder / "speaker_segmentation.onnx")
-    write_embedding(folder / "speaker_embedding.onnx")
+    write_nets(folder)
     return load(folder)
 
 
@@ -106,8 +104,7 @@ def test_recordings_that_tell_nothing_are_refused(
 def test_the_local_diarizer_is_what_known_speakers_go_with(
     local: LocalDiarizer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    write_segmentation(tmp_path / "speaker_segmentation.onnx")
-    write_embedding(tmp_path / "speaker_embedding.onnx")
+    write_nets(tmp_path)
     monkeypatch.setenv("GIGAAM_SPEAKERS", str(tmp_path))
     turns = diarize((RATE, TWO), 2, known_speakers={"Анна": LOW})
     assert [turn.speaker for turn in turns] == ["Анна", "SPEAKER_00", "Анна"]
