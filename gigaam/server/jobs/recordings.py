@@ -68,9 +68,13 @@ class Recordings:
 
     @property
     def used_bytes(self) -> int:
-        """What the uploads take."""
+        """What the uploads take; one that is deleted meanwhile takes nothing."""
+        total = 0
         with os.scandir(self._directory) as entries:
-            return sum(entry.stat().st_size for entry in entries)
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    total += entry.stat().st_size
+        return total
 
     @property
     def free_bytes(self) -> int:
@@ -147,7 +151,7 @@ class Recordings:
         for path in self._directory.iterdir():
             if path.name.removesuffix(_OF_REFERENCES) not in kept:
                 with suppress(PermissionError):
-                    path.unlink()
+                    path.unlink(missing_ok=True)
 
     def _sync(self) -> None:
         """Have the directory know its files even after a power cut."""

@@ -147,3 +147,28 @@ def test_a_full_disk_keeps_no_part(small_disk: Path) -> None:
         recordings.keep("job_b", io.BytesIO(bytes(2_000_000)))
     assert is_full(caught.value)
     assert [path.name for path in (small_disk / "uploads").iterdir()] == ["job_a"]
+
+
+def test_what_is_deleted_while_it_is_counted_takes_nothing(
+    recordings: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        recordings.keep(name, io.BytesIO(b"x" * 100))
+    listed = os.scandir
+
+    class Late:
+        """A listing, of which a file goes before it is looked at."""
+
+        def __init__(self, folder: Path) -> None:
+            with listed(folder) as entries:
+                self._entries = sorted(entries, key=lambda entry: entry.name)
+            (tmp_path / "uploads" / "first").unlink()
+
+        def __enter__(self) -> Iterator[os.DirEntry[str]]:
+            return iter(self._entries)
+
+        def __exit__(self, *raised: object) -> None:
+            return
+
+    monkeypatch.setattr(os, "scandir", Late)
+    assert recordings.used_bytes == 100
