@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gigaam.lazy import importer
 
 if TYPE_CHECKING:
+    from gigaam import bulk as bulk
     from gigaam import decoder as decoder
     from gigaam import decoding as decoding
     from gigaam import encoder as encoder
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         AudioFileNotFoundError,
         AudioTooLongError,
         AudioWarning,
+        BulkError,
         CheckpointError,
         ChecksumError,
         DatasetError,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         OfflineError,
         TokenizerNotFoundError,
         UnknownModelError,
+        UnreachableError,
         UnsafeCheckpointError,
         WrongTaskError,
     )
@@ -79,6 +82,7 @@ _HOMES = {
         "AudioFileNotFoundError",
         "AudioTooLongError",
         "AudioWarning",
+        "BulkError",
         "CheckpointError",
         "ChecksumError",
         "DatasetError",
@@ -90,6 +94,7 @@ _HOMES = {
         "OfflineError",
         "TokenizerNotFoundError",
         "UnknownModelError",
+        "UnreachableError",
         "UnsafeCheckpointError",
         "WrongTaskError",
     ),
@@ -126,6 +131,7 @@ __all__ = [
     "AudioFileNotFoundError",
     "AudioTooLongError",
     "AudioWarning",
+    "BulkError",
     "CheckpointError",
     "ChecksumError",
     "ChunkingOptions",
@@ -148,6 +154,7 @@ __all__ = [
     "TokenizerNotFoundError",
     "TranscriptionResult",
     "UnknownModelError",
+    "UnreachableError",
     "UnsafeCheckpointError",
     "VadOptions",
     "Word",
@@ -162,6 +169,7 @@ __all__ = [
 
 
 _MODULES = (
+    "bulk",
     "decoder",
     "decoding",
     "encoder",

@@ -16,6 +16,8 @@
     │   ├── OfflineError                                   … because the network is switched off
     │   └── ChecksumError              (AssertionError)    … or is not the published file
     ├── DatasetError                   (ValueError)        training data is not what it should be
+    ├── BulkError                      (RuntimeError)      a bulk run cannot begin or go on
+    │   └── UnreachableError           (ConnectionError)   … as a store does not answer
     ├── ArgumentError                  (ValueError)        a parameter of a call is out of its range
     └── MissingDependencyError         (ImportError)       a package is not installed, or too old
 
@@ -85,6 +87,14 @@ class ChecksumError(DownloadError, AssertionError):
 
 class DatasetError(GigaAMError, ValueError):
     """A manifest or a recording of a training set cannot be used."""
+
+
+class BulkError(GigaAMError, RuntimeError):
+    """A bulk run cannot begin or go on; what it has done already is kept."""
+
+
+class UnreachableError(BulkError, ConnectionError):
+    """A store of recordings or results does not answer, though it was asked several times."""
 
 
 class ArgumentError(GigaAMError, ValueError):

@@ -40,6 +40,7 @@ ROOMS = {
     "recognition": {*CORE, "vad", "published"},
     "live": {*CORE, "vad", "recognition"},
     "speakers": {*CORE, "vad", "recognition", "onnx", "store", "shielding", "dataset"},
+    "bulk": {*CORE, "recognition", "store", "dataset", "output"},
     "server": {
         *(*CORE, "vad", "recognition", "live", "speakers", "output", "store"),
         "example_recording",

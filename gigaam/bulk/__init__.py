@@ -1,0 +1,1 @@
+"""Recognition of whole archives: resumable, on one machine or on a cluster."""

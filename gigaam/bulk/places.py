@@ -1,0 +1,274 @@
+"""Where recordings and results are: directories of this machine, and stores reached by fsspec.
+
+Only here an address is ever opened, and only because a manifest or a command line named it. What a
+store fails at for the moment (a lost connection, a timeout, an error of its own) is tried again.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gigaam.errors import ArgumentError, MissingDependencyError, UnreachableError
+from gigaam.output.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+__all__ = ["Files", "Found", "files_at", "is_address", "is_passing", "joined"]
+
+T = TypeVar("T")
+
+_ATTEMPTS = 6
+_LONGEST_WAIT_S = 20.0
+_PERMANENT = (
+    *(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError),
+    *(ValueError, TypeError, NotImplementedError, ImportError, LookupError, AttributeError),
+)
+_LATER = (408, 425, 429)  # of HTTP's refusals, those that ask to come again
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that a listing has found.
+
+    Attributes:
+        path: Its path or address, as a listing of its place gives it.
+        n_bytes: Its size.
+        stamp: What changes when it does: a time, or a store's own tag; empty if unknown.
+    """
+
+    path: str
+    n_bytes: int | None
+    stamp: str = ""
+
+
+class Files(ABC):
+    """The files of a kind of place, by path."""
+
+    @abstractmethod
+    def read(self, path: str, first: int = 0, n_bytes: int | None = None) -> bytes:
+        """Some bytes of a file; by default all.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            UnreachableError: The store did not answer, though it was asked several times.
+            OSError: It cannot be read.
+        """
+
+    @abstractmethod
+    def write(self, path: str, content: bytes) -> None:
+        """Put a file there, whole or not at all; folders are made."""
+
+    @abstractmethod
+    def below(self, folder: str) -> Iterator[Found]:
+        """The files in a folder and its folders, in order of their names; none if it is missing."""
+
+    @abstractmethod
+    def matching(self, pattern: str) -> list[Found]:
+        """The files that a pattern means, in order of their names."""
+
+    @abstractmethod
+    def look(self, path: str) -> Found | None:
+        """A file, without reading it; None if there is none."""
+
+    @abstractmethod
+    def is_folder(self, path: str) -> bool:
+        """Whether a path is that of a folder."""
+
+    @abstractmethod
+    def remove(self, path: str) -> None:
+        """Delete a file, if it is there."""
+
+
+def is_address(location: str) -> bool:
+    """Whether this is an address such as ``s3://bucket/name``, not a path."""
+    scheme, separator, _ = location.partition("://")
+    return bool(separator) and scheme.isalnum() and not os.path.exists(location)
+
+
+def joined(base: str, name: str) -> str:
+    """The location of a file that is named relative to a folder; absolute names stay."""
+    if is_address(name) or os.path.isabs(name):
+        return name
+    return posixpath.join(base, name) if is_address(base) else os.path.join(base, name)
+
+
+def files_at(location: str) -> Files:
+    """The files of the place that a path or an address is in.
+
+    Raises:
+        MissingDependencyError: What opens such addresses is not installed.
+        ArgumentError: There is no such kind of address.
+    """
+    return _Remote(location) if is_address(location) else _LOCAL
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether what failed so may succeed later: a store was busy, a connection was lost."""
+    if isinstance(error, UnreachableError):
+        return True
+    status = getattr(error, "status", None) or getattr(error, "code", None)
+    if isinstance(status, int) and 400 <= status < 500:
+        return status in _LATER
+    return not isinstance(error, _PERMANENT)
+
+
+class _Local(Files):
+    def read(self, path: str, first: int = 0, n_bytes: int | None = None) -> bytes:
+        with open(path, "rb") as file:
+            file.seek(first)
+            return file.read(-1 if n_bytes is None else n_bytes)
+
+    def write(self, path: str, content: bytes) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(Path(path), content)
+
+    def below(self, folder: str) -> Iterator[Found]:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            if entry.is_dir():
+                yield from self.below(entry.path)
+            elif entry.is_file():
+                yield _found(entry.path, entry.stat())
+
+    def matching(self, pattern: str) -> list[Found]:
+        from glob import glob
+
+        paths = sorted(glob(pattern, recursive=True))
+        return [_found(path, os.stat(path)) for path in paths if os.path.isfile(path)]
+
+    def look(self, path: str) -> Found | None:
+        return _found(path, os.stat(path)) if os.path.isfile(path) else None
+
+    def is_folder(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def remove(self, path: str) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+_LOCAL = _Local()
+
+
+def _found(path: str, state: os.stat_result) -> Found:
+    return Found(path, state.st_size, str(state.st_mtime_ns))
+
+
+class _Remote(Files):
+    """A store of fsspec's; its paths are addresses."""
+
+    def __init__(self, location: str) -> None:
+        self._scheme = location.partition("://")[0]
+        self._fs: AbstractFileSystem = self._trying(lambda: _file_system(location), location)
+
+    def read(self, path: str, first: int = 0, n_bytes: int | None = None) -> bytes:
+        end = None if n_bytes is None else first + n_bytes
+
+        def read() -> bytes:
+            content: bytes = self._fs.cat_file(path, start=first or None, end=end)
+            return content
+
+        return self._trying(read, path)
+
+    def write(self, path: str, content: bytes) -> None:
+        def write() -> None:
+            if self._scheme in _REPLACED_WHOLE:
+                self._fs.pipe_file(path, content)
+                return
+            self._fs.makedirs(posixpath.dirname(path), exist_ok=True)
+            arriving = f"{path}.part"
+            self._fs.pipe_file(arriving, content)
+            self._fs.mv(arriving, path)
+
+        self._trying(write, path)
+
+    def below(self, folder: str) -> Iterator[Found]:
+        def find() -> dict[str, dict[str, Any]]:
+            self._fs.invalidate_cache()
+            found: dict[str, dict[str, Any]] = self._fs.find(folder, detail=True)
+            return found
+
+        try:
+            found = self._trying(find, folder)
+        except FileNotFoundError:
+            return
+        for name in sorted(found):
+            yield self._found(name, found[name])
+
+    def matching(self, pattern: str) -> list[Found]:
+        found = self._trying(lambda: self._fs.glob(pattern, detail=True), pattern)
+        files = [name for name in sorted(found) if found[name].get("type") == "file"]
+        return [self._found(name, found[name]) for name in files]
+
+    def look(self, path: str) -> Found | None:
+        try:
+            state = self._trying(lambda: self._fs.info(path), path)
+        except FileNotFoundError:
+            return None
+        return self._found(path, state) if state.get("type") == "file" else None
+
+    def is_folder(self, path: str) -> bool:
+        return bool(self._trying(lambda: self._fs.isdir(path), path))
+
+    def remove(self, path: str) -> None:
+        try:
+            self._trying(lambda: self._fs.rm_file(path), path)
+        except FileNotFoundError:
+            return
+
+    def _found(self, name: str, state: dict[str, Any]) -> Found:
+        stamp = state.get("ETag") or state.get("etag") or state.get("mtime")
+        stamp = stamp or state.get("LastModified") or ""
+        return Found(self._fs.unstrip_protocol(name), state.get("size"), str(stamp))
+
+    def _trying(self, work: Callable[[], T], path: str) -> T:
+        """What comes of asking the store, again and again while it fails for the moment."""
+        from tenacity import (
+            Retrying,
+            retry_if_exception,
+            stop_after_attempt,
+            wait_exponential_jitter,
+        )
+
+        patiently = Retrying(
+            retry=retry_if_exception(
+                lambda error: isinstance(error, Exception) and is_passing(error)
+            ),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_exponential_jitter(0.5, _LONGEST_WAIT_S),
+            reraise=True,
+        )
+        try:
+            return patiently(work)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            told = f"{path}: the store does not answer: {type(error).__name__}: {error}"
+            raise UnreachableError(told) from error
+
+
+_REPLACED_WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
+"""Stores in which an object appears once all of it is there."""
+
+
+def _file_system(location: str) -> AbstractFileSystem:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        told = f"{location} needs the package fsspec: pip install 'gigaam[bulk]'"
+        raise MissingDependencyError(told) from error
+    try:
+        return url_to_fs(location)[0]
+    except ImportError as error:  # says which package opens such addresses
+        raise MissingDependencyError(f"{location}: {error}") from error
+    except ValueError as error:
+        raise ArgumentError(f"{location}: {error}") from error
