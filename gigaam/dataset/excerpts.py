@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gigaam.audio import SAMPLE_RATE, iter_audio
+from gigaam.audio import SAMPLE_RATE, AudioSource, iter_audio
 from gigaam.audio.tape import Tape
 from gigaam.dataset.manifests import Utterance
 from gigaam.errors import DatasetError
 
-__all__ = ["iter_excerpts"]
+__all__ = ["ExcerptReader", "iter_excerpts"]
 
 Waveform = NDArray[np.float32]
 
@@ -44,28 +44,36 @@ def iter_excerpts(utterances: Sequence[Utterance]) -> Iterator[tuple[int, Wavefo
 
     order = sorted(range(len(utterances)), key=place)
     for path, indices in groupby(order, key=lambda index: utterances[index].path):
-        recording = _Recording(path)
+        reader = ExcerptReader(path)
         for index in indices:
-            yield index, recording.excerpt(utterances[index])
+            wanted = utterances[index]
+            length = None if wanted.to_end else wanted.n_samples
+            yield index, reader.excerpt(wanted.first_sample, length)
 
 
-class _Recording:
-    """A recording that is decoded only as far as needed.
+class ExcerptReader:
+    """Stretches of one recording, which is decoded only as far as needed."""
 
-    Args:
-        path: The file.
-    """
+    def __init__(self, source: AudioSource, channel: int | None = None) -> None:
+        """A reader at the beginning of a recording.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+        Args:
+            source: The recording.
+            channel: The only one to be heard, from 0; by default all are mixed.
+        """
+        self._source, self._channel = source, channel
         self._tape = Tape()
         self._blocks: Iterator[Waveform] | None = None
         self._failure: Exception | None = None
 
-    def excerpt(self, utterance: Utterance) -> Waveform | Exception:
-        """The samples of an utterance; offsets must not decrease from call to call."""
-        first = utterance.first_sample
-        end = None if utterance.to_end else first + utterance.n_samples
+    def excerpt(self, first: int, length: int | None) -> Waveform | Exception:
+        """The samples of a stretch, or why there are none.
+
+        Args:
+            first: Where it begins, in samples at 16 kHz; must not decrease from call to call.
+            length: How long it is, in samples; None to the end.
+        """
+        end = None if length is None else first + length
         self._tape.forget(first)
         while end is None or self._tape.end < end:
             block = self._next_block()
@@ -96,7 +104,7 @@ class _Recording:
             return None
         try:
             if self._blocks is None:
-                self._blocks = iter_audio(self._path)
+                self._blocks = iter_audio(self._source, channel=self._channel)
             return next(self._blocks, None)
         except Exception as error:
             self._failure = error

@@ -1,0 +1,3 @@
+class HeldReader:
+    def read(self, entry):
+        raise NotImplementedError

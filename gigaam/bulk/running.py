@@ -1,0 +1,317 @@
+"""A bulk run: manifest → plan → shards → rows, from the beginning or from where it was."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+
+from gigaam.bulk.executors import Event, Executor, ShardDone, ShardFailed
+from gigaam.bulk.fingerprint import differences, identity_of, made_by
+from gigaam.bulk.ledger import Ledger, RunFile, Summary
+from gigaam.bulk.local import LocalExecutor
+from gigaam.bulk.manifests import Manifest, open_manifest
+from gigaam.bulk.places import is_address
+from gigaam.bulk.planning import digest_of, make_plan
+from gigaam.bulk.row_files import RowFormat, check_format
+from gigaam.bulk.shard import Retry, ShardTask
+from gigaam.errors import ArgumentError, BulkError, UnreachableError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from gigaam.recognition import LongformArguments
+
+__all__ = ["BulkResult", "BulkRun", "Planning", "Todo", "run"]
+
+_DEAD_SHARDS = 3  # one after the other of which no recording could be had: a store is away
+
+
+@dataclass(frozen=True)
+class Planning:
+    """The manifest is read.
+
+    Attributes:
+        n_entries: Recordings that were planned so far.
+    """
+
+    n_entries: int
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What there is to do.
+
+    Attributes:
+        run: All of it.
+        shards: Those to be done.
+        n_done: Those that are done.
+    """
+
+    run: RunFile
+    shards: Sequence[int]
+    n_done: int
+
+
+OnEvent: TypeAlias = "Callable[[Event | Planning | Todo], Any]"
+
+
+@dataclass
+class BulkResult:
+    """What a run did, the shards of earlier runs left out.
+
+    Attributes:
+        out: Its directory or address.
+        n_entries: Recordings that were done.
+        n_failed: Those of them that failed; their rows say why.
+        heard_s: Seconds of sound in the others.
+        took_s: Seconds that it took.
+    """
+
+    out: str
+    n_entries: int = 0
+    n_failed: int = 0
+    heard_s: float = 0.0
+    took_s: float = 0.0
+
+    def add(self, summary: Summary) -> None:
+        """Count a shard."""
+        self.n_entries += summary.n_entries
+        self.n_failed += summary.n_failed
+        self.heard_s += summary.heard_s
+
+    def take_back(self, summary: Summary) -> None:
+        """No longer count a shard, as it is done again."""
+        self.n_entries -= summary.n_entries
+        self.n_failed -= summary.n_failed
+        self.heard_s -= summary.heard_s
+
+
+def run(
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    model: str = "v3_rnnt",
+    device: str | None = None,
+    executor: Executor | None = None,
+    batch_size: int = 8,
+    shard_minutes: float = 60.0,
+    format: RowFormat = "parquet",
+    retry: Sequence[str] | Literal["all"] = (),
+    on_event: OnEvent = lambda event: None,
+    stdin: BinaryIO | None = None,
+    **options: Unpack[LongformArguments],
+) -> BulkResult:
+    """Recognise all recordings of a manifest, and go on where an earlier run was interrupted.
+
+    Each recording has a row in a file of ``out``; one that fails has its error there, and the rest
+    go on. `gigaam.bulk.rows` reads them.
+
+    Args:
+        manifest: See `gigaam.bulk.manifests`.
+        out: A directory, or the address of one in a store such as ``s3://bucket/run``.
+        model: A name or path, also of an exported model, that workers find where they are.
+        device: Where to compute.
+        executor: Who works; by default as many processes as there are cores.
+        batch_size: Short recordings, or as much of a long one, per pass of the encoder.
+        shard_minutes: How much is done between two times that results are written.
+        format: Of the files: "parquet" or "jsonl".
+        retry: Which failures of earlier runs are tried again: classes of errors by name, or "all".
+            Those that may pass, as when a store does not answer, always are.
+        on_event: Told what happens.
+        stdin: What the manifest ``-`` means.
+        **options: Arguments of ``transcribe_longform``; those that name files name ones that all
+            workers can read.
+
+    Raises:
+        BulkError: The directory is of a run with another model, manifest or other options, two
+            recordings have one name, or results cannot be written. What is done is kept.
+        UnreachableError: A store does not answer.
+        DatasetError: The manifest is not what it should be.
+        ArgumentError: An argument has no such value.
+        MissingDependencyError: A package is missing; ``gigaam[bulk]`` has all.
+    """
+    settled = BulkRun(
+        manifest=str(manifest),
+        out=str(out),
+        model=model,
+        device=device,
+        executor=executor or LocalExecutor(),
+        batch_size=batch_size,
+        shard_minutes=shard_minutes,
+        format=format,
+        retry=Retry("all" if retry == "all" else tuple(retry)),
+        listening=options,
+        stdin=stdin,
+    )
+    return settled.work(on_event)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkRun:
+    """What is to be done; see `run` for the attributes."""
+
+    manifest: str
+    out: str
+    model: str
+    device: str | None
+    executor: Executor
+    batch_size: int
+    shard_minutes: float
+    format: RowFormat
+    retry: Retry
+    listening: LongformArguments
+    stdin: BinaryIO | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.shard_minutes > 0:
+            raise ArgumentError(f"shard_minutes must be above 0, not {self.shard_minutes}")
+        if self.batch_size < 1:
+            raise ArgumentError(f"batch_size must be at least 1, not {self.batch_size}")
+
+    def work(self, on_event: OnEvent) -> BulkResult:
+        """Does it; see `run`."""
+        began = time.monotonic()
+        check_format(self.format)
+        identity = identity_of(self.model, self.listening)
+        result = BulkResult(self.out)
+        with _alone(self.out):
+            ledger = Ledger(self.out)
+            planned = self._planned(ledger, identity, on_event)
+            task = ShardTask(
+                out=self.out,
+                model=self.model,
+                device=self.device,
+                batch_size=self.batch_size,
+                listening=self.listening,
+                made_by=made_by(identity),
+                retry=self.retry,
+            )
+            todo = self._todo(ledger, planned)
+            on_event(todo)
+            passing = self._do(task, todo.shards, on_event, result.add)
+            if passing:  # by now they may have
+                last = {shard: ledger.summary(shard) for shard in passing}
+                for summary in last.values():
+                    result.take_back(summary)
+                self._do(replace(task, retry=Retry()), passing, on_event, result.add)
+        result.took_s = time.monotonic() - began
+        return result
+
+    def _do(
+        self,
+        task: ShardTask,
+        shards: Sequence[int],
+        on_event: OnEvent,
+        add: Callable[[Summary], Any],
+    ) -> list[int]:
+        """Has shards done; those of which something failed that may pass."""
+        passing: list[int] = []
+        n_dead = 0
+        with closing(self.executor.run(task, shards)) as events:
+            for event in events:
+                on_event(event)
+                if isinstance(event, ShardFailed):
+                    failed = event
+                    deque(map(on_event, events), maxlen=0)  # what others have begun
+                    raise _end_of(self.out, failed)
+                if not isinstance(event, ShardDone):
+                    continue
+                add(event.summary)
+                if event.summary.n_passing:
+                    passing.append(event.shard)
+                n_dead = n_dead + 1 if _is_dead(event.summary) else 0
+                if n_dead == _DEAD_SHARDS:
+                    raise UnreachableError(
+                        f"no recording of {n_dead} shards could be read: the last failed with "
+                        f"{Ledger(self.out).failures(event.shard)[-1].message}"
+                    )
+        return passing
+
+    def _planned(self, ledger: Ledger, identity: dict[str, Any], on_event: OnEvent) -> RunFile:
+        """The plan: the one that is there, if it is of this run, or a new one."""
+        manifest = open_manifest(self.manifest, stdin=self.stdin)
+        planned = ledger.read_run()
+        if planned is not None:
+            self._check_same(planned, manifest, identity)
+            return planned
+        if ledger.done():
+            raise BulkError(f"{self.out} has shards but no run.json: restore it, or take another")
+        stamp = manifest.stamp()
+        plan = make_plan(
+            manifest.entries(), ledger, self.shard_minutes * 60, lambda n: on_event(Planning(n))
+        )
+        if not plan.parts:
+            raise BulkError(f"{manifest.called} names no recordings")
+        planned = RunFile(
+            identity=identity,
+            format=self.format,
+            manifest=self.manifest,
+            stamp=stamp,
+            digest=plan.digest,
+            n_repeated=plan.n_repeated,
+            parts=plan.parts,
+        )
+        ledger.write_run(planned)
+        return planned
+
+    def _check_same(self, planned: RunFile, manifest: Manifest, identity: dict[str, Any]) -> None:
+        """Refuses what does not belong to the rows that are there."""
+        told = differences(planned.identity, identity)
+        if planned.format != self.format:
+            told.append(f"format {planned.format}, not {self.format}")
+        if told:
+            raise BulkError(
+                f"{self.out} holds the results of another run ({'; '.join(told)}): name another "
+                "directory, or go on with what it was begun with"
+            )
+        if manifest.stamp() != planned.stamp and digest_of(manifest.entries()) != planned.digest:
+            raise BulkError(
+                f"{manifest.called} has changed since {self.out} was planned for "
+                f"{planned.n_entries} recordings: restore it, or name another directory for what "
+                "it lists now. What is done is kept"
+            )
+
+    def _todo(self, ledger: Ledger, planned: RunFile) -> Todo:
+        done = ledger.done()
+        shards = [shard for shard in range(planned.n_shards) if shard not in done]
+        for shard, may_pass in sorted(ledger.failed().items()):
+            if shard in done and (may_pass or self._is_wanted(ledger, shard)):
+                shards.append(shard)
+                done.discard(shard)
+        return Todo(planned, shards, len(done))
+
+    def _is_wanted(self, ledger: Ledger, shard: int) -> bool:
+        """Whether something that failed in a shard is to be tried again."""
+        if not self.retry.kinds:
+            return False
+        return any(self.retry.wants(failure) for failure in ledger.failures(shard))
+
+
+def _is_dead(summary: Summary) -> bool:
+    return 0 < summary.n_entries == summary.n_failed == summary.n_passing
+
+
+def _end_of(out: str, failed: ShardFailed) -> BulkError:
+    told = f"{failed.message}. What is done is kept in {out}: the same command goes on from there"
+    return (UnreachableError if failed.kind == "UnreachableError" else BulkError)(told)
+
+
+@contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """No other run works in this directory of this machine meanwhile."""
+    if is_address(out):
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        with FileLock(Path(out, ".lock"), timeout=0):
+            yield
+    except Timeout as error:
+        raise BulkError(f"another run is at work in {out}") from error
