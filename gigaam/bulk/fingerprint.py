@@ -7,12 +7,14 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gigaam
 from gigaam.decoding import DecodingOptions
 from gigaam.errors import ArgumentError
+from gigaam.recognition import SpeechRecognition
 from gigaam.store.digests import model_digest
 from gigaam.store.resolver import find
 
@@ -41,7 +43,8 @@ def identity_of(model: str, listening: LongformArguments) -> dict[str, Any]:
     for name in _NOT_FOR_WORKERS:
         if listening.get(name) is not None:
             raise ArgumentError(f"{name} means nothing in a bulk run")
-    given = {name: value for name, value in listening.items() if value is not None}
+    parameters = signature(SpeechRecognition.transcribe_longform).parameters
+    given = {name: value for name, value in listening.items() if value != parameters[name].default}
     plain = {name: _plain(name, given[name]) for name in sorted(given)}
     return {
         "gigaam": gigaam.__version__,

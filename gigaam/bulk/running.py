@@ -56,6 +56,11 @@ class Todo:
     shards: Sequence[int]
     n_done: int
 
+    @property
+    def planned_s(self) -> float:
+        """The seconds of those to be done, about."""
+        return self.run.planned_s * len(self.shards) / max(self.run.n_shards, 1)
+
 
 OnEvent: TypeAlias = "Callable[[Event | Planning | Todo], Any]"
 
@@ -70,6 +75,7 @@ class BulkResult:
         n_failed: Those of them that failed; their rows say why.
         heard_s: Seconds of sound in the others.
         took_s: Seconds that it took.
+        n_shards_with_failures: Those in which a recording has failed, in this run or before.
     """
 
     out: str
@@ -77,6 +83,7 @@ class BulkResult:
     n_failed: int = 0
     heard_s: float = 0.0
     took_s: float = 0.0
+    n_shards_with_failures: int = 0
 
     def add(self, summary: Summary) -> None:
         """Count a shard."""
@@ -178,6 +185,11 @@ class BulkRun:
         began = time.monotonic()
         check_format(self.format)
         identity = identity_of(self.model, self.listening)
+        if self.listening.get("speakers") is not None or self.listening.get("known_speakers"):
+            from gigaam.speakers import diarizer_of
+
+            # Here, once: what workers need may have to be exported first, or is missing.
+            diarizer_of(self.listening.get("speakers"), self.listening.get("known_speakers"))
         result = BulkResult(self.out)
         with _alone(self.out):
             ledger = Ledger(self.out)
@@ -199,6 +211,7 @@ class BulkRun:
                 for summary in last.values():
                     result.take_back(summary)
                 self._do(replace(task, retry=Retry()), passing, on_event, result.add)
+            result.n_shards_with_failures = len(ledger.failed())
         result.took_s = time.monotonic() - began
         return result
 

@@ -2,7 +2,8 @@
 
 Results go to stdout, in UTF-8 whatever the locale; progress, warnings and errors go to stderr.
 Exit codes: 0; 1 if anything failed, with the rest done; 2 for a wrong command line, before anything
-is done; 130 after Ctrl-C. Every message starts with "gigaam: ".
+is done; 3 for a bulk run that is complete, but in which recordings failed; 130 after
+Ctrl-C. Every message starts with "gigaam: ".
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Annotated, TextIO
 import typer
 
 import gigaam
+from gigaam.cli.bulk import bulk
 from gigaam.cli.command_group import Command, CommandGroup
 from gigaam.cli.diarize import diarize_recordings
 from gigaam.cli.evaluate import evaluate_model
@@ -79,6 +81,7 @@ app.command("diarize", cls=Command)(diarize_recordings)
 app.command("live", cls=Command)(live)
 app.command("serve", cls=Command, context_settings={"auto_envvar_prefix": "GIGAAM_SERVE"})(serve)
 app.command("export", cls=Command)(export_model)
+app.add_typer(bulk, name="bulk")
 app.command("eval", cls=Command)(evaluate_model)
 app.command("train", cls=Command)(train_model)
 app.command("lm", cls=Command)(train_language_model)

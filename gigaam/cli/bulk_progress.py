@@ -1,0 +1,196 @@
+"""What a bulk run says while it works: a bar or a line now and then, and JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TextIO
+
+from gigaam.bulk.executors import Event, ShardAt, ShardDone, ShardFailed, WorkerLost
+from gigaam.bulk.running import Planning, Todo
+from gigaam.cli.command_options import Talk
+from gigaam.cli.printing import complain, print_lines
+from gigaam.types import format_clock
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from gigaam.bulk.running import BulkResult
+
+__all__ = ["EventFile", "RunDisplay"]
+
+_LINE_EVERY_S = 60.0  # where there is no terminal for a bar
+_NAMES = {
+    Planning: "planning",
+    Todo: "planned",
+    ShardAt: "progress",
+    ShardDone: "shard",
+    ShardFailed: "stopped",
+    WorkerLost: "worker_lost",
+}
+
+
+class RunDisplay(AbstractContextManager["RunDisplay"]):
+    """How far a run is, on stderr."""
+
+    def __init__(self, workers: str, how_much: Talk) -> None:
+        """Nothing is shown until it is entered.
+
+        Args:
+            workers: Who works, for people.
+            how_much: Is said.
+        """
+        self._workers, self._how_much = workers, how_much
+        self._stack = ExitStack()
+        self._bar: Progress | None = None
+        self._began = self._told = time.monotonic()
+        self._todo: Todo | None = None
+        self._at_work: dict[int, float] = {}
+        self._heard_s = 0.0
+        self._n_failed = 0
+
+    def __enter__(self) -> RunDisplay:
+        if self._how_much != Talk.QUIET and sys.stderr.isatty():
+            self._bar = self._stack.enter_context(_bar())
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stack.close()
+        self._bar = None
+
+    def take(self, event: Event | Planning | Todo) -> None:
+        """Show what has happened."""
+        if self._how_much == Talk.QUIET:
+            return
+        if isinstance(event, Planning):
+            self._show(f"planning: {event.n_entries:,} recordings")
+        elif isinstance(event, Todo):
+            self._begin(event)
+        elif isinstance(event, ShardAt):
+            self._at_work[event.shard] = event.done_s
+        elif isinstance(event, ShardDone):
+            self._at_work.pop(event.shard, None)
+            self._heard_s += event.summary.heard_s
+            self._n_failed += event.summary.n_failed
+        elif isinstance(event, WorkerLost):
+            self._at_work.pop(event.shard, None)
+            complain(f"a worker was lost ({event.reason}): shard {event.shard} is begun anew")
+        self._show_speed()
+
+    def _begin(self, todo: Todo) -> None:
+        run = todo.run
+        planned = (
+            f"{run.n_entries:,} recordings, {_hours(run.planned_s)}, in {run.n_shards:,} shards"
+        )
+        done = f"; {todo.n_done:,} of them are done" if todo.n_done else ""
+        repeated = f"; {run.n_repeated:,} lines repeat others" if run.n_repeated else ""
+        complain(f"{planned}{repeated}{done}; {self._workers}")
+        self._todo = todo
+        self._began = self._told = time.monotonic()
+
+    def _show_speed(self) -> None:
+        todo = self._todo
+        if todo is None:
+            return
+        done_s = self._heard_s + sum(self._at_work.values())
+        elapsed_s = max(time.monotonic() - self._began, 1e-3)
+        part = min(done_s / todo.planned_s, 1.0) if todo.planned_s else 1.0
+        failed = f", {self._n_failed:,} failed" if self._n_failed else ""
+        speed = f"{done_s / elapsed_s:.1f}× real time{failed}"
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=part, total=1.0, told=speed)
+        elif time.monotonic() - self._told >= _LINE_EVERY_S:
+            self._told = time.monotonic()
+            left_s = elapsed_s * (1 - part) / part if part else 0.0
+            left = f", {format_clock(left_s)} left" if left_s else ""
+            complain(f"{_hours(done_s)} of {_hours(todo.planned_s)} done, {speed}{left}")
+
+    def _show(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], total=None, told=text)
+
+
+def summary(result: BulkResult) -> str:
+    """What a run did, for people."""
+    if not result.n_entries:
+        told = "nothing to do: all is done already"
+    else:
+        speed = f"{result.heard_s / max(result.took_s, 1e-3):.1f}× real time"
+        took = format_clock(result.took_s)
+        told = f"{result.n_entries:,} recordings, {_hours(result.heard_s)}, in {took}, {speed}"
+    if result.n_failed:
+        told += f"; {result.n_failed:,} failed"
+    if result.n_shards_with_failures:
+        told += f"; 'gigaam bulk report {result.out}' tells what failed and why"
+    return told
+
+
+class EventFile(AbstractContextManager["EventFile"]):
+    """What happens as JSON lines: in a file, which is appended to, or on stdout."""
+
+    def __init__(self, name: str) -> None:
+        """Opened at once.
+
+        Args:
+            name: The file; "-" for stdout.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        self._file: TextIO | None = None if name == "-" else open(name, "a", encoding="utf-8")  # noqa: SIM115
+
+    def __exit__(self, *raised: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def take(self, event: Event | Planning | Todo) -> None:
+        """Write what has happened."""
+        told: dict[str, object] = {"event": _NAMES[type(event)], "time": _now()}
+        if isinstance(event, Todo):
+            told |= {
+                "recordings": event.run.n_entries,
+                "seconds": event.run.planned_s,
+                "shards": event.run.n_shards,
+                "shards_done": event.n_done,
+                "repeated": event.run.n_repeated,
+            }
+        elif isinstance(event, ShardDone):
+            told |= {"shard": event.shard, **asdict(event.summary)}
+        else:
+            told |= asdict(event)
+        line = json.dumps(told, ensure_ascii=False)
+        if self._file is None:
+            print_lines([line])
+        else:
+            self._file.write(f"{line}\n")
+            self._file.flush()
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[told]}"),
+        console=Console(stderr=True),
+        redirect_stdout=False,
+        redirect_stderr=True,
+        transient=True,
+    )
+    bar.add_task("", total=None, told="reading the manifest")
+    return bar
