@@ -21,9 +21,10 @@ from gigaam.errors import ArgumentError, BulkError
 __all__ = ["LocalExecutor"]
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_MOST_DEATHS = 3  # of workers that have done nothing: others would die, too
+_MOST_DEATHS = 3  # of workers that have not begun: others would not, either
 _TOLD_EVERY_S = 1.0  # of sound: what is told more often only costs time
 _END_S = 10.0
+_READY = "ready"  # says a worker that has its model
 
 
 class LocalExecutor:
@@ -86,7 +87,7 @@ class _Worker:
     pipe: Connection
     cores: Sequence[int]
     shard: int | None = None
-    has_done: bool = False
+    has_begun: bool = False
 
 
 class _Crew:
@@ -113,11 +114,13 @@ class _Crew:
                 except (EOFError, OSError):
                     yield from self._lost(worker, shards)
                     continue
+                if event == _READY:
+                    worker.has_begun = True
+                    continue
                 if isinstance(event, ShardFailed):
                     self._is_ending = True
                 yield event
                 if not isinstance(event, ShardAt):
-                    worker.has_done = True
                     self._give(worker, shards)
 
     def end(self) -> None:
@@ -170,10 +173,10 @@ class _Crew:
         worker.pipe.close()
         assert worker.shard is not None
         reason = _ended(worker.process.exitcode)
-        self._n_deaths = 0 if worker.has_done else self._n_deaths + 1
+        self._n_deaths = 0 if worker.has_begun else self._n_deaths + 1
         yield WorkerLost(worker.shard, reason)
         if self._n_deaths >= _MOST_DEATHS * len(self._cores) and not self._is_ending:
-            raise BulkError(f"workers end again and again before they have done anything: {reason}")
+            raise BulkError(f"workers end again and again before they begin: {reason}")
         if not self._is_ending:
             self._again.append(worker.shard)
             self._start(worker.cores, shards)
@@ -227,6 +230,7 @@ def _serve(task: ShardTask, pipe: Connection, cores: Sequence[int]) -> None:
     shard: int | None = None
     try:
         worker = task.open()
+        pipe.send(_READY)
         while (shard := pipe.recv()) is not None:
             pipe.send(ShardDone(shard, worker.do(shard, _Told(pipe, shard))))
     except EOFError:  # nobody is there any more

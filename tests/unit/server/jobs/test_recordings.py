@@ -2,7 +2,6 @@
 
 import io
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,20 +123,6 @@ def test_a_recording_that_was_changed(recordings: Recordings, root: Path) -> Non
     (root / "deep" / "er" / "a.wav").write_bytes(b"another")
     with pytest.raises(Refusal, match="was changed"), recordings.opened(job):
         pass
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB; skips where none may be mounted."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("file systems cannot be mounted here")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_full_disk_keeps_no_part(small_disk: Path) -> None:
