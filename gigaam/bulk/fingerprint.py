@@ -44,6 +44,8 @@ def identity_of(model: str, listening: LongformArguments) -> dict[str, Any]:
         if listening.get(name) is not None:
             raise ArgumentError(f"{name} means nothing in a bulk run")
     parameters = signature(SpeechRecognition.transcribe_longform).parameters
+    if unknown := [name for name in listening if name not in parameters]:
+        raise ArgumentError(f"there is no option {unknown[0]}")
     given = {name: value for name, value in listening.items() if value != parameters[name].default}
     plain = {name: _plain(name, given[name]) for name in sorted(given)}
     return {

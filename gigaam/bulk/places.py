@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gigaam.errors import ArgumentError, MissingDependencyError, UnreachableError
+from gigaam.errors import ArgumentError, BulkError, MissingDependencyError, UnreachableError
 from gigaam.output.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def files_at(location: str) -> Files:
     Raises:
         MissingDependencyError: What opens such addresses is not installed.
         ArgumentError: There is no such kind of address.
+        BulkError: The place cannot be opened.
     """
     return _Remote(location) if is_address(location) else _LOCAL
 
@@ -168,7 +169,7 @@ class _Remote(Files):
 
     def __init__(self, location: str) -> None:
         self._scheme = location.partition("://")[0]
-        self._fs: AbstractFileSystem = self._trying(lambda: _file_system(location), location)
+        self._fs = _file_system(location)
 
     def read(self, path: str, first: int = 0, n_bytes: int | None = None) -> bytes:
         end = None if n_bytes is None else first + n_bytes
@@ -232,19 +233,13 @@ class _Remote(Files):
 
     def _trying(self, work: Callable[[], T], path: str) -> T:
         """What comes of asking the store, again and again while it fails for the moment."""
-        from tenacity import (
-            Retrying,
-            retry_if_exception,
-            stop_after_attempt,
-            wait_exponential_jitter,
-        )
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+        from tenacity import wait_random_exponential as waiting
 
         patiently = Retrying(
-            retry=retry_if_exception(
-                lambda error: isinstance(error, Exception) and is_passing(error)
-            ),
+            retry=retry_if_exception(lambda e: isinstance(e, Exception) and is_passing(e)),
             stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential_jitter(0.5, _LONGEST_WAIT_S),
+            wait=waiting(0.5, _LONGEST_WAIT_S),
             reraise=True,
         )
         try:
@@ -262,13 +257,17 @@ _REPLACED_WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
 
 def _file_system(location: str) -> AbstractFileSystem:
     try:
+        import tenacity  # noqa: F401
         from fsspec.core import url_to_fs
     except ImportError as error:
-        told = f"{location} needs the package fsspec: pip install 'gigaam[bulk]'"
+        told = f"{location} needs the package {error.name}: pip install 'gigaam[bulk]'"
         raise MissingDependencyError(told) from error
     try:
-        return url_to_fs(location)[0]
+        file_system: AbstractFileSystem = url_to_fs(location)[0]
     except ImportError as error:  # says which package opens such addresses
         raise MissingDependencyError(f"{location}: {error}") from error
     except ValueError as error:
         raise ArgumentError(f"{location}: {error}") from error
+    except OSError as error:
+        raise BulkError(f"{location} cannot be opened: {error}") from error
+    return file_system
