@@ -6,13 +6,14 @@ store fails at for the moment (a lost connection, a timeout, an error of its own
 
 from __future__ import annotations
 
+import io
 import os
 import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from gigaam.errors import ArgumentError, BulkError, MissingDependencyError, UnreachableError
 from gigaam.output.whole_file import write_whole
@@ -62,12 +63,29 @@ class Files(ABC):
         """
 
     @abstractmethod
+    def open(self, path: str, block: int = 1 << 20) -> BinaryIO:
+        """A file to be read in parts, in any order.
+
+        Args:
+            path: The file.
+            block: How many bytes at least are asked for at a time.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            UnreachableError: The store did not answer; reading may raise it, too.
+        """
+
+    @abstractmethod
     def write(self, path: str, content: bytes) -> None:
         """Put a file there, whole or not at all; folders are made."""
 
     @abstractmethod
     def below(self, folder: str) -> Iterator[Found]:
         """The files in a folder and its folders, in order of their names; none if it is missing."""
+
+    @abstractmethod
+    def listed_as(self, path: str) -> str:
+        """How listings write a path; several addresses may lead to one place."""
 
     @abstractmethod
     def matching(self, pattern: str) -> list[Found]:
@@ -126,6 +144,9 @@ class _Local(Files):
             file.seek(first)
             return file.read(-1 if n_bytes is None else n_bytes)
 
+    def open(self, path: str, block: int = 1 << 20) -> BinaryIO:
+        return open(path, "rb")
+
     def write(self, path: str, content: bytes) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_whole(Path(path), content)
@@ -136,10 +157,13 @@ class _Local(Files):
         except FileNotFoundError:
             return
         for entry in entries:
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 yield from self.below(entry.path)
             elif entry.is_file():
                 yield _found(entry.path, entry.stat())
+
+    def listed_as(self, path: str) -> str:
+        return path
 
     def matching(self, pattern: str) -> list[Found]:
         from glob import glob
@@ -178,7 +202,18 @@ class _Remote(Files):
             content: bytes = self._fs.cat_file(path, start=first or None, end=end)
             return content
 
-        return self._trying(read, path)
+        content = self._trying(read, path)
+        if n_bytes is not None and len(content) > n_bytes:  # HTTP without ranges sends all
+            return content[first : first + n_bytes]
+        return content
+
+    def open(self, path: str, block: int = 1 << 20) -> BinaryIO:
+        found = self.look(path)
+        if found is None:
+            raise FileNotFoundError(f"{path}: no such file")
+        if found.n_bytes is None:
+            return io.BytesIO(self.read(path))
+        return cast("BinaryIO", io.BufferedReader(_Ranges(self, path, found.n_bytes), block))
 
     def write(self, path: str, content: bytes) -> None:
         def write() -> None:
@@ -194,8 +229,7 @@ class _Remote(Files):
 
     def below(self, folder: str) -> Iterator[Found]:
         def find() -> dict[str, dict[str, Any]]:
-            self._fs.invalidate_cache()
-            found: dict[str, dict[str, Any]] = self._fs.find(folder, detail=True)
+            found: dict[str, dict[str, Any]] = self._asked_anew().find(folder, detail=True)
             return found
 
         try:
@@ -205,14 +239,21 @@ class _Remote(Files):
         for name in sorted(found):
             yield self._found(name, found[name])
 
+    def listed_as(self, path: str) -> str:
+        return str(self._fs.unstrip_protocol(self._fs._strip_protocol(path)))
+
     def matching(self, pattern: str) -> list[Found]:
-        found = self._trying(lambda: self._fs.glob(pattern, detail=True), pattern)
+        def glob() -> dict[str, dict[str, Any]]:
+            found: dict[str, dict[str, Any]] = self._asked_anew().glob(pattern, detail=True)
+            return found
+
+        found = self._trying(glob, pattern)
         files = [name for name in sorted(found) if found[name].get("type") == "file"]
         return [self._found(name, found[name]) for name in files]
 
     def look(self, path: str) -> Found | None:
         try:
-            state = self._trying(lambda: self._fs.info(path), path)
+            state = self._trying(lambda: self._asked_anew().info(path), path)
         except FileNotFoundError:
             return None
         return self._found(path, state) if state.get("type") == "file" else None
@@ -225,6 +266,11 @@ class _Remote(Files):
             self._trying(lambda: self._fs.rm_file(path), path)
         except FileNotFoundError:
             return
+
+    def _asked_anew(self) -> AbstractFileSystem:
+        """The store, of which nothing is remembered: what others wrote meanwhile counts."""
+        self._fs.invalidate_cache()
+        return self._fs
 
     def _found(self, name: str, state: dict[str, Any]) -> Found:
         stamp = state.get("ETag") or state.get("etag") or state.get("mtime")
@@ -249,6 +295,41 @@ class _Remote(Files):
                 raise
             told = f"{path}: the store does not answer: {type(error).__name__}: {error}"
             raise UnreachableError(told) from error
+
+
+class _Ranges(io.RawIOBase):
+    """A file of a store, each part of which is a request that is tried again if need be."""
+
+    def __init__(self, files: Files, path: str, n_bytes: int) -> None:
+        self._files, self._path, self._n_bytes = files, path, n_bytes
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._n_bytes}[whence]
+        if start + offset < 0:
+            raise ValueError(f"{self._path} has no byte {start + offset}")
+        self._at = start + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._n_bytes - self._at)
+        if wanted <= 0:
+            return 0
+        content = self._files.read(self._path, self._at, wanted)
+        if not content:
+            raise OSError(f"{self._path} has become shorter while it was read")
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
 
 
 _REPLACED_WHOLE = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")

@@ -34,7 +34,11 @@ class NamedBytes(BytesIO):
 
 def in_order_of_work(entries: Sequence[Entry]) -> list[Entry]:
     """Entries as they are best recognised: of one length together, of one file front to back."""
-    return sorted(entries, key=lambda entry: (*_file_of(entry), entry.offset_s, entry.planned_s))
+
+    def place(entry: Entry) -> tuple[object, ...]:
+        return *_file_of(entry), entry.offset_s, *_row_of(entry), entry.planned_s
+
+    return sorted(entries, key=place)
 
 
 def open_entries(entries: Iterable[Entry]) -> Iterator[tuple[Entry, AudioSource | Exception]]:
@@ -61,6 +65,12 @@ def _file_of(entry: Entry) -> tuple[str, int]:
     if not entry.is_stretch:
         return "", -1
     return entry.location, -1 if entry.channel is None else entry.channel
+
+
+def _row_of(entry: Entry) -> tuple[str, int]:
+    """Its place in a Parquet file, of which rows that lie together are read together."""
+    held = entry.held
+    return ("", 0) if held is None or held.column is None else (entry.location, held.first)
 
 
 def _group_of(entry: Entry) -> tuple[object, ...]:

@@ -11,11 +11,11 @@ from gigaam.errors import DatasetError
 __all__ = ["as_seconds", "line_error", "read_bytes", "read_lines"]
 
 
-def line_error(path: Path, number: int, complaint: str) -> DatasetError:
+def line_error(path: Path | str, number: int, complaint: str) -> DatasetError:
     """An error about a line of a file.
 
     Args:
-        path: The file.
+        path: The file, or what it is called.
         number: Number of the line, from 1.
         complaint: What is wrong with it.
     """
