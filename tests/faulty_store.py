@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
+import requests
+
 Fault = Literal["error", "lost", "half"]
 
 _HOP = ("host", "connection", "transfer-encoding", "content-length")
@@ -62,6 +64,7 @@ def faulty_store() -> Iterator[FaultyStore]:
 
     behind = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     behind.start()
+    requests.post("http://{}:{}/moto-api/reset".format(*behind.get_host_and_port()), timeout=10)
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     store = FaultyStore(server.server_address[1])
     told = {"store": store, "behind": behind.get_host_and_port()}

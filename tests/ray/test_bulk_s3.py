@@ -141,5 +141,5 @@ def test_a_store_of_recordings_that_is_away_does_not_make_rows_of_errors_of_all(
 
 
 def test_a_bucket_that_is_not_there(store: FaultyStore, export: str) -> None:
-    with pytest.raises((BulkError, OSError), match="nowhere"):
+    with pytest.raises((BulkError, OSError), match="bucket does not exist"):
         gigaam.bulk.run("s3://archive/manifest.jsonl", "s3://nowhere/out", model=export)
