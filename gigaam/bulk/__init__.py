@@ -15,16 +15,31 @@ from gigaam.lazy import importer
 
 if TYPE_CHECKING:
     from gigaam.bulk.executors import Executor
+    from gigaam.bulk.exporting import ExportResult, export
     from gigaam.bulk.local import LocalExecutor
+    from gigaam.bulk.reporting import BulkReport, report
     from gigaam.bulk.results import rows
     from gigaam.bulk.row_files import Row
     from gigaam.bulk.running import BulkResult, run
 
-__all__ = ["BulkResult", "Executor", "LocalExecutor", "Row", "rows", "run"]
+__all__ = [
+    "BulkReport",
+    "BulkResult",
+    "Executor",
+    "ExportResult",
+    "LocalExecutor",
+    "Row",
+    "export",
+    "report",
+    "rows",
+    "run",
+]
 
 _HOMES = {
     "gigaam.bulk.executors": ("Executor",),
+    "gigaam.bulk.exporting": ("ExportResult", "export"),
     "gigaam.bulk.local": ("LocalExecutor",),
+    "gigaam.bulk.reporting": ("BulkReport", "report"),
     "gigaam.bulk.results": ("rows",),
     "gigaam.bulk.row_files": ("Row",),
     "gigaam.bulk.running": ("BulkResult", "run"),

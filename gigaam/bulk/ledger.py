@@ -15,139 +15,26 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.places import Found, files_at, joined
+from gigaam.bulk.records import Attempt, Failure, Part, RunFile, Summary
 from gigaam.errors import BulkError
+from gigaam.quoting import cut
 
 __all__ = ["Attempt", "Failure", "Ledger", "Part", "RunFile", "Summary"]
 
+T = TypeVar("T")
+
 _VERSION = 1
 _SHARDS_A_FOLDER = 1000
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some shards of a plan that follow each other, in one file.
-
-    Attributes:
-        first: The first shard.
-        n_shards: How many there are.
-        n_entries: The entries of all of them.
-        planned_s: Their seconds, as far as these were known.
-    """
-
-    first: int
-    n_shards: int
-    n_entries: int
-    planned_s: float
-
-
-@dataclass(frozen=True)
-class RunFile:
-    """What a run is.
-
-    Attributes:
-        identity: What results depend on: the release, the model, the options.
-        format: Of the rows: "parquet" or "jsonl".
-        manifest: What was planned.
-        stamp: Of the manifest, when it was planned; changes when it does.
-        digest: Of all entries.
-        n_repeated: Entries that the manifest had more than once.
-        parts: Of the plan.
-    """
-
-    identity: Mapping[str, Any]
-    format: str
-    manifest: str
-    stamp: str
-    digest: str
-    n_repeated: int
-    parts: tuple[Part, ...]
-
-    @property
-    def n_shards(self) -> int:
-        """All shards."""
-        return sum(part.n_shards for part in self.parts)
-
-    @property
-    def n_entries(self) -> int:
-        """All entries."""
-        return sum(part.n_entries for part in self.parts)
-
-    @property
-    def planned_s(self) -> float:
-        """The seconds of all entries, as far as these were known."""
-        return sum(part.planned_s for part in self.parts)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An entry that failed.
-
-    Attributes:
-        id: Its name.
-        kind: The class of the error.
-        message: What it says.
-        is_passing: Whether it may succeed later, as when a store does not answer.
-    """
-
-    id: str
-    kind: str
-    message: str
-    is_passing: bool = False
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a shard was.
-
-    Attributes:
-        n_entries: Its entries.
-        n_failed: Those that failed.
-        n_passing: Those that failed as something may that passes, such as a store at rest.
-        heard_s: Seconds of sound in the others.
-        took_s: How long it took.
-        by: Where: processor, threads, releases of what computed.
-    """
-
-    n_entries: int
-    n_failed: int
-    n_passing: int
-    heard_s: float
-    took_s: float
-    by: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """How a shard was begun in vain.
-
-    Attributes:
-        n: How often.
-        at_work: The entry at work when it ended, if entries are done one by one; None if not known.
-        suspected: Entries during which work ended once.
-        condemned: Entries that are not tried any more: during each of them work has ended twice.
-    """
-
-    n: int = 0
-    at_work: str | None = None
-    suspected: tuple[str, ...] = ()
-    condemned: tuple[str, ...] = ()
-
-    def again(self) -> Attempt:
-        """The attempt after this one."""
-        suspect = self.at_work
-        if suspect is None:
-            return replace(self, n=self.n + 1)
-        if suspect in self.suspected:
-            rest = tuple(each for each in self.suspected if each != suspect)
-            return Attempt(self.n + 1, None, rest, (*self.condemned, suspect))
-        return Attempt(self.n + 1, None, (*self.suspected, suspect), self.condemned)
+_OF_DAMAGE = (ValueError, LookupError, TypeError, AttributeError)
 
 
 class Ledger:
@@ -175,13 +62,15 @@ class Ledger:
             version = plain.pop("version")
             if version != _VERSION:
                 raise BulkError(
-                    f"{self.location} was written by another release of gigaam ({version})"
+                    f"{self.location} was written by another release of gigaam ({cut(version)})"
                 )
             parts = tuple(Part(**part) for part in plain.pop("parts"))
-            return RunFile(**plain, parts=parts)
-        except (TypeError, KeyError, AttributeError) as error:
+            run = RunFile(**plain, parts=parts)
+            run.check()
+        except _OF_DAMAGE as error:
             told = f"{self._at('run.json')} is damaged: restore it, or take another directory"
             raise BulkError(told) from error
+        return run
 
     def write_run(self, run: RunFile) -> None:
         """Keep what this run is: from now on it is planned."""
@@ -198,17 +87,36 @@ class Ledger:
         self._files.write(self._at(_part_name(part)), packed)
 
     def read_part(self, part: Part) -> list[list[Entry]]:
-        """The entries of some shards."""
-        shards: list[list[Entry]] = [[] for _ in range(part.n_shards)]
-        content = gzip.decompress(self._files.read(self._at(_part_name(part))))
-        for line in content.splitlines():
-            shard, plain = json.loads(line)
-            shards[shard - part.first].append(Entry.from_dict(plain))
+        """The entries of some shards.
+
+        Raises:
+            BulkError: Their file is missing or damaged.
+        """
+        by_number: dict[int, list[Entry]] = {part.first + i: [] for i in range(part.n_shards)}
+        where = self._at(_part_name(part))
+        try:
+            for line in gzip.decompress(self._files.read(where)).splitlines():
+                shard, plain = json.loads(line)
+                by_number[shard].append(Entry.from_dict(plain))
+        except FileNotFoundError as error:
+            raise BulkError(f"{where} is missing: restore it, or take another directory") from error
+        except (*_OF_DAMAGE, gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise BulkError(f"{where} is damaged: {cut(error)}") from error
+        shards = list(by_number.values())
+        if (n := sum(map(len, shards))) != part.n_entries:
+            raise BulkError(f"{where} is damaged: it has {n} entries, not {part.n_entries}")
         return shards
 
     def entries(self, run: RunFile, shard: int) -> list[Entry]:
-        """The entries of a shard; those of its neighbours are remembered."""
-        part = next(each for each in run.parts if each.first <= shard < each.first + each.n_shards)
+        """The entries of a shard; those of its neighbours are remembered.
+
+        Raises:
+            BulkError: There is no such shard, or the plan is damaged.
+        """
+        parts = (each for each in run.parts if each.first <= shard < each.first + each.n_shards)
+        part = next(parts, None)
+        if part is None:
+            raise BulkError(f"{self.location} has {run.n_shards} shards, none of number {shard}")
         if self._part is None or self._part[0] != part.first:
             self._part = (part.first, self.read_part(part))
         return self._part[1][shard - part.first]
@@ -237,32 +145,58 @@ class Ledger:
         summary: Summary,
         failures: Iterable[Failure],
     ) -> None:
-        """Keep the rows of a shard: it is done from now on."""
-        self._write_json(f"summaries/{shard:06d}.json", asdict(summary))
+        """Keep the rows of a shard: it is done from now on.
+
+        Rows and failures are two files: whenever this is interrupted, what failed in the rows that
+        are there is among the failures.
+        """
+        self._write_json(_summary_name(shard), asdict(summary))
         kept = _failures_name(shard, bool(summary.n_passing)) if summary.n_failed else None
+        now = list(failures)
+        before: list[Failure] = []
         if kept is not None:
-            self._write_json(kept, [asdict(failure) for failure in failures])
+            ids = {failure.id for failure in now}
+            before = [each for each in self.failures(shard) if each.id not in ids]
+            self._write_json(kept, [asdict(each) for each in (*now, *before)])
         self._files.write(self._at(_rows_name(shard, run.format)), rows)
+        if kept is not None and before:
+            self._write_json(kept, [asdict(each) for each in now])
         for name in {_failures_name(shard, True), _failures_name(shard, False)} - {kept}:
             self._files.remove(self._at(name))
         self._files.remove(self._at(_begun_name(shard)))
 
     def summary(self, shard: int) -> Summary:
-        """How much a shard was that is done."""
-        return Summary(**self._json(f"summaries/{shard:06d}.json"))
+        """How much a shard was that is done.
+
+        Raises:
+            BulkError: Nothing is known of it.
+        """
+        name = _summary_name(shard)
+        plain = self._json(name)
+        if plain is None:
+            raise BulkError(f"{self._at(name)} is missing")
+        return self._made(name, lambda: Summary(**plain))
 
     def failures(self, shard: int) -> list[Failure]:
-        """The entries of a shard that failed."""
+        """The entries of a shard that failed.
+
+        While its rows are replaced, also those that failed before.
+        """
+        found: dict[str, Failure] = {}
         for passes in (True, False):
-            listed = self._json(_failures_name(shard, passes))
-            if listed is not None:
-                return [Failure(**each) for each in listed]
-        return []
+            name = _failures_name(shard, passes)
+            if (listed := self._json(name)) is not None:
+                for failure in self._made(name, partial(_failures, listed)):
+                    found.setdefault(failure.id, failure)
+        return list(found.values())
 
     def begin(self, shard: int) -> Attempt:
         """Note that a shard is begun; how often it was before, in vain."""
-        plain = self._json(_begun_name(shard))
-        attempt = Attempt() if plain is None else _attempt(plain).again()
+        name = _begun_name(shard)
+        plain = self._json(name)
+        attempt = Attempt()
+        if plain is not None:
+            attempt = self._made(name, lambda: _attempt(plain)).again()
         self.note(shard, attempt)
         return attempt
 
@@ -279,12 +213,25 @@ class Ledger:
         except FileNotFoundError:
             return None
         try:
-            return json.loads(content)
+            if (plain := json.loads(content)) is None:
+                raise ValueError("it holds nothing")
         except ValueError as error:
             raise BulkError(f"{self._at(name)} is damaged: {error}") from error
+        return plain
+
+    def _made(self, name: str, make: Callable[[], T]) -> T:
+        """What is made of the content of a file."""
+        try:
+            return make()
+        except _OF_DAMAGE as error:
+            raise BulkError(f"{self._at(name)} is damaged: {cut(error)}") from error
 
     def _write_json(self, name: str, plain: object) -> None:
         self._files.write(self._at(name), json.dumps(plain).encode())
+
+
+def _failures(listed: Iterable[Any]) -> list[Failure]:
+    return [Failure(**each) for each in listed]
 
 
 def _attempt(plain: Mapping[str, Any]) -> Attempt:
@@ -297,8 +244,12 @@ def _numbered(found: Iterable[Found]) -> Iterator[tuple[int, str]]:
     for each in found:
         name = PurePath(each.path).name
         stem = name.partition(".")[0]
-        if stem.isdigit() and not name.endswith(".part"):
+        if stem.isdecimal() and stem.isascii() and not name.endswith(".part"):
             yield int(stem), name
+
+
+def _summary_name(shard: int) -> str:
+    return f"summaries/{shard:06d}.json"
 
 
 def _failures_name(shard: int, is_passing: bool) -> str:

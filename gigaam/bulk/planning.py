@@ -15,12 +15,12 @@ from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gigaam.audio import duration_s
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.ledger import Ledger, Part
 from gigaam.bulk.places import is_address
+from gigaam.bulk.short_digests import repeated, short_digest
 from gigaam.errors import BulkError, GigaAMError
 
 __all__ = ["Plan", "digest_of", "make_plan"]
@@ -77,10 +77,10 @@ def make_plan(
         ledger.write_part(parts[-1], shards)
         first += len(shards)
         on_entries(len(names))
-    repeated = _repeated(np.frombuffer(names, np.uint64)) if names else set()
+    twice = set(repeated(np.frombuffer(names, np.uint64)).tolist()) if names else set()
     n_repeated = 0
-    if repeated:
-        parts, n_repeated = _without_repeated(ledger, parts, repeated)
+    if twice:
+        parts, n_repeated = _without_repeated(ledger, parts, twice)
     return Plan(tuple(parts), hasher.hexdigest(), n_repeated)
 
 
@@ -95,14 +95,8 @@ def digest_of(entries: Iterable[Entry]) -> str:
 def _noted(entries: Iterable[Entry], hasher: _Digest, names: array[int]) -> Iterator[Entry]:
     for entry in entries:
         hasher.update(repr(entry.to_dict()).encode("utf-8", "surrogateescape"))
-        names.append(_name_of(entry))
+        names.append(short_digest(entry.id))
         yield entry
-
-
-def _name_of(entry: Entry) -> int:
-    """Eight bytes that stand for an entry's name."""
-    name = entry.id.encode("utf-8", "surrogateescape")
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
 
 
 def _measured(entries: Iterator[Entry]) -> Iterator[Entry]:
@@ -163,22 +157,14 @@ def _part(first: int, shards: list[list[Entry]]) -> Part:
     return Part(first, len(shards), len(entries), sum(entry.planned_s for entry in entries))
 
 
-def _repeated(names: NDArray[np.uint64]) -> set[int]:
-    """Those that are there more than once."""
-    ordered = np.sort(names)
-    return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
-
-
-def _without_repeated(
-    ledger: Ledger, parts: list[Part], repeated: set[int]
-) -> tuple[list[Part], int]:
+def _without_repeated(ledger: Ledger, parts: list[Part], twice: set[int]) -> tuple[list[Part], int]:
     """The plan with each of these entries once, where it comes first; how many were left out."""
     seen: dict[str, Entry] = {}
     left: list[Part] = []
     n_left_out = 0
     for part in parts:
         shards = ledger.read_part(part)
-        kept = [[each for each in shard if _is_first(each, repeated, seen)] for shard in shards]
+        kept = [[each for each in shard if _is_first(each, twice, seen)] for shard in shards]
         changed = _part(part.first, kept)
         if changed.n_entries < part.n_entries:
             ledger.write_part(changed, kept)
@@ -187,8 +173,8 @@ def _without_repeated(
     return left, n_left_out
 
 
-def _is_first(entry: Entry, repeated: set[int], seen: dict[str, Entry]) -> bool:
-    if _name_of(entry) not in repeated:
+def _is_first(entry: Entry, twice: set[int], seen: dict[str, Entry]) -> bool:
+    if short_digest(entry.id) not in twice:
         return True
     before = seen.setdefault(entry.id, entry)
     if before is entry:

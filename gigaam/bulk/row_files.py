@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.ledger import Failure
 from gigaam.errors import BulkError, MissingDependencyError
+from gigaam.quoting import brief, cut
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ RowFormat = Literal["parquet", "jsonl"]
 FORMATS: tuple[RowFormat, ...] = ("parquet", "jsonl")
 
 _LEAST = 1e-10  # of which a logarithm is taken
+
+_NOT_UTF8 = b"gigaam.not_utf8"
+"""In the metadata of a Parquet file: by rows' numbers, the columns that it holds escaped."""
+
+_OF_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
+"""What readers make of bytes that are not what they should be."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class Row:
         if isinstance(result, Exception):
             failure = Failure(entry.id, type(result).__name__, _said(result), is_passing)
             return cls(*about, warnings=tuple(warnings), error=failure)
-        segments = _segments(result)
+        segments = _segments(result, duration_s)
         return cls(*about, result.text, _confidence(segments), segments, tuple(warnings))
 
     @property
@@ -119,17 +126,26 @@ class Row:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Row:
-        """The row of which `to_dict` gave this."""
+        """The row of which `to_dict` gave this; whether an error may pass is not told in it.
+
+        Raises:
+            KeyError, TypeError: It is of none.
+        """
+        for name in ("id", "path", "text"):
+            if not isinstance(plain[name], str):
+                raise TypeError(f"{name} is {brief(plain[name])}, not a text")
         error = plain["error"]
         failure = error and Failure(plain["id"], error["kind"], error["message"])
         segments = tuple(map(_segment_from, plain["segments"]))
-        told = {key: plain[key] for key in ("id", "path", "offset", "duration", "text")}
-        warnings = tuple(plain["warnings"])
         return cls(
-            **told,
+            id=plain["id"],
+            path=plain["path"],
+            offset=_number(plain["offset"]),
+            duration=_number(plain["duration"]),
+            text=plain["text"],
             confidence=plain["confidence"],
             segments=segments,
-            warnings=warnings,
+            warnings=tuple(plain["warnings"]),
             error=failure,
         )
 
@@ -145,7 +161,8 @@ def pack_rows(rows: Sequence[Row], made_by: Mapping[str, str], format: RowFormat
     plain = [{**row.to_dict(), **made_by} for row in rows]
     if format == "parquet":
         return _parquet(plain)
-    lines = "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in plain)
+    lines = "".join(f"{_json(each)}\n" for each in plain)
+    # In JSON a lone surrogate escaped so is what it was.
     return lines.encode("utf-8", "backslashreplace")
 
 
@@ -155,13 +172,14 @@ def unpack_rows(content: bytes, format: RowFormat) -> list[Row]:
     Raises:
         BulkError: It is none.
     """
+    check_format(format)
     try:
-        plain = (
-            _from_parquet(content) if format == "parquet" else map(json.loads, content.splitlines())
-        )
-        return [Row.from_dict(each) for each in plain]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise BulkError(f"a file of rows is damaged: {error}") from error
+        if format == "parquet":
+            return [Row.from_dict(each) for each in _from_parquet(content)]
+        # Not splitlines(): only this byte ends a line of JSON.
+        return [Row.from_dict(json.loads(line)) for line in content.split(b"\n") if line.strip()]
+    except (*_OF_DAMAGE, OSError) as error:
+        raise BulkError(f"a file of rows is damaged: {cut(error)}") from error
 
 
 def check_format(format: str) -> None:
@@ -180,13 +198,16 @@ def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _segments(result: TranscriptionResult | LongformTranscriptionResult) -> tuple[Segment, ...]:
+def _segments(
+    result: TranscriptionResult | LongformTranscriptionResult, duration_s: float
+) -> tuple[Segment, ...]:
     """Those of a long recording; a short one is one, unless nothing was said."""
     if isinstance(result, LongformTranscriptionResult):
         return tuple(result)
     words = result.words
-    if not words:
-        return ()
+    if not words:  # a text without words is not lost: it is that of the whole recording
+        whole = Segment(result.text, 0.0, duration_s, [], result.confidence)
+        return (whole,) if result.text.strip() else ()
     return (Segment(result.text, words[0].start, words[-1].end, words, result.confidence),)
 
 
@@ -212,7 +233,35 @@ def _plain_segment(segment: Segment) -> dict[str, Any]:
 
 
 def _segment_from(plain: Mapping[str, Any]) -> Segment:
-    return Segment(**{**plain, "words": [Word(**word) for word in plain["words"]]})
+    told = {"start": _number(plain["start"]), "end": _number(plain["end"])}
+    return Segment(**{**plain, **told, "words": list(map(_word_from, plain["words"]))})
+
+
+def _word_from(plain: Mapping[str, Any]) -> Word:
+    if None in (plain["start"], plain["end"], plain["confidence"]):
+        numbers = {name: _number(plain[name]) for name in ("start", "end", "confidence")}
+        plain = {**plain, **numbers}
+    return Word(**plain)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _json(plain: dict[str, Any]) -> str:
+    """A line of JSON, which has no word for what is not a number: that is null."""
+    try:
+        return json.dumps(plain, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(plain), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(plain: Any) -> Any:
+    if isinstance(plain, float):
+        return plain if math.isfinite(plain) else None
+    if isinstance(plain, dict):
+        return {name: _finite(value) for name, value in plain.items()}
+    return list(map(_finite, plain)) if isinstance(plain, list) else plain
 
 
 def _pyarrow() -> Any:
@@ -252,20 +301,40 @@ def _schema() -> pyarrow.Schema:
 
 def _parquet(plain: list[dict[str, Any]]) -> bytes:
     arrow = _pyarrow()
-    table = arrow.Table.from_pylist([_writable(each) for each in plain], schema=_schema())
+    try:
+        table = arrow.Table.from_pylist(plain, schema=_schema())
+    except UnicodeEncodeError:  # names of files need not be UTF-8, and errors quote them
+        table = _escaped_table(plain)
     file = BytesIO()
-    arrow.parquet.write_table(table, file, compression="zstd")
+    arrow.parquet.write_table(table, file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
 
 
-def _writable(plain: dict[str, Any]) -> dict[str, Any]:
-    """A row whose names are valid UTF-8 even where those of files are not."""
-    escaped = {
-        name: plain[name].encode("utf-8", "backslashreplace").decode() for name in ("id", "path")
+def _escaped_table(plain: list[dict[str, Any]]) -> pyarrow.Table:
+    """A table whose texts are UTF-8, and in its metadata what they were."""
+    escaped = list(map(_escaped, plain))
+    were = {
+        number: {name: value for name, value in before.items() if value != after[name]}
+        for number, (before, after) in enumerate(zip(plain, escaped, strict=True))
+        if before != after
     }
-    return {**plain, **escaped}
+    table = _pyarrow().Table.from_pylist(escaped, schema=_schema())
+    return table.replace_schema_metadata({_NOT_UTF8: json.dumps(were).encode()})
+
+
+def _escaped(plain: Any) -> Any:
+    if isinstance(plain, str):
+        return plain.encode("utf-8", "backslashreplace").decode()
+    if isinstance(plain, dict):
+        return {name: _escaped(value) for name, value in plain.items()}
+    return list(map(_escaped, plain)) if isinstance(plain, list) else plain
 
 
 def _from_parquet(content: bytes) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = _pyarrow().parquet.read_table(BytesIO(content)).to_pylist()
+    table = _pyarrow().parquet.read_table(
+        BytesIO(content), use_threads=False, page_checksum_verification=True
+    )
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for number, were in json.loads((table.schema.metadata or {}).get(_NOT_UTF8, b"{}")).items():
+        rows[int(number)].update(were)
     return rows

@@ -171,7 +171,8 @@ class ShardWorker:
         failures = self._ledger.failures(shard)
         again = {each.id for each in failures if self._task.retry.wants(each)}
         rows = {row.id: row for row in unpack_rows(content, format) if row.id not in again}
-        return rows, [each for each in failures if each.id not in again]
+        failed = {row.id for row in rows.values() if row.error is not None}
+        return rows, [each for each in failures if each.id in failed]
 
     def _made(
         self, shard: int, entries: Sequence[Entry], attempt: Attempt, progress: _Progress

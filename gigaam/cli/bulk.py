@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gigaam.cli.bulk_results import export_results, report_results
 from gigaam.cli.command_group import Command, CommandGroup
 from gigaam.cli.command_options import (
     BatchSize,
@@ -264,3 +265,7 @@ def _retry(retry: str | None) -> Retry:
     if not kinds:
         refuse("--retry", "is blank: name kinds of errors, or all")
     return Retry("all" if kinds == ("all",) else kinds)
+
+
+bulk.command("export", cls=Command)(export_results)
+bulk.command("report", cls=Command)(report_results)
