@@ -145,6 +145,7 @@ class ShardWorker:
         todo = [entry for entry in entries if entry.id not in rows]
         if not todo and rows:  # somebody else has done it
             return self._ledger.summary(shard)
+        before_s = self._ledger.summary(shard).took_s if rows else 0.0
         attempt = self._ledger.begin(shard)
         for row in self._made(shard, todo, attempt, _Progress(on_progress)):
             rows[row.id] = row
@@ -156,7 +157,7 @@ class ShardWorker:
             n_failed=len(failures),
             n_passing=sum(failure.is_passing for failure in failures),
             heard_s=sum(row.duration for row in ordered if row.error is None),
-            took_s=time.monotonic() - began,
+            took_s=before_s + time.monotonic() - began,
             by=_where(self._task, self._model),
         )
         packed = pack_rows(ordered, self._task.made_by, format)

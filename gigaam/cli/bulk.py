@@ -208,6 +208,9 @@ def _work(run: BulkRun, events: str | None, how_much: Talk) -> None:
             if events is not None:
                 takers.append(stack.enter_context(EventFile(events)).take)
             result = run.work(lambda event: [take(event) for take in takers])
+    except KeyboardInterrupt:
+        complain("interrupted: the same command goes on from here")
+        raise
     except BrokenPipeError:
         raise
     except (GigaAMError, OSError) as error:
