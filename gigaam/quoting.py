@@ -6,7 +6,7 @@ from collections.abc import Collection
 from itertools import islice
 from reprlib import Repr
 
-__all__ = ["brief", "cut", "some"]
+__all__ = ["brief", "counted", "cut", "some"]
 
 _LONGEST, _LONGEST_QUOTE, _MOST_QUOTED = 120, 500, 5
 
@@ -31,3 +31,8 @@ def some(names: Collection[str]) -> str:
     if len(names) > _MOST_QUOTED:
         quoted.append(f"… ({len(names)} in all)")
     return ", ".join(quoted)
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things, such as "1 utterance" or "2,000 utterances"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -9,12 +9,12 @@ from html import escape
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gigaam.quoting import cut
+from gigaam.quoting import counted, cut
 
 if TYPE_CHECKING:
     from gigaam.bulk.reporting import BulkReport, Tally
 
-__all__ = ["counted", "page", "text"]
+__all__ = ["page", "text"]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #667085; --line: #e3e6eb;
@@ -240,11 +240,6 @@ def _fitting(cell: str) -> str:
         return cell
     half = _LONGEST_CELL // 2
     return f"{cell[: half - 1]}…{cell[-half:]}"
-
-
-def counted(n: int, what: str) -> str:
-    """How many there are of something, in words."""
-    return f"1 {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _times(speed: float | None) -> str:

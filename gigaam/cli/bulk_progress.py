@@ -14,6 +14,7 @@ from gigaam.bulk.executors import Event, ShardAt, ShardDone, ShardFailed, Worker
 from gigaam.bulk.running import Planning, Todo
 from gigaam.cli.command_options import Talk
 from gigaam.cli.printing import complain, print_lines
+from gigaam.quoting import counted
 from gigaam.types import format_clock
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
         if self._how_much == Talk.QUIET:
             return
         if isinstance(event, Planning):
-            self._show(f"planning: {event.n_entries:,} recordings")
+            self._show(f"planning: {counted(event.n_entries, 'recording')}")
         elif isinstance(event, Todo):
             self._begin(event)
         elif isinstance(event, ShardAt):
@@ -88,7 +89,7 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
         )
         done = f"; {todo.n_done:,} of them are done" if todo.n_done else ""
         repeated = f"; {run.n_repeated:,} lines repeat others" if run.n_repeated else ""
-        complain(f"{planned}{repeated}{done}; {self._workers}")
+        complain(f"{planned}{done}{repeated}; {self._workers}")
         self._todo = todo
         self._began = self._told = time.monotonic()
 
@@ -121,7 +122,8 @@ def summary(result: BulkResult) -> str:
     else:
         speed = f"{result.heard_s / max(result.took_s, 1e-3):.1f}× real time"
         took = format_clock(result.took_s)
-        told = f"{result.n_entries:,} recordings, {_hours(result.heard_s)}, in {took}, {speed}"
+        recordings = counted(result.n_entries, "recording")
+        told = f"{recordings}, {_hours(result.heard_s)}, in {took}, {speed}"
     if result.n_failed:
         told += f"; {result.n_failed:,} failed"
     if result.n_shards_with_failures:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gigaam.bulk.report_tables import counted
 from gigaam.cli.command_options import Quiet, refuse
 from gigaam.cli.completion import complete_formats
 from gigaam.cli.printing import check_stdout, complain, print_lines, said
@@ -16,6 +15,7 @@ from gigaam.cli.progress import progress_display
 from gigaam.errors import ArgumentError, GigaAMError
 from gigaam.output.formats import FORMATS
 from gigaam.output.whole_file import write_whole
+from gigaam.quoting import counted
 
 if TYPE_CHECKING:
     from gigaam.bulk.exporting import ExportResult

@@ -28,11 +28,12 @@ from gigaam.evaluation.emotion_report import (
 )
 from gigaam.evaluation.outcomes import EvaluationRun, check_column
 from gigaam.evaluation.recognition_report import RecognitionReport, report_recognition
-from gigaam.evaluation.report_text import Report, counted
+from gigaam.evaluation.report_text import Report
 from gigaam.evaluation.scoring import require_jiwer
 from gigaam.evaluation.speaker_errors import require_simpleder
 from gigaam.evaluation.speaker_references import SpeakerReference, read_references
 from gigaam.evaluation.speaker_report import SpeakerReport, report_speakers
+from gigaam.quoting import counted
 from gigaam.recognition import SpeechRecognition
 from gigaam.recognition.chunking import LONGEST_PASS_S
 from gigaam.recognition.scheduler import WINDOW_BATCHES

@@ -18,6 +18,7 @@ from gigaam.evaluation.recognition_report import (
 )
 from gigaam.evaluation.scoring import AlignedPart, EditKind
 from gigaam.evaluation.speaker_report import DiarizationRate, Diarized, SpeakerReport, SpeakerScores
+from gigaam.quoting import counted
 
 __all__ = [
     "FIGURE_NAMES",
@@ -26,7 +27,6 @@ __all__ = [
     "TIME_HEADER",
     "Report",
     "aligned_words",
-    "counted",
     "mistaken_speakers",
     "named_rates",
     "named_speaker_rates",
@@ -80,11 +80,6 @@ def summary(report: Report) -> str:
     if run.failures:
         parts.append(f"{len(run.failures)} failed")
     return ", ".join(parts)
-
-
-def counted(n: int, noun: str) -> str:
-    """A number of things, such as "1 utterance" or "2 utterances"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def place(utterance: Utterance) -> str:

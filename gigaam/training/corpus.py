@@ -11,8 +11,9 @@ from itertools import pairwise
 from gigaam.dataset.manifests import Utterance, read_manifest
 from gigaam.dataset.text import normalize_text
 from gigaam.errors import DatasetError, ModelError
-from gigaam.evaluation.report_text import counted, place
+from gigaam.evaluation.report_text import place
 from gigaam.evaluation.scoring import tidy_text
+from gigaam.quoting import counted
 
 __all__ = ["Corpus", "Limits", "gather", "read_transcriptions", "readable"]
 

@@ -11,8 +11,8 @@ import torch
 import yaml  # type: ignore[import-untyped]
 
 import gigaam
-from gigaam.evaluation.report_text import counted
 from gigaam.model import GigaAM
+from gigaam.quoting import counted
 from gigaam.training.corpus import Corpus
 from gigaam.training.options import RunOptions
 from gigaam.training.tasks.task import Assessment, Task

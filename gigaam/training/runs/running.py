@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 from gigaam.dataset.manifests import Utterance
 from gigaam.encoder import ConformerEncoder
 from gigaam.errors import ArgumentError
-from gigaam.evaluation.report_text import clock, counted
+from gigaam.evaluation.report_text import clock
 from gigaam.model import GigaAM
+from gigaam.quoting import counted
 from gigaam.training.configuration import typed
 from gigaam.training.dropout import dropping_again
 from gigaam.training.optimizer import OptimizerOptions
