@@ -65,7 +65,7 @@ def make_run(
         ledger.write_part(parts[-1], entries)
     model = {"name": "tiny_ctc", "sha256": "00"}
     identity = {"gigaam": "1.2.3", "model": model, "options": {"beam": 4}}
-    run = RunFile(identity, format, "calls/", "stamp", "digest", 0, tuple(parts))
+    run = RunFile(identity, format, "calls/", "", "stamp", "digest", 0, tuple(parts))
     ledger.write_run(run)
     for shard, rows in enumerate(shards):
         if shard not in left:
@@ -86,6 +86,7 @@ def finish_shard(
     heard_s = sum(row.duration for row in rows if row.error is None)
     by = {"host": f"host{shard % 2}", "processor": "Abacus", "device": "cpu", "threads": 1}
     n_passing = sum(failure.is_passing for failure in failures)
-    summary = Summary(len(rows), len(failures), n_passing, heard_s, took_s, by)
+    counts = len(rows), len(failures)
+    summary = Summary(*counts, n_passing, heard_s, took_s, *counts, heard_s, by)
     packed = pack_rows(rows, MADE_BY, "jsonl" if run.format == "jsonl" else "parquet")
     ledger.finish(run, shard, packed, summary, failures)

@@ -121,7 +121,8 @@ def finish(ledger: Ledger, run: RunFile, shard: int) -> None:
         for each in ledger.entries(run, shard)
     ]
     made_by = {"model": "tiny_ctc", "options": "{}"}
-    summary = Summary(len(rows), 0, 0, 10.0 * len(rows), 1.0, {})
+    heard_s = 10.0 * len(rows)
+    summary = Summary(len(rows), 0, 0, heard_s, 1.0, len(rows), 0, heard_s, {})
     ledger.finish(run, shard, pack_rows(rows, made_by, "parquet"), summary, [])
 
 

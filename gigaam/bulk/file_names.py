@@ -56,6 +56,7 @@ class FileNames:
         self._kept_out = tuple(map(_key, kept_out))
         self._levels = np.zeros(run.n_entries, np.uint8)
         self._firsts: dict[int, int] = {}
+        self._offsets: tuple[int, list[int]] = (-1, [])  # of the shards of a part
         first = 0
         for part in run.parts:
             self._firsts[part.first] = first
@@ -64,14 +65,12 @@ class FileNames:
 
     def of_shard(self, shard: int) -> dict[str, str]:
         """The names of a shard's entries by their ids; parts of a name are between slashes."""
-        for part in self._run.parts:
-            if part.first <= shard < part.first + part.n_shards:
-                break
-        before = sum(
-            len(self._ledger.entries(self._run, each)) for each in range(part.first, shard)
-        )
+        part = self._run.part_of(shard)
+        if self._offsets[0] != part.first:
+            sizes = [0, *map(len, self._ledger.read_part(part))]
+            self._offsets = part.first, np.cumsum(sizes).tolist()
         entries = self._ledger.entries(self._run, shard)
-        first = self._firsts[part.first] + before
+        first = self._firsts[part.first] + self._offsets[1][shard - part.first]
         levels = self._levels[first : first + len(entries)].tolist()
         return {e.id: self._name(e, level) for e, level in zip(entries, levels, strict=True)}
 

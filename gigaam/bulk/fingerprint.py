@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from gigaam.decoding import DecodingOptions
 from gigaam.errors import ArgumentError
 from gigaam.recognition import SpeechRecognition
 from gigaam.store.digests import model_digest
+from gigaam.store.download import hexdigest
 from gigaam.store.resolver import find
 
 if TYPE_CHECKING:
@@ -85,12 +85,14 @@ def _shown(value: object) -> str:
 def _plain(name: str, value: object) -> Any:
     """A value as JSON has it; of files, their digests."""
     if name in _OF_FILES and isinstance(value, (str, os.PathLike)) and os.path.isfile(value):
-        return {"sha256": _digest(Path(value))}
+        return {"sha256": hexdigest(Path(value), "sha256")}
     if isinstance(value, DecodingOptions):
         told = _plain_fields(value)
         if value.hotwords is not None:
             told["hotwords"] = {each.text: each.weight for each in value.phrases}
         return told
+    if isinstance(value, Mapping) and name != "known_speakers":
+        return {str(key): _plain("", each) for key, each in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return _plain_fields(value)
     if name == "known_speakers" and isinstance(value, Mapping):
@@ -120,12 +122,4 @@ def _plain_fields(value: Any) -> dict[str, Any]:
 def _voice(who: str, source: object) -> dict[str, str]:
     if not isinstance(source, (str, os.PathLike)):
         raise ArgumentError(f"known_speakers: {who} must be the path of a recording")
-    return {"sha256": _digest(Path(source))}
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+    return {"sha256": hexdigest(Path(source), "sha256")}

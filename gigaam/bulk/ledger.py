@@ -16,14 +16,14 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import PurePath
 from typing import Any, TypeVar
 
 from gigaam.bulk.entries import Entry
-from gigaam.bulk.places import Found, files_at, joined
+from gigaam.bulk.places import Found, files_at, is_address, joined
 from gigaam.bulk.records import Attempt, Failure, Part, RunFile, Summary
 from gigaam.errors import BulkError
 from gigaam.quoting import cut
@@ -76,18 +76,28 @@ class Ledger:
         """Keep what this run is: from now on it is planned."""
         self._write_json("run.json", {"version": _VERSION, **asdict(run)})
 
-    def write_part(self, part: Part, shards: Iterable[Iterable[Entry]]) -> None:
-        """Keep the entries of some shards."""
+    def write_part(self, part: Part, shards: Iterable[Iterable[Entry]], base: str = "") -> None:
+        """Keep the entries of some shards.
+
+        Args:
+            part: Which they are.
+            shards: Their entries.
+            base: Where paths begin: what lies there is known by its path alone.
+        """
         lines = [
-            json.dumps([shard, entry.to_dict()])
+            json.dumps([shard, _without_base(entry, base)])
             for shard, entries in enumerate(shards, part.first)
             for entry in entries
         ]
         packed = gzip.compress("\n".join(lines).encode(), 5, mtime=0)
         self._files.write(self._at(_part_name(part)), packed)
 
-    def read_part(self, part: Part) -> list[list[Entry]]:
+    def read_part(self, part: Part, base: str = "") -> list[list[Entry]]:
         """The entries of some shards.
+
+        Args:
+            part: Which they are.
+            base: Where paths begin now.
 
         Raises:
             BulkError: Their file is missing or damaged.
@@ -97,7 +107,8 @@ class Ledger:
         try:
             for line in gzip.decompress(self._files.read(where)).splitlines():
                 shard, plain = json.loads(line)
-                by_number[shard].append(Entry.from_dict(plain))
+                location = plain.get("location") or joined(base, plain["path"])
+                by_number[shard].append(Entry.from_dict({**plain, "location": location}))
         except FileNotFoundError as error:
             raise BulkError(f"{where} is missing: restore it, or take another directory") from error
         except (*_OF_DAMAGE, gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -113,12 +124,11 @@ class Ledger:
         Raises:
             BulkError: There is no such shard, or the plan is damaged.
         """
-        parts = (each for each in run.parts if each.first <= shard < each.first + each.n_shards)
-        part = next(parts, None)
-        if part is None:
+        if not 0 <= shard < run.n_shards:
             raise BulkError(f"{self.location} has {run.n_shards} shards, none of number {shard}")
+        part = run.part_of(shard)
         if self._part is None or self._part[0] != part.first:
-            self._part = (part.first, self.read_part(part))
+            self._part = (part.first, self.read_part(part, run.base))
         return self._part[1][shard - part.first]
 
     def done(self) -> set[int]:
@@ -130,12 +140,30 @@ class Ledger:
         found = self._files.below(self._at("failures"))
         return {shard: ".passing." in name for shard, name in _numbered(found)}
 
+    def tidy(self) -> None:
+        """Remove what an earlier run, when it was killed, was about to remove."""
+        if not is_address(self.location):
+            for found in list(self._files.below(self.location)):
+                name = PurePath(found.path).name
+                if name.startswith(".") and name.endswith(".tmp"):
+                    self._files.remove(found.path)
+        done = self.done()
+        for shard, _ in list(_numbered(self._files.below(self._at("begun")))):
+            if shard in done and self.summary(shard).n_failed == 0:
+                for is_passing in (True, False):
+                    self._files.remove(self._at(_failures_name(shard, is_passing)))
+                self._files.remove(self._at(_begun_name(shard)))
+
     def read_rows(self, run: RunFile, shard: int) -> bytes | None:
         """The file of a shard's rows; None if it is not done."""
         try:
-            return self._files.read(self._at(_rows_name(shard, run.format)))
+            return self._files.read(self.rows_place(run, shard))
         except FileNotFoundError:
             return None
+
+    def rows_place(self, run: RunFile, shard: int) -> str:
+        """Where the rows of a shard are, or will be."""
+        return self._at(_rows_name(shard, run.format))
 
     def finish(
         self,
@@ -158,7 +186,7 @@ class Ledger:
             ids = {failure.id for failure in now}
             before = [each for each in self.failures(shard) if each.id not in ids]
             self._write_json(kept, [asdict(each) for each in (*now, *before)])
-        self._files.write(self._at(_rows_name(shard, run.format)), rows)
+        self._files.write(self.rows_place(run, shard), rows)
         if kept is not None and before:
             self._write_json(kept, [asdict(each) for each in now])
         for name in {_failures_name(shard, True), _failures_name(shard, False)} - {kept}:
@@ -190,13 +218,18 @@ class Ledger:
                     found.setdefault(failure.id, failure)
         return list(found.values())
 
-    def begin(self, shard: int) -> Attempt:
-        """Note that a shard is begun; how often it was before, in vain."""
+    def begin(self, shard: int, session: str) -> Attempt:
+        """Note that a shard is begun; how often it was before, in vain.
+
+        Args:
+            shard: The shard.
+            session: Names the run of the driver that has it done.
+        """
         name = _begun_name(shard)
         plain = self._json(name)
-        attempt = Attempt()
+        attempt = Attempt(session)
         if plain is not None:
-            attempt = self._made(name, lambda: _attempt(plain)).again()
+            attempt = self._made(name, lambda: Attempt(**plain)).again(session)
         self.note(shard, attempt)
         return attempt
 
@@ -230,13 +263,15 @@ class Ledger:
         self._files.write(self._at(name), json.dumps(plain).encode())
 
 
+def _without_base(entry: Entry, base: str) -> dict[str, Any]:
+    plain = entry.to_dict()
+    if joined(base, entry.path) == entry.location:
+        del plain["location"]
+    return plain
+
+
 def _failures(listed: Iterable[Any]) -> list[Failure]:
     return [Failure(**each) for each in listed]
-
-
-def _attempt(plain: Mapping[str, Any]) -> Attempt:
-    lists = {name: tuple(plain[name]) for name in ("suspected", "condemned")}
-    return Attempt(plain["n"], plain["at_work"], **lists)
 
 
 def _numbered(found: Iterable[Found]) -> Iterator[tuple[int, str]]:

@@ -6,10 +6,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -22,6 +23,8 @@ __all__ = ["LocalExecutor"]
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MOST_DEATHS = 3  # of workers that have not begun: others would not, either
+_MOST_IN_VAIN = 50  # deaths without a shard that is done: not a recording's doing any more
+_SILENCE_S = 1800.0
 _TOLD_EVERY_S = 1.0  # of sound: what is told more often only costs time
 _END_S = 10.0
 _READY = "ready"  # says a worker that has its model
@@ -39,8 +42,8 @@ class LocalExecutor:
         """Processes; by default one of one thread for each core, which is fastest for most.
 
         Args:
-            workers: How many.
-            threads: Of each.
+            workers: How many; by default as many as there are cores for.
+            threads: Of each; by default all cores are shared out, and each has one at least.
 
         Raises:
             ArgumentError: A number is below 1.
@@ -88,6 +91,7 @@ class _Worker:
     cores: Sequence[int]
     shard: int | None = None
     has_begun: bool = False
+    heard_at: float = field(default_factory=time.monotonic)
 
 
 class _Crew:
@@ -97,7 +101,7 @@ class _Crew:
         self._task, self._cores = task, cores
         self._workers: list[_Worker] = []
         self._again: deque[int] = deque()
-        self._n_deaths = 0
+        self._n_deaths = self._n_in_vain = 0
         self._is_ending = False
 
     def work(self, shards: Iterator[int]) -> Iterator[Event]:
@@ -107,8 +111,9 @@ class _Crew:
                 break
         while self._workers:
             by_pipe = {worker.pipe: worker for worker in self._workers}
-            for pipe in wait(list(by_pipe)):
+            for pipe in wait(list(by_pipe), _SILENCE_S / 10):
                 worker = by_pipe[pipe]  # type: ignore[index]
+                worker.heard_at = time.monotonic()
                 try:
                     event = worker.pipe.recv()
                 except (EOFError, OSError):
@@ -120,8 +125,17 @@ class _Crew:
                 if isinstance(event, ShardFailed):
                     self._is_ending = True
                 yield event
+                if isinstance(event, ShardDone):
+                    self._n_in_vain = 0
                 if not isinstance(event, ShardAt):
                     self._give(worker, shards)
+            self._kill_silent()
+
+    def _kill_silent(self) -> None:
+        """Workers of which nothing is heard hang; it will be seen that they have died."""
+        for worker in self._workers:
+            if time.monotonic() - worker.heard_at > _SILENCE_S:
+                worker.process.kill()
 
     def end(self) -> None:
         """No worker is left."""
@@ -174,9 +188,13 @@ class _Crew:
         assert worker.shard is not None
         reason = _ended(worker.process.exitcode)
         self._n_deaths = 0 if worker.has_begun else self._n_deaths + 1
+        self._n_in_vain += 1
         yield WorkerLost(worker.shard, reason)
         if self._n_deaths >= _MOST_DEATHS * len(self._cores) and not self._is_ending:
             raise BulkError(f"workers end again and again before they begin: {reason}")
+        if self._n_in_vain >= _MOST_IN_VAIN and not self._is_ending:
+            told = f"{self._n_in_vain} workers have ended since a shard was done: {reason}"
+            raise BulkError(told)
         if not self._is_ending:
             self._again.append(worker.shard)
             self._start(worker.cores, shards)

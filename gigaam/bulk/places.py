@@ -31,6 +31,12 @@ _PERMANENT = (
     *(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError),
     *(ValueError, TypeError, NotImplementedError, ImportError, LookupError, AttributeError),
 )
+_OF_CREDENTIALS = (
+    *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"),
+    *("TokenRetrievalError", "UnauthorizedSSOTokenError", "ProfileNotFound", "NoRegionError"),
+    *("DefaultCredentialsError", "RefreshError", "ClientAuthenticationError"),
+)
+"""What the clients of stores raise for want of credentials; they have no common root."""
 _LATER = (408, 425, 429)  # of HTTP's refusals, those that ask to come again
 
 
@@ -132,6 +138,8 @@ def is_passing(error: BaseException) -> bool:
     """Whether what failed so may succeed later: a store was busy, a connection was lost."""
     if isinstance(error, UnreachableError):
         return True
+    if type(error).__name__ in _OF_CREDENTIALS:
+        return False
     status = getattr(error, "status", None) or getattr(error, "code", None)
     if isinstance(status, int) and 400 <= status < 500:
         return status in _LATER

@@ -7,6 +7,7 @@ each: by these it is found out which names the manifest has more than once.
 from __future__ import annotations
 
 import hashlib
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +55,7 @@ def make_plan(
     entries: Iterable[Entry],
     ledger: Ledger,
     shard_s: float,
+    base: str = "",
     on_entries: Callable[[int], Any] = lambda n: None,
 ) -> Plan:
     """Put entries into shards and write them down.
@@ -62,6 +64,7 @@ def make_plan(
         entries: In the manifest's order, which shards keep.
         ledger: Where to.
         shard_s: Seconds from which on a shard is full.
+        base: The folder from which relative paths begin.
         on_entries: Told how many entries were planned so far.
 
     Raises:
@@ -74,7 +77,7 @@ def make_plan(
     first = 0
     for shards in _parts(_shards(_measured(_noted(entries, hasher, names)), shard_s)):
         parts.append(_part(first, shards))
-        ledger.write_part(parts[-1], shards)
+        ledger.write_part(parts[-1], shards, base)
         first += len(shards)
         on_entries(len(names))
     twice = set(repeated(np.frombuffer(names, np.uint64)).tolist()) if names else set()
@@ -110,8 +113,9 @@ def _measured(entries: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _is_measurable(entry: Entry) -> bool:
-    is_file = entry.held is None and not is_address(entry.location)
-    return is_file and entry.duration_s is None
+    if entry.held is not None or entry.duration_s is not None:
+        return False
+    return not is_address(entry.location) and os.path.isfile(entry.location)
 
 
 def _measure(entry: Entry) -> Entry:
@@ -143,11 +147,13 @@ def _shards(entries: Iterator[Entry], shard_s: float) -> Iterator[list[Entry]]:
 
 def _parts(shards: Iterator[list[Entry]]) -> Iterator[list[list[Entry]]]:
     part: list[list[Entry]] = []
+    n_entries = 0
     for shard in shards:
         part.append(shard)
-        if sum(map(len, part)) >= _PART_ENTRIES:
+        n_entries += len(shard)
+        if n_entries >= _PART_ENTRIES:
             yield part
-            part = []
+            part, n_entries = [], 0
     if part:
         yield part
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from gigaam.quoting import cut
 
 __all__ = ["Attempt", "Failure", "Part", "RunFile", "Summary"]
+
+_OF_AN_END = 0.125
+_SUSPICIOUS_DEATHS = 3.0
+_DEADLY = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class RunFile:
         identity: What results depend on: the release, the model, the options.
         format: Of the rows: "parquet" or "jsonl".
         manifest: What was planned.
+        base: The folder from which its paths begin; empty if none of them needs one.
         stamp: Of the manifest, when it was planned; changes when it does.
         digest: Of all entries.
         n_repeated: Entries that the manifest had more than once.
@@ -45,22 +52,31 @@ class RunFile:
     identity: Mapping[str, Any]
     format: str
     manifest: str
+    base: str
     stamp: str
     digest: str
     n_repeated: int
     parts: tuple[Part, ...]
 
-    @property
+    @cached_property
+    def _firsts(self) -> list[int]:
+        return [part.first for part in self.parts]
+
+    def part_of(self, shard: int) -> Part:
+        """The part of the plan that a shard is in."""
+        return self.parts[bisect_right(self._firsts, shard) - 1]
+
+    @cached_property
     def n_shards(self) -> int:
         """All shards."""
         return sum(part.n_shards for part in self.parts)
 
-    @property
+    @cached_property
     def n_entries(self) -> int:
         """All entries."""
         return sum(part.n_entries for part in self.parts)
 
-    @property
+    @cached_property
     def planned_s(self) -> float:
         """The seconds of all entries, as far as these were known."""
         return sum(part.planned_s for part in self.parts)
@@ -109,7 +125,10 @@ class Summary:
         n_failed: Those that failed.
         n_passing: Those that failed as something may that passes, such as a store at rest.
         heard_s: Seconds of sound in the others.
-        took_s: How long it took.
+        took_s: How long it took, all times that it was done together.
+        n_made: Its entries that were done the last time.
+        n_made_failed: Those of them that failed.
+        made_s: Seconds of sound in the others of them.
         by: Where: processor, threads, releases of what computed.
     """
 
@@ -118,6 +137,9 @@ class Summary:
     n_passing: int
     heard_s: float
     took_s: float
+    n_made: int
+    n_made_failed: int
+    made_s: float
     by: Mapping[str, Any]
 
 
@@ -125,24 +147,38 @@ class Summary:
 class Attempt:
     """How a shard was begun in vain.
 
+    A worker's death counts as one. That the whole run ended may have been anybody's doing, even a
+    recording's: it counts as a fraction.
+
     Attributes:
-        n: How often.
-        at_work: The entry at work when it ended, if entries are done one by one; None if not known.
-        suspected: Entries during which work ended once.
-        condemned: Entries that are not tried any more: during each of them work has ended twice.
+        session: The run of the driver in which it was begun last.
+        deaths: How often it was begun in vain.
+        at_work: The entry at work, if entries are done one by one; None if that is not known.
+        suspected: Entries, and how often work ended while they were at work.
     """
 
-    n: int = 0
+    session: str = ""
+    deaths: float = 0.0
     at_work: str | None = None
-    suspected: tuple[str, ...] = ()
-    condemned: tuple[str, ...] = ()
+    suspected: Mapping[str, float] = field(default_factory=dict)
 
-    def again(self) -> Attempt:
-        """The attempt after this one."""
-        suspect = self.at_work
-        if suspect is None:
-            return replace(self, n=self.n + 1)
-        if suspect in self.suspected:
-            rest = tuple(each for each in self.suspected if each != suspect)
-            return Attempt(self.n + 1, None, rest, (*self.condemned, suspect))
-        return Attempt(self.n + 1, None, (*self.suspected, suspect), self.condemned)
+    def again(self, session: str) -> Attempt:
+        """The attempt after this one.
+
+        Args:
+            session: The run of the driver in which it is begun.
+        """
+        death = 1.0 if session == self.session else _OF_AN_END
+        suspected = dict(self.suspected)
+        if self.at_work is not None:
+            suspected[self.at_work] = suspected.get(self.at_work, 0.0) + death
+        return Attempt(session, self.deaths + death, None, suspected)
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether entries are better done one by one, to find the one that kills."""
+        return self.deaths >= _SUSPICIOUS_DEATHS
+
+    def condemns(self, entry: str) -> bool:
+        """Whether an entry is not tried any more."""
+        return self.suspected.get(entry, 0.0) >= _DEADLY

@@ -10,7 +10,7 @@ from gigaam.bulk.ledger import Ledger, RunFile
 from gigaam.bulk.row_files import Row, RowFormat, unpack_rows
 from gigaam.errors import BulkError
 
-__all__ = ["read_run", "rows"]
+__all__ = ["read_run", "rows", "shard_rows"]
 
 
 def rows(out: str | os.PathLike[str]) -> Iterator[Row]:
@@ -26,10 +26,25 @@ def rows(out: str | os.PathLike[str]) -> Iterator[Row]:
         UnreachableError: The store does not answer.
     """
     ledger, run = read_run(out)
-    for shard in sorted(ledger.done()):
-        content = ledger.read_rows(run, shard)
-        if content is not None:
-            yield from unpack_rows(content, cast("RowFormat", run.format))
+    for shard in sorted(ledger.done() & set(range(run.n_shards))):
+        yield from shard_rows(ledger, run, shard)
+
+
+def shard_rows(ledger: Ledger, run: RunFile, shard: int) -> list[Row]:
+    """The rows of a shard; none if it is not done.
+
+    Raises:
+        BulkError: The file is damaged.
+    """
+    content = ledger.read_rows(run, shard)
+    if content is None:
+        return []
+    try:
+        return unpack_rows(content, cast("RowFormat", run.format))
+    except BulkError as error:
+        where = ledger.rows_place(run, shard)
+        told = f"{where}: {error}; once it is deleted, the run makes it anew"
+        raise BulkError(told) from error
 
 
 def read_run(out: str | os.PathLike[str]) -> tuple[Ledger, RunFile]:

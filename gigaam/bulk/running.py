@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from gigaam.bulk.executors import Event, Executor, ShardDone, ShardFailed
 from gigaam.bulk.fingerprint import differences, identity_of, made_by
@@ -20,6 +21,7 @@ from gigaam.bulk.planning import digest_of, make_plan
 from gigaam.bulk.row_files import RowFormat, check_format
 from gigaam.bulk.shard import Retry, ShardTask
 from gigaam.errors import ArgumentError, BulkError, UnreachableError
+from gigaam.vad.silero import SileroDetector
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -86,16 +88,15 @@ class BulkResult:
     n_shards_with_failures: int = 0
 
     def add(self, summary: Summary) -> None:
-        """Count a shard."""
-        self.n_entries += summary.n_entries
-        self.n_failed += summary.n_failed
-        self.heard_s += summary.heard_s
+        """Count what was done of a shard."""
+        self.n_entries += summary.n_made
+        self.n_failed += summary.n_made_failed
+        self.heard_s += summary.made_s
 
-    def take_back(self, summary: Summary) -> None:
-        """No longer count a shard, as it is done again."""
-        self.n_entries -= summary.n_entries
-        self.n_failed -= summary.n_failed
-        self.heard_s -= summary.heard_s
+    def add_again(self, summary: Summary) -> None:
+        """Count what was done of a shard of recordings that had failed before in this run."""
+        self.n_failed -= summary.n_made - summary.n_made_failed
+        self.heard_s += summary.made_s
 
 
 def run(
@@ -108,7 +109,7 @@ def run(
     batch_size: int = 8,
     shard_minutes: float = 60.0,
     format: RowFormat = "parquet",
-    retry: Sequence[str] | Literal["all"] = (),
+    retry: str | Sequence[str] = (),
     on_event: OnEvent = lambda event: None,
     stdin: BinaryIO | None = None,
     **options: Unpack[LongformArguments],
@@ -151,7 +152,7 @@ def run(
         batch_size=batch_size,
         shard_minutes=shard_minutes,
         format=format,
-        retry=Retry("all" if retry == "all" else tuple(retry)),
+        retry=Retry.of([retry] if isinstance(retry, str) else retry),
         listening=options,
         stdin=stdin,
     )
@@ -184,7 +185,8 @@ class BulkRun:
         """Does it; see `run`."""
         began = time.monotonic()
         check_format(self.format)
-        identity = identity_of(self.model, self.listening)
+        listening = _settled(self.listening)
+        identity = identity_of(self.model, listening)
         if self.listening.get("speakers") is not None or self.listening.get("known_speakers"):
             from gigaam.speakers import diarizer_of
 
@@ -193,24 +195,26 @@ class BulkRun:
         result = BulkResult(self.out)
         with _alone(self.out):
             ledger = Ledger(self.out)
-            planned = self._planned(ledger, identity, on_event)
+            manifest = open_manifest(self.manifest, stdin=self.stdin)
+            planned = self._planned(ledger, manifest, identity, on_event)
+            ledger.tidy()
             task = ShardTask(
                 out=self.out,
                 model=self.model,
                 device=self.device,
                 batch_size=self.batch_size,
-                listening=self.listening,
+                listening=listening,
                 made_by=made_by(identity),
                 retry=self.retry,
+                base=manifest.base,
+                model_sha256=identity["model"]["sha256"],
+                session=secrets.token_hex(8),
             )
             todo = self._todo(ledger, planned)
             on_event(todo)
             passing = self._do(task, todo.shards, on_event, result.add)
             if passing:  # by now they may have
-                last = {shard: ledger.summary(shard) for shard in passing}
-                for summary in last.values():
-                    result.take_back(summary)
-                self._do(replace(task, retry=Retry()), passing, on_event, result.add)
+                self._do(replace(task, retry=Retry()), passing, on_event, result.add_again)
             result.n_shards_with_failures = len(ledger.failed())
         result.took_s = time.monotonic() - began
         return result
@@ -245,9 +249,10 @@ class BulkRun:
                     )
         return passing
 
-    def _planned(self, ledger: Ledger, identity: dict[str, Any], on_event: OnEvent) -> RunFile:
+    def _planned(
+        self, ledger: Ledger, manifest: Manifest, identity: dict[str, Any], on_event: OnEvent
+    ) -> RunFile:
         """The plan: the one that is there, if it is of this run, or a new one."""
-        manifest = open_manifest(self.manifest, stdin=self.stdin)
         planned = ledger.read_run()
         if planned is not None:
             self._check_same(planned, manifest, identity)
@@ -256,7 +261,11 @@ class BulkRun:
             raise BulkError(f"{self.out} has shards but no run.json: restore it, or take another")
         stamp = manifest.stamp()
         plan = make_plan(
-            manifest.entries(), ledger, self.shard_minutes * 60, lambda n: on_event(Planning(n))
+            manifest.entries(),
+            ledger,
+            self.shard_minutes * 60,
+            manifest.base,
+            lambda n: on_event(Planning(n)),
         )
         if not plan.parts:
             raise BulkError(f"{manifest.called} names no recordings")
@@ -264,6 +273,7 @@ class BulkRun:
             identity=identity,
             format=self.format,
             manifest=self.manifest,
+            base=manifest.base,
             stamp=stamp,
             digest=plan.digest,
             n_repeated=plan.n_repeated,
@@ -282,6 +292,12 @@ class BulkRun:
                 f"{self.out} holds the results of another run ({'; '.join(told)}): name another "
                 "directory, or go on with what it was begun with"
             )
+        if manifest.base != planned.base and not manifest.knows_files:
+            raise BulkError(
+                f"the paths of {manifest.called} began in {planned.base} when {self.out} was "
+                f"planned, and begin in {manifest.base} now: go on from there, or name another "
+                "directory"
+            )
         if manifest.stamp() != planned.stamp and digest_of(manifest.entries()) != planned.digest:
             raise BulkError(
                 f"{manifest.called} has changed since {self.out} was planned for "
@@ -292,17 +308,32 @@ class BulkRun:
     def _todo(self, ledger: Ledger, planned: RunFile) -> Todo:
         done = ledger.done()
         shards = [shard for shard in range(planned.n_shards) if shard not in done]
+        kinds: set[str] = set()
         for shard, may_pass in sorted(ledger.failed().items()):
-            if shard in done and (may_pass or self._is_wanted(ledger, shard)):
+            failures = ledger.failures(shard) if self.retry.kinds else []
+            kinds |= {failure.kind for failure in failures}
+            if shard in done and (may_pass or any(map(self.retry.wants, failures))):
                 shards.append(shard)
                 done.discard(shard)
+        if unknown := self.retry.unknown(kinds):
+            there = f"; there are: {', '.join(sorted(kinds))}" if kinds else ""
+            raise ArgumentError(f"retry {unknown!r}: nothing has failed so{there}")
         return Todo(planned, shards, len(done))
 
-    def _is_wanted(self, ledger: Ledger, shard: int) -> bool:
-        """Whether something that failed in a shard is to be tried again."""
-        if not self.retry.kinds:
-            return False
-        return any(self.retry.wants(failure) for failure in ledger.failures(shard))
+
+def _settled(listening: LongformArguments) -> LongformArguments:
+    """The arguments, with what workers might decide each by itself decided here."""
+    if listening.get("vad", "auto") != "auto":
+        return listening
+    from gigaam.vad.detectors import build_detector
+
+    found = build_detector(
+        "auto",
+        options=listening.get("vad_options"),
+        pyannote_model=listening.get("pyannote_model"),
+    )
+    is_silero = isinstance(found, SileroDetector)
+    return {**listening, "vad": "silero" if is_silero else "pyannote"}
 
 
 def _is_dead(summary: Summary) -> bool:

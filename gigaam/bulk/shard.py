@@ -7,19 +7,24 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, cast
 
 from gigaam.audio import AudioSource
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.ledger import Attempt, Failure, Ledger, RunFile, Summary
 from gigaam.bulk.places import is_passing
-from gigaam.bulk.reading import in_order_of_work, name_of_source, open_entries
-from gigaam.bulk.row_files import Row, RowFormat, pack_rows, unpack_rows
+from gigaam.bulk.reading import Listening, in_order_of_work, name_of_source, open_entries
+from gigaam.bulk.results import shard_rows
+from gigaam.bulk.row_files import Row, RowFormat, pack_rows
 from gigaam.errors import AudioWarning, BulkError
 from gigaam.recognition.runner import BatchRunner
+from gigaam.store.digests import model_digest
+from gigaam.store.exports import Export
+from gigaam.store.resolver import find
 
 if TYPE_CHECKING:
     from gigaam.recognition import LongformArguments, SpeechRecognition
@@ -27,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Retry", "ShardTask", "ShardWorker"]
 
 logger = logging.getLogger(__name__)
-
-_VAIN_ATTEMPTS = 3  # after which recordings are done one by one, to find the one that kills
 
 OnProgress = Callable[[float], Any]
 """Told how many seconds of a shard are done."""
@@ -39,14 +42,23 @@ class Retry:
     """Which failures are tried again, besides those that may pass.
 
     Attributes:
-        kinds: Classes of errors, by name; "all" for every failure.
+        kinds: Classes of errors, by name; "all" among them for every failure.
     """
 
-    kinds: tuple[str, ...] | Literal["all"] = ()
+    kinds: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, kinds: Iterable[str]) -> Retry:
+        """Failures of these kinds."""
+        return cls(frozenset(kinds))
 
     def wants(self, failure: Failure) -> bool:
         """Whether this one is."""
-        return failure.is_passing or self.kinds == "all" or failure.kind in self.kinds
+        return failure.is_passing or not self.kinds.isdisjoint(("all", failure.kind))
+
+    def unknown(self, kinds: Collection[str]) -> str | None:
+        """A kind that is named, but is none of these; None if there is none."""
+        return next((each for each in sorted(self.kinds) if each not in ("all", *kinds)), None)
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,9 @@ class ShardTask:
         listening: Arguments of ``transcribe_longform``.
         made_by: Model and options, which every row repeats.
         retry: Which rows of a shard that is done are made anew.
+        base: The folder from which relative paths begin.
+        model_sha256: The digest that the model's files must have; empty if any will do.
+        session: Names the run of the driver.
     """
 
     out: str
@@ -72,13 +87,19 @@ class ShardTask:
     listening: LongformArguments = field(default_factory=lambda: cast("LongformArguments", {}))
     made_by: Mapping[str, str] = field(default_factory=dict)
     retry: Retry = Retry()
+    base: str = ""
+    model_sha256: str = ""
+    session: str = ""
 
     def open(self) -> ShardWorker:
         """A worker with its model.
 
         Raises:
-            GigaAMError: The model cannot be loaded, or the directory is of no run.
+            GigaAMError: The model cannot be loaded, it is another than that of the run, or the
+                directory is of no run.
         """
+        if self.model_sha256 and model_digest(find(self.model)) != self.model_sha256:
+            raise BulkError(f"{self.model} is another model here than the run was begun with")
         return ShardWorker(self, load_recogniser(self.model, self.device, self.threads))
 
 
@@ -90,8 +111,6 @@ def load_recogniser(model: str, device: str | None, threads: int | None) -> Spee
         GigaAMError: It cannot be loaded.
     """
     from gigaam.recognition import SpeechRecognition
-    from gigaam.store.exports import Export
-    from gigaam.store.resolver import find
 
     place = find(model)
     loaded: object
@@ -128,8 +147,13 @@ class ShardWorker:
         run = self._ledger.read_run()
         if run is None:
             raise BulkError(f"{task.out} holds no run")
-        self._run: RunFile = run
-        self._runner = BatchRunner(model, True, task.batch_size, task.listening)
+        self._run: RunFile = replace(run, base=task.base)
+        self._of_files = BatchRunner(model, True, task.batch_size, task.listening)
+        # Of samples, the track was chosen when they were cut.
+        rest = cast("LongformArguments", {**task.listening, "track": None})
+        self._of_samples = BatchRunner(model, True, task.batch_size, rest)
+        splits = task.listening.get("channels") == "split"
+        self._cutting = Listening(task.listening.get("track"), splits)
 
     def do(self, shard: int, on_progress: OnProgress = lambda done_s: None) -> Summary:
         """Make the file of a shard; one that is there gets the rows that are tried again.
@@ -141,37 +165,38 @@ class ShardWorker:
         began = time.monotonic()
         format = cast("RowFormat", self._run.format)
         entries = self._ledger.entries(self._run, shard)
-        rows, failures = self._kept(shard, format)
+        rows, failures = self._kept(shard)
         todo = [entry for entry in entries if entry.id not in rows]
         if not todo and rows:  # somebody else has done it
             return self._ledger.summary(shard)
         before_s = self._ledger.summary(shard).took_s if rows else 0.0
-        attempt = self._ledger.begin(shard)
-        for row in self._made(shard, todo, attempt, _Progress(on_progress)):
-            rows[row.id] = row
-            if row.error is not None:
-                failures.append(row.error)
+        attempt = self._ledger.begin(shard, self._task.session)
+        made = list(self._made(shard, todo, attempt, _Progress(on_progress)))
+        rows |= {row.id: row for row in made}
+        failed = [row.error for row in made if row.error is not None]
+        failures += failed
         ordered = [rows[entry.id] for entry in entries]
         summary = Summary(
             n_entries=len(entries),
             n_failed=len(failures),
             n_passing=sum(failure.is_passing for failure in failures),
-            heard_s=sum(row.duration for row in ordered if row.error is None),
+            heard_s=_heard_s(ordered),
             took_s=before_s + time.monotonic() - began,
+            n_made=len(made),
+            n_made_failed=len(failed),
+            made_s=_heard_s(made),
             by=_where(self._task, self._model),
         )
         packed = pack_rows(ordered, self._task.made_by, format)
         self._ledger.finish(self._run, shard, packed, summary, failures)
         return summary
 
-    def _kept(self, shard: int, format: RowFormat) -> tuple[dict[str, Row], list[Failure]]:
+    def _kept(self, shard: int) -> tuple[dict[str, Row], list[Failure]]:
         """The rows of a shard that stay as they are, and the failures among them."""
-        content = self._ledger.read_rows(self._run, shard)
-        if content is None:
-            return {}, []
+        before = shard_rows(self._ledger, self._run, shard)
         failures = self._ledger.failures(shard)
         again = {each.id for each in failures if self._task.retry.wants(each)}
-        rows = {row.id: row for row in unpack_rows(content, format) if row.id not in again}
+        rows = {row.id: row for row in before if row.id not in again}
         failed = {row.id for row in rows.values() if row.error is not None}
         return rows, [each for each in failures if each.id in failed]
 
@@ -179,11 +204,11 @@ class ShardWorker:
         self, shard: int, entries: Sequence[Entry], attempt: Attempt, progress: _Progress
     ) -> Iterator[Row]:
         """The rows of entries; one by one once the shard was begun in vain too often."""
-        if attempt.n < _VAIN_ATTEMPTS:
+        if not attempt.is_suspicious:
             yield from self._recognised(in_order_of_work(entries), progress)
             return
         for entry in in_order_of_work(entries):
-            if entry.id in attempt.condemned:
+            if attempt.condemns(entry.id):
                 yield Row.of(entry, ProcessDiedError(), 0.0)
                 continue
             attempt = replace(attempt, at_work=entry.id)
@@ -194,20 +219,22 @@ class ShardWorker:
         unread: list[Row] = []
 
         def sources() -> Iterator[tuple[Entry, AudioSource]]:
-            for entry, source in open_entries(entries):
+            for entry, source in open_entries(entries, self._cutting):
                 if isinstance(source, Exception):
                     unread.append(Row.of(entry, source, 0.0, is_passing=is_passing(source)))
                 else:
                     yield entry, source
 
         with _warned() as warned:
-            for outcome in self._runner.run(sources(), on_progress=progress.within):
-                yield from _drained(unread)
-                entry, result = outcome.key, outcome.result
-                passing = isinstance(result, Exception) and _may_pass(result)
-                told = warned.about(entry)
-                progress.add(outcome.duration_s)
-                yield Row.of(entry, result, outcome.duration_s, told, is_passing=passing)
+            for are_samples, group in groupby(sources(), lambda each: isinstance(each[1], tuple)):
+                runner = self._of_samples if are_samples else self._of_files
+                for outcome in runner.run(group, on_progress=progress.within):
+                    yield from _drained(unread)
+                    entry, result = outcome.key, outcome.result
+                    passing = isinstance(result, Exception) and _may_pass(result)
+                    told = warned.about(entry)
+                    progress.add(outcome.duration_s)
+                    yield Row.of(entry, result, outcome.duration_s, told, is_passing=passing)
         yield from _drained(unread)
 
 
@@ -241,22 +268,23 @@ class _Warned:
     """What was said about recordings, each after its name."""
 
     def __init__(self) -> None:
-        self._told: list[str] = []
+        self._told: dict[str, None] = {}
+        self._matched: set[str] = set()
 
     def take(self, message: Warning | str, *_: object, **__: object) -> None:
         """Take a warning, as `warnings.showwarning` does."""
-        self._told.append(str(message))
+        self._told[str(message)] = None
 
     def about(self, entry: Entry) -> list[str]:
-        """What was said of an entry's file, without its name; it is said once."""
+        """What was said of an entry's file, without its name."""
         title = f"{name_of_source(entry)!r}: "
-        told = [each for each in self._told if each.startswith(title)]
-        self._told = [each for each in self._told if not each.startswith(title)]
-        return list(dict.fromkeys(each.removeprefix(title) for each in told))
+        told = {each: each.removeprefix(title) for each in self._told if each.startswith(title)}
+        self._matched |= told.keys()
+        return list(told.values())
 
     def rest(self) -> list[str]:
         """What was said of nothing in particular."""
-        return self._told
+        return [each for each in self._told if each not in self._matched]
 
 
 @contextmanager
@@ -270,6 +298,11 @@ def _warned() -> Iterator[_Warned]:
         yield warned
     for message in warned.rest():
         logger.warning("%s", message)
+
+
+def _heard_s(rows: Iterable[Row]) -> float:
+    """Seconds of sound in rows that have results."""
+    return sum(row.duration for row in rows if row.error is None)
 
 
 def _drained(rows: list[Row]) -> Iterator[Row]:

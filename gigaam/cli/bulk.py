@@ -113,7 +113,13 @@ def run_in_bulk(
         ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Threads of each. [default: 1]")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Threads of each. [default: all cores shared out; 1 with Ray]",
+            show_default=False,
+        ),
     ] = None,
     gpus: Annotated[
         float | None,
@@ -264,10 +270,10 @@ def _retry(retry: str | None) -> Retry:
 
     if retry is None:
         return Retry()
-    kinds = tuple(kind.strip() for kind in retry.split(",") if kind.strip())
+    kinds = [kind.strip() for kind in retry.split(",") if kind.strip()]
     if not kinds:
         refuse("--retry", "is blank: name kinds of errors, or all")
-    return Retry("all" if kinds == ("all",) else kinds)
+    return Retry.of(kinds)
 
 
 bulk.command("export", cls=Command)(export_results)

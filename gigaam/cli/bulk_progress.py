@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EventFile", "RunDisplay"]
 
+_SHOW_EVERY_S = 0.1
 _LINE_EVERY_S = 60.0  # where there is no terminal for a bar
 _NAMES = {
     Planning: "planning",
@@ -49,7 +50,8 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
         self._stack = ExitStack()
         self._bar: Progress | None = None
         self._began = self._told = time.monotonic()
-        self._todo: Todo | None = None
+        self._planned_s: float | None = None
+        self._shown = 0.0
         self._at_work: dict[int, float] = {}
         self._heard_s = 0.0
         self._n_failed = 0
@@ -75,8 +77,8 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
             self._at_work[event.shard] = event.done_s
         elif isinstance(event, ShardDone):
             self._at_work.pop(event.shard, None)
-            self._heard_s += event.summary.heard_s
-            self._n_failed += event.summary.n_failed
+            self._heard_s += event.summary.made_s
+            self._n_failed += event.summary.n_made_failed
         elif isinstance(event, WorkerLost):
             self._at_work.pop(event.shard, None)
             complain(f"a worker was lost ({event.reason}): shard {event.shard} is begun anew")
@@ -90,16 +92,17 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
         done = f"; {todo.n_done:,} of them are done" if todo.n_done else ""
         repeated = f"; {run.n_repeated:,} lines repeat others" if run.n_repeated else ""
         complain(f"{planned}{done}{repeated}; {self._workers}")
-        self._todo = todo
+        self._planned_s = todo.planned_s
         self._began = self._told = time.monotonic()
 
     def _show_speed(self) -> None:
-        todo = self._todo
-        if todo is None:
+        planned_s = self._planned_s
+        if planned_s is None or time.monotonic() - self._shown < _SHOW_EVERY_S:
             return
+        self._shown = time.monotonic()
         done_s = self._heard_s + sum(self._at_work.values())
         elapsed_s = max(time.monotonic() - self._began, 1e-3)
-        part = min(done_s / todo.planned_s, 1.0) if todo.planned_s else 1.0
+        part = min(done_s / planned_s, 1.0) if planned_s else 1.0
         failed = f", {self._n_failed:,} failed" if self._n_failed else ""
         speed = f"{done_s / elapsed_s:.1f}× real time{failed}"
         if self._bar is not None:
@@ -108,7 +111,7 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
             self._told = time.monotonic()
             left_s = elapsed_s * (1 - part) / part if part else 0.0
             left = f", {format_clock(left_s)} left" if left_s else ""
-            complain(f"{_hours(done_s)} of {_hours(todo.planned_s)} done, {speed}{left}")
+            complain(f"{_hours(done_s)} of {_hours(planned_s)} done, {speed}{left}")
 
     def _show(self, text: str) -> None:
         if self._bar is not None:

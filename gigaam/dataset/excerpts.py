@@ -54,14 +54,17 @@ def iter_excerpts(utterances: Sequence[Utterance]) -> Iterator[tuple[int, Wavefo
 class ExcerptReader:
     """Stretches of one recording, which is decoded only as far as needed."""
 
-    def __init__(self, source: AudioSource, channel: int | None = None) -> None:
+    def __init__(
+        self, source: AudioSource, channel: int | None = None, track: int | None = None
+    ) -> None:
         """A reader at the beginning of a recording.
 
         Args:
             source: The recording.
             channel: The only one to be heard, from 0; by default all are mixed.
+            track: Which audio track of a file, from 0; by default the one that ``ffmpeg`` takes.
         """
-        self._source, self._channel = source, channel
+        self._source, self._channel, self._track = source, channel, track
         self._tape = Tape()
         self._blocks: Iterator[Waveform] | None = None
         self._failure: Exception | None = None
@@ -104,7 +107,7 @@ class ExcerptReader:
             return None
         try:
             if self._blocks is None:
-                self._blocks = iter_audio(self._source, channel=self._channel)
+                self._blocks = iter_audio(self._source, channel=self._channel, track=self._track)
             return next(self._blocks, None)
         except Exception as error:
             self._failure = error

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gigaam.store.download import hexdigest
 from gigaam.store.exports import Export, graph_files, only_name
 from gigaam.store.registry import ModelInfo
 from gigaam.store.resolver import Place, fetched
 
 __all__ = ["model_digest"]
-
-_BLOCK_BYTES = 1 << 20
 
 
 def model_digest(place: Place) -> str:
@@ -28,19 +27,28 @@ def model_digest(place: Place) -> str:
     if isinstance(place, ModelInfo) and place.file is not None and place.file.sha256:
         return place.file.sha256
     if isinstance(place, Export):
-        name = place.name or only_name(place.directory)
-        graphs = graph_files(place.directory, name).values()
-        beside = Path(place.directory).glob(f"{name}*")
-        return _digest({*graphs, *(path for path in beside if path.is_file())})
+        graphs = graph_files(place.directory, place.name or only_name(place.directory))
+        return _digest(
+            {f"{part}{end}": path for part in graphs for end, path in _files(graphs[part])}
+        )
     path = fetched(place)
-    return _digest([path] if path.is_file() else (f for f in path.rglob("*") if f.is_file()))
+    if path.is_file():
+        return hexdigest(path, "sha256")
+    return _digest(
+        {str(each.relative_to(path)): each for each in path.rglob("*") if each.is_file()}
+    )
 
 
-def _digest(paths: Iterable[Path]) -> str:
+def _files(graph: Path) -> Iterator[tuple[str, Path]]:
+    """A graph, and its weights where they lie beside it."""
+    yield "", graph
+    beside = graph.with_name(f"{graph.name}.data")
+    if beside.is_file():
+        yield ".data", beside
+
+
+def _digest(files: Mapping[str, Path]) -> str:
     found = hashlib.sha256()
-    for path in sorted(paths):
-        found.update(f"{path.name}\0".encode("utf-8", "surrogateescape"))
-        with open(path, "rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                found.update(block)
+    for role in sorted(files):
+        found.update(f"{role}\0{hexdigest(files[role], 'sha256')}\n".encode("utf-8", "replace"))
     return found.hexdigest()

@@ -26,9 +26,11 @@ __all__ = ["Directory", "Pattern", "Recording", "is_pattern"]
 class Directory(Manifest):
     """All recordings below a directory, by their extensions; hidden ones are left out."""
 
+    knows_files = True
+
     def __init__(self, location: str) -> None:
-        super().__init__(location)
         self._folder = place_of(location)
+        super().__init__(location, self._folder)
 
     def entries(self) -> Iterator[Entry]:
         """Its recordings, named by their paths below it."""
@@ -67,6 +69,11 @@ class Directory(Manifest):
 
 class Pattern(Manifest):
     """The files that a pattern matches: recordings, and manifests, one after the other."""
+
+    knows_files = True
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location, "" if is_address(location) else os.getcwd())
 
     def entries(self) -> Iterator[Entry]:
         """The recordings, and what the manifests list, in order of the files' names."""

@@ -35,10 +35,15 @@ class Manifest(ABC):
 
     Attributes:
         called: What it is to the user, for messages.
+        base: The folder from which relative paths begin; empty if there are none.
+        knows_files: Whether its stamp tells of the recordings themselves, by size and time: then
+            they are the same wherever they lie.
     """
 
-    def __init__(self, called: str) -> None:
-        self.called = called
+    knows_files = False
+
+    def __init__(self, called: str, base: str = "") -> None:
+        self.called, self.base = called, base
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:

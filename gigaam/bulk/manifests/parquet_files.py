@@ -38,8 +38,8 @@ class ParquetFile(Manifest):
     """
 
     def __init__(self, location: str) -> None:
-        super().__init__(location)
-        self._path, self._base = place_of(location), folder_of(location)
+        super().__init__(location, folder_of(location))
+        self._path = place_of(location)
 
     def entries(self) -> Iterator[Entry]:
         """What its rows list, in their order."""
@@ -68,7 +68,7 @@ class ParquetFile(Manifest):
         entry = Entry(
             id=cells.own_id() or stretch_id(path, offset_s or 0.0, end, channel),
             path=path,
-            location=joined(self._base, name),
+            location=joined(self.base, name),
             offset_s=offset_s or 0.0,
             duration_s=duration_s,
             is_stretch=bool(offset_s) or end is not None,

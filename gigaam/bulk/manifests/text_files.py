@@ -45,9 +45,9 @@ class TextFile(Manifest):
     """
 
     def __init__(self, location: str) -> None:
-        super().__init__(location)
+        super().__init__(location, folder_of(location))
         suffix, compression = suffixes_of(location)
-        self._path, self._base = place_of(location), folder_of(location)
+        self._path = place_of(location)
         self._is_gzip = bool(compression)
         self._entries, self._errors = _READERS[suffix]
 
@@ -65,11 +65,6 @@ class TextFile(Manifest):
                 digest.update(block)
         return short_digest(digest)
 
-    @property
-    def base(self) -> str:
-        """The folder from which relative paths begin."""
-        return self._base
-
 
 class StandardInput(TextFile):
     """What stands on standard input: a path, an address or a JSON object a line."""
@@ -80,7 +75,7 @@ class StandardInput(TextFile):
         with open(handle, "wb") as file:
             shutil.copyfileobj(stream, file, _BLOCK)
         super().__init__(path)
-        self.called, self._base, self._entries = "standard input", os.getcwd(), _mixed
+        self.called, self.base, self._entries = "standard input", os.getcwd(), _mixed
 
 
 def _remove(path: str) -> None:

@@ -58,9 +58,9 @@ def test_failures_and_attempts_keep_names(ids: list[str]) -> None:
         run = make_run(folder, [[failed_row(id, message=id) for id in ids]])
         ledger = Ledger(folder)
         assert ledger.failures(0) == [Failure(id, "AudioDecodingError", id) for id in ids]
-        attempt = Attempt(4, ids[0], tuple(ids), tuple(ids[1:]))
+        attempt = Attempt("one", 4.0, ids[0], dict.fromkeys(ids, 1.5))
         ledger.note(0, attempt)
-        assert ledger.begin(0) == attempt.again()
+        assert ledger.begin(0, "two") == attempt.again("two")
         assert ledger.read_run() == run
 
 
@@ -235,7 +235,7 @@ def test_damaged_notes(name: str, content: bytes, tmp_path: Path) -> None:
     ask: dict[str, Callable[[int], object]] = {
         "summaries": ledger.summary,
         "failures": ledger.failures,
-        "begun": ledger.begin,
+        "begun": lambda shard: ledger.begin(shard, "one"),
     }
     with pytest.raises(BulkError, match=rf"{file.name} is damaged"):
         ask[file.parent.name](0)
@@ -250,3 +250,32 @@ def test_types_of_what_is_read(tmp_path: Path) -> None:
     run = make_run(tmp_path, [[spoken_row("a")]])
     assert isinstance(run, RunFile)
     assert isinstance(Ledger(str(tmp_path)).summary(0), Summary)
+
+
+def test_deaths_of_workers_condemn_and_ends_of_runs_hardly_do() -> None:
+    attempt = Attempt("one")
+    for _ in range(3):
+        attempt = attempt.again("one")
+    assert attempt.is_suspicious
+    for n in (1, 2):
+        attempt = replace(attempt, at_work="x").again("one")
+        assert attempt.condemns("x") is (n == 2)
+    assert not attempt.condemns("y")
+    stopped = Attempt("0")
+    for number in range(1, 12):
+        stopped = replace(stopped, at_work="x").again(str(number))
+        assert not stopped.condemns("x")
+    assert not stopped.is_suspicious
+
+
+def test_what_a_killed_run_was_about_to_remove(tmp_path: Path) -> None:
+    make_run(tmp_path, [[spoken_row("a")], [failed_row("b")]])
+    ledger = Ledger(str(tmp_path))
+    for shard in (0, 1):
+        ledger.begin(shard, "one")
+    (tmp_path / "failures" / "000000.json").write_text("[]")
+    (tmp_path / "begun" / ".000000.json.0123.tmp").write_text("[")
+    ledger.tidy()
+    names = {path.name for path in (tmp_path / "begun").iterdir()}
+    assert names == {"000001.json"}
+    assert ledger.failed() == {1: False}
