@@ -107,8 +107,9 @@ class Ledger:
         try:
             for line in gzip.decompress(self._files.read(where)).splitlines():
                 shard, plain = json.loads(line)
-                location = plain.get("location") or joined(base, plain["path"])
-                by_number[shard].append(Entry.from_dict({**plain, "location": location}))
+                if "location" not in plain:
+                    plain["location"] = joined(base, plain["path"])
+                by_number[shard].append(Entry.from_dict(plain))
         except FileNotFoundError as error:
             raise BulkError(f"{where} is missing: restore it, or take another directory") from error
         except (*_OF_DAMAGE, gzip.BadGzipFile, EOFError, zlib.error) as error:
