@@ -19,7 +19,7 @@ from gigaam.bulk.executors import Event, ShardAt, ShardDone, ShardFailed, Worker
 from gigaam.bulk.shard import ShardTask
 from gigaam.errors import ArgumentError, BulkError
 
-__all__ = ["LocalExecutor"]
+__all__ = ["LocalExecutor", "usable_cores"]
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MOST_DEATHS = 3  # of workers that have not begun: others would not, either
@@ -51,7 +51,7 @@ class LocalExecutor:
         for name, given in (("workers", workers), ("threads", threads)):
             if given is not None and given < 1:
                 raise ArgumentError(f"{name} must be a number from 1 on, not {given}")
-        cores = _cores()
+        cores = usable_cores()
         self.threads = threads or max(1, len(cores) // (workers or len(cores)))
         self.workers = workers or max(1, len(cores) // self.threads)
         self._cores = cores
@@ -78,7 +78,8 @@ class LocalExecutor:
         return own if len(self._cores) >= self.workers * self.threads else self._cores
 
 
-def _cores() -> list[int]:
+def usable_cores() -> list[int]:
+    """The processor's cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
