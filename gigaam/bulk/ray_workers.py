@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gigaam import __version__
 from gigaam.bulk.executors import Event, ShardAt, ShardDone, ShardFailed, WorkerLost
 from gigaam.bulk.shard import ShardTask, ShardWorker
 from gigaam.errors import BulkError
@@ -140,6 +139,8 @@ class Office:
     def _dataset(self, shards: Sequence[int], office: Any) -> Any:
         import ray.data
 
+        from gigaam import __version__
+
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         pool = self._pool
@@ -218,6 +219,8 @@ class RayWorker:
     def _opened(self) -> ShardWorker | None:
         """This worker's model at work; None if it may not be loaded any more."""
         import ray
+
+        from gigaam import __version__
 
         if self._worker is None:
             if self._version != __version__:

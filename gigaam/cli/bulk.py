@@ -237,25 +237,26 @@ def _executor(
     threads: int | None,
     gpus: float | None,
 ) -> Executor:
-    least, most = _numbers(workers)
+    crew = _numbers(workers)
     if where == "ray":
         from gigaam.bulk.ray_executor import RayExecutor
 
-        wanted = None if least is None else least if least == most else (least, most)
+        wanted = crew[0] if crew is not None and crew[0] == crew[1] else crew
         return RayExecutor(address, workers=wanted, threads=threads or 1, gpus=gpus or 0.0)
     for option, given in (("--ray-address", address), ("--gpus", gpus)):
         if given is not None:
             refuse(option, "needs --executor ray")
-    if least != most:
+    if crew is not None and crew[0] != crew[1]:
         refuse("--workers", "takes one number, unless --executor is ray")
     from gigaam.bulk.local import LocalExecutor
 
-    return LocalExecutor(least, threads)
+    return LocalExecutor(crew and crew[0], threads)
 
 
-def _numbers(workers: str | None) -> tuple[int | None, int | None]:
+def _numbers(workers: str | None) -> tuple[int, int] | None:
+    """At least and at most so many; None if nothing is said."""
     if workers is None:
-        return None, None
+        return None
     parts = workers.split("-")
     if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
         refuse("--workers", f"must be N or MIN-MAX, numbers from 1 on, not {workers!r}")
