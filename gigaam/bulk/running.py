@@ -21,7 +21,6 @@ from gigaam.bulk.planning import digest_of, make_plan
 from gigaam.bulk.row_files import RowFormat, check_format
 from gigaam.bulk.shard import Retry, ShardTask
 from gigaam.errors import ArgumentError, BulkError, UnreachableError
-from gigaam.vad.silero import SileroDetector
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -326,6 +325,7 @@ def _settled(listening: LongformArguments) -> LongformArguments:
     if listening.get("vad", "auto") != "auto":
         return listening
     from gigaam.vad.detectors import build_detector
+    from gigaam.vad.silero import SileroDetector
 
     found = build_detector(
         "auto",

@@ -77,7 +77,7 @@ def test_after_a_failure_no_shard_is_begun() -> None:
     kept.stop()
     assert not kept.begin(3, "one")
     assert kept.news().at_work == 1
-    kept.tell(ShardDone(2, Summary(1, 0, 0, 1.0, 1.0, {})))
+    kept.tell(ShardDone(2, Summary(1, 0, 0, 1.0, 1.0, 1, 0, 1.0, {})))
     assert kept.news().at_work == 0
 
 
