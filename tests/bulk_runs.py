@@ -65,7 +65,7 @@ def make_run(
         ledger.write_part(parts[-1], entries)
     model = {"name": "tiny_ctc", "sha256": "00"}
     identity = {"gigaam": "1.2.3", "model": model, "options": {"beam": 4}}
-    run = RunFile(identity, format, "calls/", "", "stamp", "digest", 0, tuple(parts))
+    run = RunFile(identity, format, 3600.0, "calls/", "", "stamp", "digest", 0, tuple(parts))
     ledger.write_run(run)
     for shard, rows in enumerate(shards):
         if shard not in left:

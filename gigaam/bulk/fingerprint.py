@@ -45,7 +45,10 @@ def identity_of(model: str, listening: LongformArguments) -> dict[str, Any]:
             raise ArgumentError(f"{name} means nothing in a bulk run")
     parameters = signature(SpeechRecognition.transcribe_longform).parameters
     if unknown := [name for name in listening if name not in parameters]:
-        raise ArgumentError(f"there is no option {unknown[0]}")
+        raise ArgumentError(
+            f"there is no option {unknown[0]}; those of the workers are told to their executor, as "
+            "LocalExecutor(workers=4, threads=1)"
+        )
     given = {name: value for name, value in listening.items() if value != parameters[name].default}
     plain = {name: _plain(name, given[name]) for name in sorted(given)}
     return {

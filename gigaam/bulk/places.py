@@ -354,7 +354,7 @@ def _file_system(location: str) -> AbstractFileSystem:
     try:
         file_system: AbstractFileSystem = url_to_fs(location)[0]
     except ImportError as error:  # says which package opens such addresses
-        raise MissingDependencyError(f"{location}: {error}") from error
+        raise MissingDependencyError(f"{location}: {error}, with pip install") from error
     except ValueError as error:
         raise ArgumentError(f"{location}: {error}") from error
     except OSError as error:

@@ -41,6 +41,7 @@ class RunFile:
     Attributes:
         identity: What results depend on: the release, the model, the options.
         format: Of the rows: "parquet" or "jsonl".
+        shard_s: Seconds from which on a shard was full.
         manifest: What was planned.
         base: The folder from which its paths begin; empty if none of them needs one.
         stamp: Of the manifest, when it was planned; changes when it does.
@@ -51,6 +52,7 @@ class RunFile:
 
     identity: Mapping[str, Any]
     format: str
+    shard_s: float
     manifest: str
     base: str
     stamp: str

@@ -21,6 +21,7 @@ from gigaam.bulk.planning import digest_of, make_plan
 from gigaam.bulk.row_files import RowFormat, check_format
 from gigaam.bulk.shard import Retry, ShardTask
 from gigaam.errors import ArgumentError, BulkError, UnreachableError
+from gigaam.quoting import counted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BulkResult", "BulkRun", "Planning", "Todo", "run"]
 
+_DEFAULT_FORMAT: RowFormat = "parquet"
+_DEFAULT_SHARD_MINUTES = 60.0
 _DEAD_SHARDS = 3  # one after the other of which no recording could be had: a store is away
 
 
@@ -106,8 +109,8 @@ def run(
     device: str | None = None,
     executor: Executor | None = None,
     batch_size: int = 8,
-    shard_minutes: float = 60.0,
-    format: RowFormat = "parquet",
+    shard_minutes: float | None = None,
+    format: RowFormat | None = None,
     retry: str | Sequence[str] = (),
     on_event: OnEvent = lambda event: None,
     stdin: BinaryIO | None = None,
@@ -125,8 +128,8 @@ def run(
         device: Where to compute.
         executor: Who works; by default as many processes as there are cores.
         batch_size: Short recordings, or as much of a long one, per pass of the encoder.
-        shard_minutes: How much is done between two times that results are written.
-        format: Of the files: "parquet" or "jsonl".
+        shard_minutes: About how much sound is in a file of results; by default 60.
+        format: Of the files: "parquet", which is the default, or "jsonl".
         retry: Which failures of earlier runs are tried again: classes of errors by name, or "all".
             Those that may pass, as when a store does not answer, always are.
         on_event: Told what happens.
@@ -168,14 +171,14 @@ class BulkRun:
     device: str | None
     executor: Executor
     batch_size: int
-    shard_minutes: float
-    format: RowFormat
+    shard_minutes: float | None
+    format: RowFormat | None
     retry: Retry
     listening: LongformArguments
     stdin: BinaryIO | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.shard_minutes > 0:
+        if self.shard_minutes is not None and not self.shard_minutes > 0:
             raise ArgumentError(f"shard_minutes must be above 0, not {self.shard_minutes}")
         if self.batch_size < 1:
             raise ArgumentError(f"batch_size must be at least 1, not {self.batch_size}")
@@ -183,7 +186,6 @@ class BulkRun:
     def work(self, on_event: OnEvent) -> BulkResult:
         """Does it; see `run`."""
         began = time.monotonic()
-        check_format(self.format)
         listening = _settled(self.listening)
         identity = identity_of(self.model, listening)
         if self.listening.get("speakers") is not None or self.listening.get("known_speakers"):
@@ -256,13 +258,15 @@ class BulkRun:
         if planned is not None:
             self._check_same(planned, manifest, identity)
             return planned
+        check_format(self.format or _DEFAULT_FORMAT)
         if ledger.done():
             raise BulkError(f"{self.out} has shards but no run.json: restore it, or take another")
         stamp = manifest.stamp()
+        shard_s = 60 * (self.shard_minutes or _DEFAULT_SHARD_MINUTES)
         plan = make_plan(
             manifest.entries(),
             ledger,
-            self.shard_minutes * 60,
+            shard_s,
             manifest.base,
             lambda n: on_event(Planning(n)),
         )
@@ -270,7 +274,8 @@ class BulkRun:
             raise BulkError(f"{manifest.called} names no recordings")
         planned = RunFile(
             identity=identity,
-            format=self.format,
+            format=self.format or _DEFAULT_FORMAT,
+            shard_s=shard_s,
             manifest=self.manifest,
             base=manifest.base,
             stamp=stamp,
@@ -284,8 +289,10 @@ class BulkRun:
     def _check_same(self, planned: RunFile, manifest: Manifest, identity: dict[str, Any]) -> None:
         """Refuses what does not belong to the rows that are there."""
         told = differences(planned.identity, identity)
-        if planned.format != self.format:
+        if self.format not in (None, planned.format):
             told.append(f"format {planned.format}, not {self.format}")
+        if self.shard_minutes is not None and 60 * self.shard_minutes != planned.shard_s:
+            told.append(f"shards of {planned.shard_s / 60:g} minutes, not {self.shard_minutes:g}")
         if told:
             raise BulkError(
                 f"{self.out} holds the results of another run ({'; '.join(told)}): name another "
@@ -299,9 +306,9 @@ class BulkRun:
             )
         if manifest.stamp() != planned.stamp and digest_of(manifest.entries()) != planned.digest:
             raise BulkError(
-                f"{manifest.called} has changed since {self.out} was planned for "
-                f"{planned.n_entries} recordings: restore it, or name another directory for what "
-                "it lists now. What is done is kept"
+                f"{manifest.called} is not what {self.out} was planned for, which is "
+                f"{planned.manifest} with {counted(planned.n_entries, 'recording')}: restore it; "
+                "what has been added since needs a manifest and a directory of its own"
             )
 
     def _todo(self, ledger: Ledger, planned: RunFile) -> Todo:
@@ -316,7 +323,7 @@ class BulkRun:
                 done.discard(shard)
         if unknown := self.retry.unknown(kinds):
             there = f"; there are: {', '.join(sorted(kinds))}" if kinds else ""
-            raise ArgumentError(f"retry {unknown!r}: nothing has failed so{there}")
+            raise ArgumentError(f"retry: nothing has failed with {unknown!r}{there}")
         return Todo(planned, shards, len(done))
 
 

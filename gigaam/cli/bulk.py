@@ -126,12 +126,21 @@ def run_in_bulk(
         typer.Option(metavar="X", min=0, help="GPUs of each of Ray's workers, as 1 or 0.5."),
     ] = None,
     shard_minutes: Annotated[
-        float,
-        typer.Option(metavar="MINUTES", help="How much is done between two times of writing."),
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="About how much sound is in a file of results. [default: 60]",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
-        _Format, typer.Option(metavar=choices(_Format), help="What the results are written as.")
-    ] = "parquet",
+        _Format | None,
+        typer.Option(
+            metavar=choices(_Format),
+            help="What the results are written as. [default: parquet]",
+            show_default=False,
+        ),
+    ] = None,
     retry: Annotated[
         str | None,
         typer.Option(

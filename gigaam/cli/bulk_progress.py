@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gigaam.bulk.executors import Event, ShardAt, ShardDone, ShardFailed, WorkerLost
 from gigaam.bulk.running import Planning, Todo
@@ -55,6 +56,7 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
         self._at_work: dict[int, float] = {}
         self._heard_s = 0.0
         self._n_failed = 0
+        self._told_where: set[str] = set()
 
     def __enter__(self) -> RunDisplay:
         if self._how_much != Talk.QUIET and sys.stderr.isatty():
@@ -77,12 +79,20 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
             self._at_work[event.shard] = event.done_s
         elif isinstance(event, ShardDone):
             self._at_work.pop(event.shard, None)
+            self._tell_where(event.summary.by)
             self._heard_s += event.summary.made_s
             self._n_failed += event.summary.n_made_failed
         elif isinstance(event, WorkerLost):
             self._at_work.pop(event.shard, None)
             complain(f"a worker was lost ({event.reason}): shard {event.shard} is begun anew")
         self._show_speed()
+
+    def _tell_where(self, by: Mapping[str, Any]) -> None:
+        """Tell the wordy, once for each machine, what computes."""
+        told = f"{by.get('host')} computes on {by.get('device')}, {by.get('processor')}"
+        if self._how_much == Talk.VERBOSE and told not in self._told_where:
+            self._told_where.add(told)
+            complain(told)
 
     def _begin(self, todo: Todo) -> None:
         run = todo.run

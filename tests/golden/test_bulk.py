@@ -232,6 +232,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(archive: Path, tmp_path: Pat
     [
         ({"channels": "split"}, 'channels left out, not "split"'),
         ({"format": "parquet"}, "format jsonl, not parquet"),
+        ({"shard_minutes": 5}, r"shards of 0\.2 minutes, not 5"),
         (
             {"decoding": gigaam.DecodingOptions(hotwords=["Ватутин"])},
             r"decoding left out, not \{.*Ватутин.*1\.0",
@@ -262,7 +263,7 @@ def test_another_manifest_is_not_mixed_in(
     (other / "03.wav").unlink()
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)
-    with pytest.raises(BulkError, match=r"changed since .* was planned for 16 recordings"):
+    with pytest.raises(BulkError, match=r"planned for, which is .* with 16 recordings"):
         bulk(other, out, export)
     assert files(out) == files(undisturbed)
 
