@@ -215,8 +215,10 @@ class _Job:
                 )
                 .remote(self._task, self._pool)
             )
-            self._ray.get(self._office.deal.remote(list(self._pending)))
-        except self._ray.exceptions.RayError as error:
+            # Nobody waits for it: Ray asks any node to place what needs no CPU, also one that is
+            # dead already, and that the office was lost so is found like any other loss of it.
+            self._office.deal.remote(list(self._pending))
+        except Exception as error:  # of a connection by ray:// those of the other side, too
             raise BulkError(f"Ray: {type(error).__name__}: {error}") from error
 
     def _news(self) -> News | None:
@@ -233,7 +235,7 @@ class _Job:
                 raise BulkError(f"Ray: {type(error).__name__}: {error}") from error
             return _NO_NEWS  # it is lost, or it is not: Ray will know
         except self._ray.exceptions.ActorDiedError as error:
-            self._n_lost += 1
+            self._n_lost, self._unheard_since = self._n_lost + 1, None
             if self._n_lost > _LOST_OFFICES:
                 raise BulkError(f"Ray: {type(error).__name__}: {error}") from error
             logger.warning("Ray has lost what deals out the shards: it is begun anew")
