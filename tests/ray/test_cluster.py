@@ -44,6 +44,7 @@ def test_workers_are_killed(
     assert row_files(tmp_path) == undisturbed
 
 
+@pytest.mark.slow  # Ray takes a minute and more to notice that a node is dead
 def test_a_node_and_what_deals_the_shards_out_are_killed(
     cluster: RayCluster, recordings: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:

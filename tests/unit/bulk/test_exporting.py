@@ -145,6 +145,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     s3fs.S3FileSystem.clear_instance_cache()
     s3fs.S3FileSystem().mkdir("archive")
     yield "s3://archive"
+    s3fs.S3FileSystem().rm("archive", recursive=True)  # the server remembers it when it is gone
     s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
 
