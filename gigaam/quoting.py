@@ -6,7 +6,7 @@ from collections.abc import Collection
 from itertools import islice
 from reprlib import Repr
 
-__all__ = ["brief", "counted", "cut", "some"]
+__all__ = ["brief", "counted", "cut", "said", "some"]
 
 _LONGEST, _LONGEST_QUOTE, _MOST_QUOTED = 120, 500, 5
 
@@ -36,3 +36,10 @@ def some(names: Collection[str]) -> str:
 def counted(n: int, noun: str) -> str:
     """A number of things, such as "1 utterance" or "2,000 utterances"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def said(error: BaseException) -> str:
+    """What an error says to a person: of the system's, the file and what is wrong with it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

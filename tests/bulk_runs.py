@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.ledger import Failure, Ledger, Part, RunFile, Summary
-from gigaam.bulk.row_files import Row, RowFormat, pack_rows
+from gigaam.bulk.records import RowFormat
+from gigaam.bulk.row_files import Row, pack_rows
 from gigaam.types import Segment, Word
 
 MADE_BY = {"model": "tiny_ctc", "options": "{}"}
@@ -88,5 +89,5 @@ def finish_shard(
     n_passing = sum(failure.is_passing for failure in failures)
     counts = len(rows), len(failures)
     summary = Summary(*counts, n_passing, heard_s, took_s, *counts, heard_s, by)
-    packed = pack_rows(rows, MADE_BY, "jsonl" if run.format == "jsonl" else "parquet")
+    packed = pack_rows(rows, MADE_BY, run.format)
     ledger.finish(run, shard, packed, summary, failures)

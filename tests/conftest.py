@@ -78,6 +78,14 @@ def exported_model(
 
 
 @pytest.fixture(scope="session")
+def int8_model(packaged_model: "gigaam.GigaAMASR", tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The directory of its export to int8, whose results do not depend on what shares a batch."""
+    from tests.exports import export_once
+
+    return str(export_once(tmp_path_factory, "tiny_ctc", packaged_model, "int8"))
+
+
+@pytest.fixture(scope="session")
 def speaker_nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The exported nets that tell speakers apart, made once for all processes of a run."""
     from gigaam.errors import MissingDependencyError

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from gigaam.bulk.file_names import FileNames
 from gigaam.bulk.ledger import Ledger, RunFile
 from gigaam.bulk.places import files_at, is_address, joined
 from gigaam.bulk.reading_ahead import read_ahead
-from gigaam.bulk.results import read_run
-from gigaam.bulk.row_files import Row, RowFormat, unpack_rows
+from gigaam.bulk.results import done_shards, read_run
+from gigaam.bulk.row_files import Row, unpack_rows
 from gigaam.errors import ArgumentError, BulkError
 from gigaam.output.formats import FORMATS, render
 
@@ -100,7 +100,7 @@ class _Exporter:
 
     def rows(self) -> Iterator[Row]:
         """The rows of the run, each once its files are written."""
-        done = sorted(self._ledger.done() & set(range(self._run.n_shards)))
+        done = done_shards(self._ledger, self._run)
         kept_out = _below(self._ledger.location, self.result.output_dir) or ()
         names = FileNames(self._ledger, self._run, kept_out) if done else None
         exported = 0
@@ -108,7 +108,7 @@ class _Exporter:
             for shard, content in read_ahead(partial(self._ledger.read_rows, self._run), done):
                 if content is None or names is None:  # it was taken away since
                     continue
-                rows = unpack_rows(content, cast("RowFormat", self._run.format))
+                rows = unpack_rows(content, self._run.format)
                 for _ in pool.map(self._write, self._contents(rows, self._named(names, shard))):
                     self.result.n_written += 1
                 exported += 1

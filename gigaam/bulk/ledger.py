@@ -16,7 +16,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import PurePath
@@ -141,14 +141,17 @@ class Ledger:
         found = self._files.below(self._at("failures"))
         return {shard: ".passing." in name for shard, name in _numbered(found)}
 
-    def tidy(self) -> None:
-        """Remove what an earlier run, when it was killed, was about to remove."""
+    def tidy(self, done: Collection[int]) -> None:
+        """Remove what an earlier run, when it was killed, was about to remove.
+
+        Args:
+            done: The shards that have their rows.
+        """
         if not is_address(self.location):
             for found in list(self._files.below(self.location)):
                 name = PurePath(found.path).name
                 if name.startswith(".") and name.endswith(".tmp"):
                     self._files.remove(found.path)
-        done = self.done()
         for shard, _ in list(_numbered(self._files.below(self._at("begun")))):
             if shard in done and self.summary(shard).n_failed == 0:
                 for is_passing in (True, False):

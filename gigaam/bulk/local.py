@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from gigaam.bulk.environment import environment, of_threads
 from gigaam.bulk.executors import Event, ShardAt, ShardDone, ShardFailed, WorkerLost
 from gigaam.bulk.shard import ShardTask
 from gigaam.errors import ArgumentError, BulkError
 
 __all__ = ["LocalExecutor", "usable_cores"]
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MOST_DEATHS = 3  # of workers that have not begun: others would not, either
 _MOST_IN_VAIN = 50  # deaths without a shard that is done: not a recording's doing any more
 _SILENCE_S = 1800.0
@@ -64,8 +64,8 @@ class LocalExecutor:
 
     def run(self, task: ShardTask, shards: Iterable[int]) -> Generator[Event, None, None]:
         """Does shards; see `gigaam.bulk.executors.Executor`."""
-        task = replace(task, threads=self.threads)
-        crew = _Crew(task, [self._cores_of(number) for number in range(self.workers)])
+        cores = [self._cores_of(number) for number in range(self.workers)]
+        crew = _Crew(replace(task, threads=self.threads), self.threads, cores)
         try:
             yield from crew.work(iter(shards))
         finally:
@@ -98,8 +98,8 @@ class _Worker:
 class _Crew:
     """Workers, and the shards that they are given."""
 
-    def __init__(self, task: ShardTask, cores: Sequence[Sequence[int]]) -> None:
-        self._task, self._cores = task, cores
+    def __init__(self, task: ShardTask, threads: int, cores: Sequence[Sequence[int]]) -> None:
+        self._task, self._threads, self._cores = task, threads, cores
         self._workers: list[_Worker] = []
         self._again: deque[int] = deque()
         self._n_deaths = self._n_in_vain = 0
@@ -157,7 +157,7 @@ class _Crew:
         process = context.Process(
             target=_serve, args=(self._task, theirs, list(cores)), name="gigaam-bulk", daemon=True
         )
-        with _threads_of(self._task.threads), _without_main():
+        with environment(of_threads(self._threads)), _without_main():
             process.start()
         theirs.close()
         worker = _Worker(process, ours, cores, shard)
@@ -199,24 +199,6 @@ class _Crew:
         if not self._is_ending:
             self._again.append(worker.shard)
             self._start(worker.cores, shards)
-
-
-@contextmanager
-def _threads_of(threads: int | None) -> Iterator[None]:
-    """The environment of a worker that is started here: libraries read it when they are loaded."""
-    if threads is None:
-        yield
-        return
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

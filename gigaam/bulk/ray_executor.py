@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import threading
@@ -13,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+from gigaam.bulk.environment import environment
 from gigaam.bulk.executors import Event, ShardDone, ShardFailed
 from gigaam.bulk.local import usable_cores
 from gigaam.bulk.ray_workers import News, Office, Pool
@@ -129,7 +129,7 @@ class RayExecutor:
             return
         # One more than the workers need, for tasks of Ray's own.
         cpus = max(len(usable_cores()), self._local_workers() * self.threads) + 1
-        with _without_usage_stats():
+        with environment({"RAY_USAGE_STATS_ENABLED": "0"}):
             ray.init(
                 "local",
                 num_cpus=cpus,
@@ -323,18 +323,3 @@ def _own_signals() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread() and before is not None:
             signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _without_usage_stats() -> Iterator[None]:
-    """A Ray that is started meanwhile reports to nobody."""
-    name = "RAY_USAGE_STATS_ENABLED"
-    before = os.environ.get(name)
-    os.environ[name] = "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gigaam.bulk.environment import of_threads
 from gigaam.bulk.executors import Event, ShardAt, ShardDone, ShardFailed, WorkerLost
 from gigaam.bulk.shard import ShardTask, ShardWorker
 from gigaam.errors import BulkError
@@ -28,7 +29,6 @@ __all__ = ["News", "Office", "Pool", "RayWorker"]
 _MOST_BLOCKS = 10_000  # that Ray Data keeps account of at once with ease
 _VAIN_STARTS = 4  # of a worker, after which the model itself must be what ends it
 _TOLD_EVERY_S = 1.0
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class Office:
             },
             num_cpus=pool.threads,
             num_gpus=pool.gpus,
-            runtime_env={"env_vars": dict.fromkeys(_THREADS, str(pool.threads))},
+            runtime_env={"env_vars": of_threads(pool.threads)},
         )
 
 

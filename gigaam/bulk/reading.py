@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import groupby
@@ -16,14 +14,12 @@ from gigaam.audio import SAMPLE_RATE, AudioSource, channel_count, duration_s
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.manifests.held import HeldReader
 from gigaam.bulk.places import files_at, is_address
+from gigaam.bulk.reading_ahead import read_ahead
 from gigaam.dataset.excerpts import ExcerptReader
 from gigaam.errors import AudioError, AudioFileNotFoundError, GigaAMError
 
 __all__ = ["Listening", "in_order_of_work", "name_of_source", "open_entries"]
 
-_READERS = 4
-_AHEAD = 8  # recordings that are fetched while others are recognised
-_AHEAD_BYTES = 256 << 20
 _UNKNOWN_BYTES = 16 << 20
 _ROUNDING_S = 0.1  # that a manifest may be wrong about the end of a file
 
@@ -68,7 +64,8 @@ def open_entries(
         listening: What is heard of those that are cut, which are given as samples and a rate.
     """
     by_file = (list(group) for _, group in groupby(entries, _group_of))
-    for group, source in _fetched_ahead(by_file):
+    held = HeldReader()
+    for group, source in read_ahead(lambda group: _fetch(group[0], held), by_file, _size):
         if isinstance(source, Exception):
             yield from ((entry, source) for entry in group)
         elif len(group) == 1 and _is_whole(group[0], source):
@@ -150,25 +147,9 @@ def _again(source: AudioSource) -> AudioSource:
     return source
 
 
-def _fetched_ahead(
-    groups: Iterable[list[Entry]],
-) -> Iterator[tuple[list[Entry], AudioSource | Exception]]:
-    """Each group with its file; the files of those that follow are fetched meanwhile."""
-    held = HeldReader()
-    waiting: deque[tuple[list[Entry], int, Future[AudioSource | Exception]]] = deque()
-    with ThreadPoolExecutor(_READERS, "gigaam-fetch") as pool:
-        for group in groups:
-            size = _UNKNOWN_BYTES if group[0].n_bytes is None else group[0].n_bytes
-            while waiting and (len(waiting) >= _AHEAD or _held(waiting) + size > _AHEAD_BYTES):
-                first, _, fetched = waiting.popleft()
-                yield first, fetched.result()
-            waiting.append((group, size, pool.submit(_fetch, group[0], held)))
-        for first, _, fetched in waiting:
-            yield first, fetched.result()
-
-
-def _held(waiting: Iterable[tuple[object, int, object]]) -> int:
-    return sum(size for _, size, _ in waiting)
+def _size(group: Sequence[Entry]) -> int:
+    """Bytes of the file of a group."""
+    return _UNKNOWN_BYTES if group[0].n_bytes is None else group[0].n_bytes
 
 
 def _fetch(entry: Entry, held: HeldReader) -> AudioSource | Exception:

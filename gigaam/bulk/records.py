@@ -6,11 +6,14 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from gigaam.quoting import cut
 
-__all__ = ["Attempt", "Failure", "Part", "RunFile", "Summary"]
+__all__ = ["FORMATS", "Attempt", "Failure", "Part", "RowFormat", "RunFile", "Summary"]
+
+RowFormat: TypeAlias = Literal["parquet", "jsonl"]
+FORMATS: tuple[RowFormat, ...] = get_args(RowFormat)
 
 _OF_AN_END = 0.125
 _SUSPICIOUS_DEATHS = 3.0
@@ -51,7 +54,7 @@ class RunFile:
     """
 
     identity: Mapping[str, Any]
-    format: str
+    format: RowFormat
     shard_s: float
     manifest: str
     base: str
@@ -89,7 +92,7 @@ class RunFile:
         Raises:
             ValueError, KeyError, TypeError: It is not.
         """
-        if self.format not in ("parquet", "jsonl"):
+        if self.format not in FORMATS:
             raise ValueError(f"format {cut(self.format)}")
         name, options = self.identity["model"]["name"], self.identity["options"]
         if not isinstance(name, str) or not isinstance(options, dict):

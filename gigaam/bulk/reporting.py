@@ -14,13 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from gigaam.bulk.ledger import Ledger, RunFile, Summary
 from gigaam.bulk.reading_ahead import read_ahead
 from gigaam.bulk.report_tables import page, text
-from gigaam.bulk.results import read_run
-from gigaam.bulk.row_files import Row, RowFormat, unpack_rows
+from gigaam.bulk.results import done_shards, read_run
+from gigaam.bulk.row_files import Row, unpack_rows
 from gigaam.errors import ArgumentError, BulkError
 
 __all__ = ["BulkReport", "Doubtful", "Example", "Length", "Machine", "Tally", "report"]
@@ -232,10 +232,10 @@ def report(out: str | os.PathLike[str], *, lowest: int = 20) -> BulkReport:
         content = ledger.read_rows(run, shard)
         return None if content is None else (content, ledger.summary(shard))
 
-    for shard, found in read_ahead(read, sorted(ledger.done() & set(range(run.n_shards)))):
+    for shard, found in read_ahead(read, done_shards(ledger, run)):
         if found is None:  # it was taken away since
             continue
-        rows = unpack_rows(found[0], cast("RowFormat", run.format))
+        rows = unpack_rows(found[0], run.format)
         if len(rows) != found[1].n_entries:
             raise BulkError(
                 f"shard {shard} of {out} has {len(rows)} rows, not {found[1].n_entries}: delete "

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import cast
 
 from gigaam.bulk.ledger import Ledger, RunFile
-from gigaam.bulk.row_files import Row, RowFormat, unpack_rows
+from gigaam.bulk.row_files import Row, unpack_rows
 from gigaam.errors import BulkError
 
-__all__ = ["read_run", "rows", "shard_rows"]
+__all__ = ["done_shards", "read_run", "rows", "shard_rows"]
 
 
 def rows(out: str | os.PathLike[str]) -> Iterator[Row]:
@@ -26,8 +25,13 @@ def rows(out: str | os.PathLike[str]) -> Iterator[Row]:
         UnreachableError: The store does not answer.
     """
     ledger, run = read_run(out)
-    for shard in sorted(ledger.done() & set(range(run.n_shards))):
+    for shard in done_shards(ledger, run):
         yield from shard_rows(ledger, run, shard)
+
+
+def done_shards(ledger: Ledger, run: RunFile) -> list[int]:
+    """The shards of a run that are done, in order."""
+    return sorted(ledger.done() & set(range(run.n_shards)))
 
 
 def shard_rows(ledger: Ledger, run: RunFile, shard: int) -> list[Row]:
@@ -40,7 +44,7 @@ def shard_rows(ledger: Ledger, run: RunFile, shard: int) -> list[Row]:
     if content is None:
         return []
     try:
-        return unpack_rows(content, cast("RowFormat", run.format))
+        return unpack_rows(content, run.format)
     except BulkError as error:
         where = ledger.rows_place(run, shard)
         told = f"{where}: {error}; once it is deleted, the run makes it anew"

@@ -8,21 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.ledger import Failure
+from gigaam.bulk.records import RowFormat
 from gigaam.errors import BulkError, MissingDependencyError
-from gigaam.quoting import brief, cut
+from gigaam.quoting import brief, cut, said
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["FORMATS", "Row", "RowFormat", "check_format", "pack_rows", "unpack_rows"]
-
-RowFormat = Literal["parquet", "jsonl"]
-FORMATS: tuple[RowFormat, ...] = ("parquet", "jsonl")
+__all__ = ["Row", "check_format", "pack_rows", "unpack_rows"]
 
 _LEAST = 1e-10  # of which a logarithm is taken
 
@@ -80,7 +78,8 @@ class Row:
         """
         about = (entry.id, entry.path, entry.offset_s, duration_s)
         if isinstance(result, Exception):
-            failure = Failure(entry.id, type(result).__name__, _said(result), is_passing)
+            kind = type(result).__name__
+            failure = Failure(entry.id, kind, said(result) or kind, is_passing)
             return cls(*about, warnings=tuple(warnings), error=failure)
         segments = _segments(result, duration_s)
         return cls(*about, result.text, _confidence(segments), segments, tuple(warnings))
@@ -182,7 +181,7 @@ def unpack_rows(content: bytes, format: RowFormat) -> list[Row]:
         raise BulkError(f"a file of rows is damaged: {cut(error)}") from error
 
 
-def check_format(format: str) -> None:
+def check_format(format: RowFormat) -> None:
     """See whether files of a format can be written here.
 
     Raises:
@@ -190,12 +189,6 @@ def check_format(format: str) -> None:
     """
     if format == "parquet":
         _pyarrow()
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
 
 
 def _segments(

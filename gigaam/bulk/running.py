@@ -18,7 +18,8 @@ from gigaam.bulk.local import LocalExecutor
 from gigaam.bulk.manifests import Manifest, open_manifest
 from gigaam.bulk.places import is_address
 from gigaam.bulk.planning import digest_of, make_plan
-from gigaam.bulk.row_files import RowFormat, check_format
+from gigaam.bulk.records import RowFormat
+from gigaam.bulk.row_files import check_format
 from gigaam.bulk.shard import Retry, ShardTask
 from gigaam.errors import ArgumentError, BulkError, UnreachableError
 from gigaam.quoting import counted
@@ -198,7 +199,8 @@ class BulkRun:
             ledger = Ledger(self.out)
             manifest = open_manifest(self.manifest, stdin=self.stdin)
             planned = self._planned(ledger, manifest, identity, on_event)
-            ledger.tidy()
+            done = ledger.done()
+            ledger.tidy(done)
             task = ShardTask(
                 out=self.out,
                 model=self.model,
@@ -211,17 +213,18 @@ class BulkRun:
                 model_sha256=identity["model"]["sha256"],
                 session=secrets.token_hex(8),
             )
-            todo = self._todo(ledger, planned)
+            todo = self._todo(ledger, planned, done)
             on_event(todo)
-            passing = self._do(task, todo.shards, on_event, result.add)
+            passing = self._do(ledger, task, todo.shards, on_event, result.add)
             if passing:  # by now they may have
-                self._do(replace(task, retry=Retry()), passing, on_event, result.add_again)
+                self._do(ledger, replace(task, retry=Retry()), passing, on_event, result.add_again)
             result.n_shards_with_failures = len(ledger.failed())
         result.took_s = time.monotonic() - began
         return result
 
     def _do(
         self,
+        ledger: Ledger,
         task: ShardTask,
         shards: Sequence[int],
         on_event: OnEvent,
@@ -234,9 +237,8 @@ class BulkRun:
             for event in events:
                 on_event(event)
                 if isinstance(event, ShardFailed):
-                    failed = event
                     deque(map(on_event, events), maxlen=0)  # what others have begun
-                    raise _end_of(self.out, failed)
+                    raise _end_of(self.out, event)
                 if not isinstance(event, ShardDone):
                     continue
                 add(event.summary)
@@ -246,7 +248,7 @@ class BulkRun:
                 if n_dead == _DEAD_SHARDS:
                     raise UnreachableError(
                         f"no recording of {n_dead} shards could be read: the last failed with "
-                        f"{Ledger(self.out).failures(event.shard)[-1].message}"
+                        f"{ledger.failures(event.shard)[-1].message}"
                     )
         return passing
 
@@ -311,8 +313,7 @@ class BulkRun:
                 "what has been added since needs a manifest and a directory of its own"
             )
 
-    def _todo(self, ledger: Ledger, planned: RunFile) -> Todo:
-        done = ledger.done()
+    def _todo(self, ledger: Ledger, planned: RunFile, done: set[int]) -> Todo:
         shards = [shard for shard in range(planned.n_shards) if shard not in done]
         kinds: set[str] = set()
         for shard, may_pass in sorted(ledger.failed().items()):

@@ -19,7 +19,7 @@ from gigaam.bulk.ledger import Attempt, Failure, Ledger, RunFile, Summary
 from gigaam.bulk.places import is_passing
 from gigaam.bulk.reading import Listening, in_order_of_work, name_of_source, open_entries
 from gigaam.bulk.results import shard_rows
-from gigaam.bulk.row_files import Row, RowFormat, pack_rows
+from gigaam.bulk.row_files import Row, pack_rows
 from gigaam.errors import AudioWarning, BulkError
 from gigaam.recognition.runner import BatchRunner
 from gigaam.store.digests import model_digest
@@ -163,7 +163,6 @@ class ShardWorker:
             BulkError: The plan is damaged.
         """
         began = time.monotonic()
-        format = cast("RowFormat", self._run.format)
         entries = self._ledger.entries(self._run, shard)
         rows, failures = self._kept(shard)
         todo = [entry for entry in entries if entry.id not in rows]
@@ -187,13 +186,15 @@ class ShardWorker:
             made_s=_heard_s(made),
             by=_where(self._task, self._model),
         )
-        packed = pack_rows(ordered, self._task.made_by, format)
+        packed = pack_rows(ordered, self._task.made_by, self._run.format)
         self._ledger.finish(self._run, shard, packed, summary, failures)
         return summary
 
     def _kept(self, shard: int) -> tuple[dict[str, Row], list[Failure]]:
         """The rows of a shard that stay as they are, and the failures among them."""
         before = shard_rows(self._ledger, self._run, shard)
+        if not before:
+            return {}, []
         failures = self._ledger.failures(shard)
         again = {each.id for each in failures if self._task.retry.wants(each)}
         rows = {row.id: row for row in before if row.id not in again}

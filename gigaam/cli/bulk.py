@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gigaam.bulk.records import RowFormat
 from gigaam.cli.bulk_results import export_results, report_results
 from gigaam.cli.command_group import Command, CommandGroup
 from gigaam.cli.command_options import (
@@ -33,7 +34,7 @@ from gigaam.cli.listening_options import (
     listening_arguments,
 )
 from gigaam.cli.named_models import DEFAULT_MODEL, RECOGNITION, NamedModel
-from gigaam.cli.printing import complain, said
+from gigaam.cli.printing import complain
 from gigaam.cli.search_options import (
     LM,
     BeamSize,
@@ -47,6 +48,7 @@ from gigaam.cli.search_options import (
 )
 from gigaam.cli.speaker_options import KnownSpeakers, Speakers, speaker_wishes
 from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.quoting import said
 
 if TYPE_CHECKING:
     from gigaam.bulk import Executor
@@ -56,7 +58,6 @@ if TYPE_CHECKING:
 __all__ = ["bulk"]
 
 _Where = Literal["local", "ray"]
-_Format = Literal["parquet", "jsonl"]
 
 COMPLETE_WITH_FAILURES = 3
 
@@ -134,9 +135,9 @@ def run_in_bulk(
         ),
     ] = None,
     format: Annotated[
-        _Format | None,
+        RowFormat | None,
         typer.Option(
-            metavar=choices(_Format),
+            metavar=choices(RowFormat),
             help="What the results are written as. [default: parquet]",
             show_default=False,
         ),

@@ -96,11 +96,10 @@ class RunDisplay(AbstractContextManager["RunDisplay"]):
 
     def _begin(self, todo: Todo) -> None:
         run = todo.run
-        planned = (
-            f"{run.n_entries:,} recordings, {_hours(run.planned_s)}, in {run.n_shards:,} shards"
-        )
-        done = f"; {todo.n_done:,} of them are done" if todo.n_done else ""
-        repeated = f"; {run.n_repeated:,} lines repeat others" if run.n_repeated else ""
+        recordings, shards = counted(run.n_entries, "recording"), counted(run.n_shards, "shard")
+        planned = f"{recordings}, {_hours(run.planned_s)}, in {shards}"
+        done = f"; done already: {todo.n_done:,}" if todo.n_done else ""
+        repeated = f"; listed again: {run.n_repeated:,}" if run.n_repeated else ""
         complain(f"{planned}{done}{repeated}; {self._workers}")
         self._planned_s = todo.planned_s
         self._began = self._told = time.monotonic()

@@ -10,12 +10,12 @@ import typer
 
 from gigaam.cli.command_options import Quiet, refuse
 from gigaam.cli.completion import complete_formats
-from gigaam.cli.printing import check_stdout, complain, print_lines, said
+from gigaam.cli.printing import check_stdout, complain, print_lines
 from gigaam.cli.progress import progress_display
 from gigaam.errors import ArgumentError, GigaAMError
 from gigaam.output.formats import FORMATS
 from gigaam.output.whole_file import write_whole
-from gigaam.quoting import counted
+from gigaam.quoting import counted, said
 
 if TYPE_CHECKING:
     from gigaam.bulk.exporting import ExportResult

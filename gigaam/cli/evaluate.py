@@ -13,7 +13,7 @@ import gigaam
 from gigaam.cli.command_options import BatchSize, Device, Onnx, Quiet, Verbose, refuse, talk
 from gigaam.cli.completion import complete_model_unless_exported
 from gigaam.cli.named_models import EVALUATION, NamedModel
-from gigaam.cli.printing import check_stdout, complain, print_lines, reason, said
+from gigaam.cli.printing import check_stdout, complain, print_lines, reason
 from gigaam.cli.progress import ProgressDisplay, progress_display
 from gigaam.cli.search_options import (
     LM,
@@ -31,6 +31,7 @@ from gigaam.cli.speaker_options import COUNT_METAVAR, SpeakerWishes, speaker_wis
 from gigaam.decoding import DecodingOptions
 from gigaam.errors import ArgumentError, AudioFileNotFoundError, GigaAMError
 from gigaam.output.whole_file import write_whole
+from gigaam.quoting import said
 from gigaam.store import registry
 
 if TYPE_CHECKING:

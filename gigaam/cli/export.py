@@ -9,8 +9,9 @@ import typer
 
 from gigaam.cli.command_options import Quiet, Verbose, choices, model_argument, refuse, talk
 from gigaam.cli.named_models import EXPORT, NamedModel
-from gigaam.cli.printing import complain, print_lines, said
+from gigaam.cli.printing import complain, print_lines
 from gigaam.errors import GigaAMError
+from gigaam.quoting import said
 
 __all__ = ["export_model"]
 

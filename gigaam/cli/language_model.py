@@ -12,8 +12,9 @@ import typer
 
 from gigaam.cli.command_options import Quiet, refuse
 from gigaam.cli.completion import complete_models
-from gigaam.cli.printing import complain, print_lines, said
+from gigaam.cli.printing import complain, print_lines
 from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.quoting import said
 from gigaam.store import registry
 
 __all__ = ["train_language_model"]

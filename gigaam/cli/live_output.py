@@ -11,8 +11,9 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from gigaam.cli.command_options import choices, refuse
-from gigaam.cli.printing import complain, said
+from gigaam.cli.printing import complain
 from gigaam.output.formats import FORMATS
+from gigaam.quoting import said
 
 __all__ = ["LiveFormat", "LiveOutput", "OutputFiles", "WordTimes"]
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gigaam.cli.printing import complain, print_lines, said, to_json, word_lines, write_out
+from gigaam.cli.printing import complain, print_lines, to_json, word_lines, write_out
 from gigaam.errors import GigaAMError
 from gigaam.live.events import Event, Final, Partial
 from gigaam.output.formats import render, save
+from gigaam.quoting import said
 from gigaam.types import LongformTranscriptionResult, Segment
 
 if TYPE_CHECKING:

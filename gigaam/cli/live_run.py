@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from gigaam.cli.command_options import Talk
 from gigaam.cli.live_printing import EventLines, PartialLine, Transcript
-from gigaam.cli.printing import complain, said
+from gigaam.cli.printing import complain
 from gigaam.errors import AudioDecodingError, GigaAMError
 from gigaam.live.events import Event, Final
 from gigaam.live.reader import Reader
+from gigaam.quoting import said
 
 if TYPE_CHECKING:
     from gigaam.live import LiveSession

@@ -9,8 +9,9 @@ import typer
 
 from gigaam.cli.command_options import Quiet, refuse
 from gigaam.cli.completion import complete_models
-from gigaam.cli.printing import complain, print_lines, said, to_json
+from gigaam.cli.printing import complain, print_lines, to_json
 from gigaam.errors import GigaAMError, UnknownModelError
+from gigaam.quoting import said
 from gigaam.store import registry
 
 __all__ = ["download_models", "list_models"]

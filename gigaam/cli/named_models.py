@@ -10,10 +10,10 @@ import typer
 
 import gigaam
 from gigaam.cli.command_options import Talk, refuse
-from gigaam.cli.printing import complain, said
+from gigaam.cli.printing import complain
 from gigaam.errors import ArgumentError, DownloadError, GigaAMError
 from gigaam.loading import need_torch
-from gigaam.quoting import some
+from gigaam.quoting import said, some
 from gigaam.store import registry
 from gigaam.store.exports import Export, exported_beside, find_export
 from gigaam.store.registry import RECOGNITION_TASKS, TASKS, ModelInfo

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from gigaam.cli.jobs import Job
 from gigaam.errors import GigaAMError
 from gigaam.output.formats import render, save
+from gigaam.quoting import said
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 
 Result: TypeAlias = "TranscriptionResult | LongformTranscriptionResult"
@@ -204,10 +205,3 @@ def reason(path: Path, error: Exception) -> str:
     if not isinstance(error, (GigaAMError, OSError)):
         message = f"{type(error).__name__}: {message}"
     return message if str(path) in message else f"{path}: {message}"
-
-
-def said(error: BaseException) -> str:
-    """What an error says to a person: of the system's, the file and what is wrong with it."""
-    if isinstance(error, OSError) and not isinstance(error, GigaAMError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gigaam.cli.command_options import refuse
-from gigaam.cli.printing import complain, said
+from gigaam.cli.printing import complain
 from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.quoting import said
 
 if TYPE_CHECKING:
     from gigaam.speakers import SpeakerDiarizer

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gigaam.cli.completion import complete_configuration, complete_override
-from gigaam.cli.printing import complain, said
+from gigaam.cli.printing import complain
 from gigaam.errors import ArgumentError, GigaAMError
+from gigaam.quoting import said
 
 if TYPE_CHECKING:
     from gigaam.training.options import RunOptions

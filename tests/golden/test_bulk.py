@@ -22,14 +22,7 @@ from gigaam.bulk.running import Todo
 from gigaam.bulk.shard import ShardTask
 from gigaam.errors import ArgumentError, BulkError
 from tests.bulk_tasks import MortalTask, PoisonedTask
-from tests.exports import export_once
 from tests.waves import write_wav
-
-
-@pytest.fixture(scope="module")
-def export(tmp_path_factory: pytest.TempPathFactory, packaged_model: gigaam.GigaAMASR) -> str:
-    """An int8 model: its results do not depend on what is recognised with it."""
-    return str(export_once(tmp_path_factory, "tiny_ctc", packaged_model, "int8"))
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +47,23 @@ def files(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(out.glob("shards/**/*.*"))}
 
 
-def bulk(archive: Path, out: Path, export: str, **options: object) -> gigaam.bulk.BulkResult:
+def bulk(archive: Path, out: Path, int8_model: str, **options: object) -> gigaam.bulk.BulkResult:
     wanted = {"shard_minutes": 0.2, "format": "jsonl", **options}
-    return gigaam.bulk.run(archive, out, model=export, **wanted)  # type: ignore[arg-type]
+    return gigaam.bulk.run(archive, out, model=int8_model, **wanted)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, archive: Path, export: str) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, archive: Path, int8_model: str) -> Path:
     out = tmp_path_factory.mktemp("bulk") / "undisturbed"
-    result = bulk(archive, out, export)
+    result = bulk(archive, out, int8_model)
     assert (result.n_entries, result.n_failed) == (16, 2)
     return out
 
 
 def test_rows_are_what_the_library_recognises(
-    undisturbed: Path, archive: Path, export: str
+    undisturbed: Path, archive: Path, int8_model: str
 ) -> None:
-    model = gigaam.load_model(export)
+    model = gigaam.load_model(int8_model)
     rows = list(gigaam.bulk.rows(undisturbed))
     assert [row.id for row in rows] == sorted(
         str(path.relative_to(archive)) for path in archive.rglob("*.wav")
@@ -94,9 +87,9 @@ def test_rows_are_what_the_library_recognises(
 
 
 def test_formats_hold_the_same(
-    undisturbed: Path, archive: Path, export: str, tmp_path: Path
+    undisturbed: Path, archive: Path, int8_model: str, tmp_path: Path
 ) -> None:
-    bulk(archive, tmp_path / "out", export, format="parquet", shard_minutes=1, executor=one())
+    bulk(archive, tmp_path / "out", int8_model, format="parquet", shard_minutes=1, executor=one())
     assert list(gigaam.bulk.rows(tmp_path / "out")) == list(gigaam.bulk.rows(undisturbed))
 
 
@@ -105,14 +98,14 @@ def one() -> gigaam.bulk.LocalExecutor:
 
 
 def test_what_is_done_is_not_done_again(
-    undisturbed: Path, archive: Path, export: str, tmp_path: Path
+    undisturbed: Path, archive: Path, int8_model: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)
     dropped = sorted(out.glob("shards/**/*.jsonl"))[1]
     dropped.unlink()
     events: list[object] = []
-    result = bulk(archive, out, export, on_event=events.append)
+    result = bulk(archive, out, int8_model, on_event=events.append)
     assert [event.shards for event in events if isinstance(event, Todo)] == [[1]]
     assert sum(isinstance(event, ShardDone) for event in events) == 1
     assert files(out) == files(undisturbed)
@@ -140,26 +133,26 @@ class Killed:
 
 
 def test_killed_workers_change_nothing(
-    undisturbed: Path, archive: Path, export: str, tmp_path: Path
+    undisturbed: Path, archive: Path, int8_model: str, tmp_path: Path
 ) -> None:
     killed = Killed({3, 6, 8})
-    result = bulk(archive, tmp_path / "out", export, on_event=killed)
+    result = bulk(archive, tmp_path / "out", int8_model, on_event=killed)
     assert killed.n_lost
     assert result.n_entries == 16
     assert files(tmp_path / "out") == files(undisturbed)
     assert not list((tmp_path / "out" / "begun").iterdir())
 
 
-def command(archive: Path, out: Path, export: str) -> list[str]:
-    options = ["--onnx", export, "--shard-minutes", "0.2", "--format", "jsonl", "--events", "-"]
+def command(archive: Path, out: Path, int8_model: str) -> list[str]:
+    options = ["--onnx", int8_model, "--shard-minutes", "0.2", "--format", "jsonl", "--events", "-"]
     return [sys.executable, "-m", "gigaam", "bulk", "run", str(archive), str(out), *options]
 
 
 def test_a_killed_driver_goes_on(
-    undisturbed: Path, archive: Path, export: str, tmp_path: Path
+    undisturbed: Path, archive: Path, int8_model: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    first = subprocess.Popen(command(archive, out, export), stdout=subprocess.PIPE, text=True)
+    first = subprocess.Popen(command(archive, out, int8_model), stdout=subprocess.PIPE, text=True)
     assert first.stdout is not None
     for line in first.stdout:
         if json.loads(line)["event"] == "shard":
@@ -170,15 +163,15 @@ def test_a_killed_driver_goes_on(
     n_before = len(files(out))
     assert 1 <= n_before < len(files(undisturbed))
     deadline = time.monotonic() + 30  # its workers end, too: they have nobody to tell
-    while (done := again(archive, out, export)).returncode == 1 and time.monotonic() < deadline:
+    while (done := again(archive, out, int8_model)).returncode == 1 and time.monotonic() < deadline:
         assert "another run is at work" in done.stderr
     assert done.returncode == 3, done.stderr
     assert files(out) == files(undisturbed)
 
 
-def again(archive: Path, out: Path, export: str) -> "subprocess.CompletedProcess[str]":
+def again(archive: Path, out: Path, int8_model: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command(archive, out, export), capture_output=True, text=True, check=False
+        command(archive, out, int8_model), capture_output=True, text=True, check=False
     )
 
 
@@ -197,13 +190,13 @@ class Instead:
 
 
 def test_a_recording_that_kills_is_found_and_left_out(
-    archive: Path, export: str, undisturbed: Path, tmp_path: Path
+    archive: Path, int8_model: str, undisturbed: Path, tmp_path: Path
 ) -> None:
     poisoned = tmp_path / "archive"
     shutil.copytree(archive, poisoned)
     shutil.copy(archive / "03.wav", poisoned / "03_poison.wav")
     result = bulk(
-        poisoned, tmp_path / "out", export, executor=Instead(PoisonedTask), shard_minutes=60
+        poisoned, tmp_path / "out", int8_model, executor=Instead(PoisonedTask), shard_minutes=60
     )
     assert (result.n_entries, result.n_failed) == (17, 3)
     rows = {row.id: row for row in gigaam.bulk.rows(tmp_path / "out")}
@@ -216,9 +209,11 @@ def test_a_recording_that_kills_is_found_and_left_out(
     ]
 
 
-def test_workers_that_never_begin_end_the_run(archive: Path, export: str, tmp_path: Path) -> None:
+def test_workers_that_never_begin_end_the_run(
+    archive: Path, int8_model: str, tmp_path: Path
+) -> None:
     with pytest.raises(BulkError, match="before they begin: killed by SIGKILL"):
-        bulk(archive, tmp_path / "out", export, executor=Instead(MortalTask))
+        bulk(archive, tmp_path / "out", int8_model, executor=Instead(MortalTask))
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(archive: Path, tmp_path: Path) -> None:
@@ -242,12 +237,12 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(archive: Path, tmp_path: Pat
 def test_other_results_are_not_mixed_in(
     undisturbed: Path,
     archive: Path,
-    export: str,
+    int8_model: str,
     options: dict[str, object],
     told: str,
 ) -> None:
     with pytest.raises(BulkError, match=f"another run .*{told}"):
-        bulk(archive, undisturbed, export, **options)
+        bulk(archive, undisturbed, int8_model, **options)
 
 
 def test_another_model_is_not_mixed_in(undisturbed: Path, archive: Path) -> None:
@@ -256,7 +251,7 @@ def test_another_model_is_not_mixed_in(undisturbed: Path, archive: Path) -> None
 
 
 def test_another_manifest_is_not_mixed_in(
-    undisturbed: Path, archive: Path, export: str, tmp_path: Path
+    undisturbed: Path, archive: Path, int8_model: str, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     shutil.copytree(archive, other)
@@ -264,33 +259,33 @@ def test_another_manifest_is_not_mixed_in(
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)
     with pytest.raises(BulkError, match=r"planned for, which is .* with 16 recordings"):
-        bulk(other, out, export)
+        bulk(other, out, int8_model)
     assert files(out) == files(undisturbed)
 
 
 def test_failures_are_tried_again_when_asked(
-    undisturbed: Path, archive: Path, export: str, tmp_path: Path
+    undisturbed: Path, archive: Path, int8_model: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)
     events: list[object] = []
-    bulk(archive, out, export, retry=["AudioDecodingError"], on_event=events.append)
+    bulk(archive, out, int8_model, retry=["AudioDecodingError"], on_event=events.append)
     assert sum(isinstance(event, ShardDone) for event in events) == 1
     assert files(out) == files(undisturbed)
     with pytest.raises(ArgumentError, match="nothing has failed with 'OtherError'; there are: A"):
-        bulk(archive, out, export, retry="OtherError")
+        bulk(archive, out, int8_model, retry="OtherError")
 
 
 def test_a_full_disk_ends_the_run_and_loses_nothing(
-    undisturbed: Path, archive: Path, export: str, small_disk: Path
+    undisturbed: Path, archive: Path, int8_model: str, small_disk: Path
 ) -> None:
     out = small_disk / "out"
     fill = small_disk / "fill"
     fill.write_bytes(bytes(small_disk_bytes(small_disk) - 24_000))
     with pytest.raises(BulkError, match=r"No space left.*What is done is kept"):
-        bulk(archive, out, export)
+        bulk(archive, out, int8_model)
     fill.unlink()
-    bulk(archive, out, export)
+    bulk(archive, out, int8_model)
     assert files(out) == files(undisturbed)
 
 
@@ -298,18 +293,22 @@ def small_disk_bytes(disk: Path) -> int:
     return shutil.disk_usage(disk).free
 
 
-def test_two_runs_do_not_share_a_directory(archive: Path, export: str, undisturbed: Path) -> None:
+def test_two_runs_do_not_share_a_directory(
+    archive: Path, int8_model: str, undisturbed: Path
+) -> None:
     from filelock import FileLock
 
     with FileLock(undisturbed / ".lock"), pytest.raises(BulkError, match="another run is at work"):
-        bulk(archive, undisturbed, export)
+        bulk(archive, undisturbed, int8_model)
 
 
-def test_one_name_for_two_recordings_is_refused(archive: Path, export: str, tmp_path: Path) -> None:
+def test_one_name_for_two_recordings_is_refused(
+    archive: Path, int8_model: str, tmp_path: Path
+) -> None:
     manifest = tmp_path / "some.tsv"
     manifest.write_text(f"path\tid\n{archive}/01.wav\tx\n{archive}/02.wav\tx\n")
     with pytest.raises(BulkError, match="calls two recordings x"):
-        bulk(manifest, tmp_path / "out", export)
+        bulk(manifest, tmp_path / "out", int8_model)
 
 
 @pytest.mark.parametrize(
@@ -322,8 +321,8 @@ def test_one_name_for_two_recordings_is_refused(archive: Path, export: str, tmp_
     ],
 )
 def test_options_that_cannot_be(
-    archive: Path, export: str, tmp_path: Path, options: dict[str, object], told: str
+    archive: Path, int8_model: str, tmp_path: Path, options: dict[str, object], told: str
 ) -> None:
     with pytest.raises(ArgumentError, match=told):
-        bulk(archive, tmp_path / "out", export, **options)
+        bulk(archive, tmp_path / "out", int8_model, **options)
     assert Ledger(str(tmp_path / "out")).read_run() is None

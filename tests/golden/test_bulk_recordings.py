@@ -19,15 +19,9 @@ import gigaam.bulk
 from gigaam.bulk.executors import ShardDone
 from gigaam.bulk.running import Todo
 from gigaam.errors import BulkError, UnreachableError
-from tests.exports import export_once
 from tests.waves import write_wav
 
 Rows = dict[str, gigaam.bulk.Row]
-
-
-@pytest.fixture(scope="module")
-def export(tmp_path_factory: pytest.TempPathFactory, packaged_model: gigaam.GigaAMASR) -> str:
-    return str(export_once(tmp_path_factory, "tiny_ctc", packaged_model, "int8"))
 
 
 @pytest.fixture
@@ -45,9 +39,9 @@ def folder(tmp_path: Path, example: Path) -> Path:
     return folder
 
 
-def rows_of(manifest: Path | str, out: Path, export: str, **options: object) -> Rows:
+def rows_of(manifest: Path | str, out: Path, int8_model: str, **options: object) -> Rows:
     wanted = {"format": "jsonl", "executor": gigaam.bulk.LocalExecutor(1, 1), **options}
-    gigaam.bulk.run(manifest, out, model=export, **wanted)  # type: ignore[arg-type]
+    gigaam.bulk.run(manifest, out, model=int8_model, **wanted)  # type: ignore[arg-type]
     return {row.id: row for row in gigaam.bulk.rows(out)}
 
 
@@ -56,7 +50,7 @@ def lines(path: Path, listed: list[dict[str, object]]) -> Path:
     return path
 
 
-def test_stretches_and_names_of_a_manifest(folder: Path, export: str, tmp_path: Path) -> None:
+def test_stretches_and_names_of_a_manifest(folder: Path, int8_model: str, tmp_path: Path) -> None:
     manifest = lines(
         folder / "some.jsonl",
         [
@@ -68,7 +62,7 @@ def test_stretches_and_names_of_a_manifest(folder: Path, export: str, tmp_path: 
         ],
     )
     events: list[object] = []
-    rows = rows_of(manifest, tmp_path / "out", export, on_event=events.append)
+    rows = rows_of(manifest, tmp_path / "out", int8_model, on_event=events.append)
     first = "long.wav#t=0.000,7.062"
     assert list(rows) == ["second", first, "call.wav#channel=1", "nowhere.wav"]
     assert rows["second"].text == rows[first].text != ""
@@ -79,12 +73,12 @@ def test_stretches_and_names_of_a_manifest(folder: Path, export: str, tmp_path: 
     assert todo.run.n_repeated == 1
 
 
-def test_channels_of_stretches_stay_apart(folder: Path, export: str, tmp_path: Path) -> None:
+def test_channels_of_stretches_stay_apart(folder: Path, int8_model: str, tmp_path: Path) -> None:
     manifest = lines(
         folder / "some.jsonl",
         [{"path": "call.wav"}, {"path": "call.wav", "offset": 0.5, "duration": 13.0}],
     )
-    rows = rows_of(manifest, tmp_path / "out", export, channels="split", track=0)
+    rows = rows_of(manifest, tmp_path / "out", int8_model, channels="split", track=0)
     for row in rows.values():
         assert row.error is None
         assert [segment.channel for segment in row.segments] == [0, 1]
@@ -94,7 +88,7 @@ def test_channels_of_stretches_stay_apart(folder: Path, export: str, tmp_path: P
 
 
 def test_stretches_of_recordings_in_a_file(
-    folder: Path, export: str, tmp_path: Path, example: Path
+    folder: Path, int8_model: str, tmp_path: Path, example: Path
 ) -> None:
     short = gigaam.load_audio(example).numpy()[: 3 * 16_000]
     write_wav(tmp_path / "short.wav", short)
@@ -104,48 +98,50 @@ def test_stretches_of_recordings_in_a_file(
     ]
     columns = {"audio": audio, "offset": [0.0, 1.0, 8.0], "id": ["a", "b", "c"]}
     pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "some.parquet")
-    rows = rows_of(tmp_path / "some.parquet", tmp_path / "out", export)
+    rows = rows_of(tmp_path / "some.parquet", tmp_path / "out", int8_model)
     durations = [row.duration for row in rows.values()]
     assert durations == pytest.approx([7.0625, 2.0, 2 * 7.0625 - 8.0], abs=1e-3)
     assert len({row.text for row in rows.values()}) == 3
 
 
-def test_warnings_are_of_the_recording(folder: Path, export: str, tmp_path: Path) -> None:
+def test_warnings_are_of_the_recording(folder: Path, int8_model: str, tmp_path: Path) -> None:
     for number, name in enumerate(("one.wav", "cut.wav")):
         with tarfile.open(tmp_path / f"{number}.tar", "w") as tar:
             tar.add(folder / name, "same.wav")
-    rows = rows_of(f"{tmp_path}/*.tar", tmp_path / "out", export)
+    rows = rows_of(f"{tmp_path}/*.tar", tmp_path / "out", int8_model)
     assert [bool(row.warnings) for row in rows.values()] == [False, True]
     manifest = lines(
         folder / "some.jsonl",
         [{"path": "cut.wav", "id": "x"}, {"path": "one.wav"}, {"path": "cut.wav", "id": "y"}],
     )
-    rows = rows_of(manifest, tmp_path / "out2", export)
+    rows = rows_of(manifest, tmp_path / "out2", int8_model)
     told = ("the recording is cut short: 3.53 s could be read",)
     assert [row.warnings for row in rows.values()] == [told, (), told]
 
 
-def test_an_archive_that_has_moved_goes_on(folder: Path, export: str, tmp_path: Path) -> None:
+def test_an_archive_that_has_moved_goes_on(folder: Path, int8_model: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    before = rows_of(folder, out, export, shard_minutes=0.01)
+    before = rows_of(folder, out, int8_model, shard_minutes=0.01)
     next(out.glob("shards/*/*")).unlink()
     folder.rename(tmp_path / "elsewhere")
-    assert rows_of(tmp_path / "elsewhere", out, export, shard_minutes=0.01) == before
+    assert rows_of(tmp_path / "elsewhere", out, int8_model, shard_minutes=0.01) == before
 
 
-def test_a_list_means_the_paths_of_where_it_is(folder: Path, export: str, tmp_path: Path) -> None:
+def test_a_list_means_the_paths_of_where_it_is(
+    folder: Path, int8_model: str, tmp_path: Path
+) -> None:
     (folder / "list.txt").write_text("one.wav\ncut.wav\n")
     out = tmp_path / "out"
-    rows_of(folder / "list.txt", out, export)
+    rows_of(folder / "list.txt", out, int8_model)
     shutil.copytree(folder, tmp_path / "other")
     with pytest.raises(BulkError, match=r"began in .*archive when .* and begin in .*other now"):
-        rows_of(tmp_path / "other" / "list.txt", out, export)
+        rows_of(tmp_path / "other" / "list.txt", out, int8_model)
 
 
-def test_a_pipe_is_no_recording(folder: Path, export: str, tmp_path: Path) -> None:
+def test_a_pipe_is_no_recording(folder: Path, int8_model: str, tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe.wav")
     (folder / "list.txt").write_text("one.wav\npipe.wav\n")
-    rows = rows_of(folder / "list.txt", tmp_path / "out", export)
+    rows = rows_of(folder / "list.txt", tmp_path / "out", int8_model)
     assert rows["one.wav"].text
     assert rows["pipe.wav"].error is not None
     assert "no regular file" in rows["pipe.wav"].error.message
@@ -186,12 +182,12 @@ def web(folder: Path) -> Iterator[Web]:
 
 
 def test_what_cannot_be_had_is_tried_once_more_at_the_end(
-    web: Web, export: str, tmp_path: Path
+    web: Web, int8_model: str, tmp_path: Path
 ) -> None:
     (tmp_path / "list.txt").write_text(f"{web.url}/one.wav\n{web.url}/long.wav\n")
     web.failing["/one.wav"] = 6
     events: list[object] = []
-    rows = rows_of(tmp_path / "list.txt", tmp_path / "out", export, on_event=events.append)
+    rows = rows_of(tmp_path / "list.txt", tmp_path / "out", int8_model, on_event=events.append)
     assert all(row.error is None for row in rows.values())
     done = [event.summary for event in events if isinstance(event, ShardDone)]
     assert [(each.n_passing, each.n_made, each.n_made_failed) for each in done] == [
@@ -200,9 +196,9 @@ def test_what_cannot_be_had_is_tried_once_more_at_the_end(
     ]
 
 
-def test_a_run_without_any_recordings_ends_early(web: Web, export: str, tmp_path: Path) -> None:
+def test_a_run_without_any_recordings_ends_early(web: Web, int8_model: str, tmp_path: Path) -> None:
     listed = [f"{web.url}/{number}.wav" for number in range(5)]
     (tmp_path / "list.txt").write_text("\n".join(listed))
     web.failing |= {f"/{number}.wav": 1000 for number in range(5)}
     with pytest.raises(UnreachableError, match="no recording of 3 shards could be read"):
-        rows_of(tmp_path / "list.txt", tmp_path / "out", export, shard_minutes=0.1)
+        rows_of(tmp_path / "list.txt", tmp_path / "out", int8_model, shard_minutes=0.1)

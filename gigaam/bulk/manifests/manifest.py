@@ -22,7 +22,7 @@ __all__ = [
     "listing_digest",
     "place_of",
     "readable",
-    "short_digest",
+    "shortened",
     "suffixes_of",
 ]
 
@@ -60,7 +60,7 @@ class Manifest(ABC):
         """A short digest that changes when what it lists changes; no recording is opened."""
 
 
-def short_digest(digest: hashlib._Hash) -> str:
+def shortened(digest: hashlib._Hash) -> str:
     """Enough of a digest to notice a change."""
     return digest.hexdigest()[:_DIGITS]
 
@@ -75,7 +75,7 @@ def listing_digest(listing: Iterable[tuple[str, Found]]) -> str:
     for name, found in listing:
         line = f"{name}\0{found.n_bytes}\0{found.stamp}\n"
         digest.update(line.encode("utf-8", "surrogatepass"))
-    return short_digest(digest)
+    return shortened(digest)
 
 
 def file_digest(path: str, called: str) -> str:

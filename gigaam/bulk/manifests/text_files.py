@@ -22,7 +22,7 @@ from gigaam.bulk.manifests.manifest import (
     folder_of,
     place_of,
     readable,
-    short_digest,
+    shortened,
     suffixes_of,
 )
 from gigaam.bulk.places import files_at, joined
@@ -63,7 +63,7 @@ class TextFile(Manifest):
         with readable(self.called), files_at(self._path).open(self._path, _BLOCK) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
-        return short_digest(digest)
+        return shortened(digest)
 
 
 class StandardInput(TextFile):

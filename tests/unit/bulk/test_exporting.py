@@ -8,7 +8,8 @@ import pytest
 
 from gigaam.bulk.exporting import ExportResult, export
 from gigaam.bulk.ledger import Ledger
-from gigaam.bulk.row_files import FORMATS, Row, RowFormat
+from gigaam.bulk.records import FORMATS, RowFormat
+from gigaam.bulk.row_files import Row
 from gigaam.errors import ArgumentError, BulkError
 from gigaam.output.formats import render
 from gigaam.types import Segment, Word

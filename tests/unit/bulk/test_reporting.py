@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigaam.bulk.ledger import Ledger
+from gigaam.bulk.records import FORMATS, RowFormat
 from gigaam.bulk.reporting import BulkReport, Example, report
-from gigaam.bulk.row_files import FORMATS, Row, RowFormat
+from gigaam.bulk.row_files import Row
 from gigaam.errors import ArgumentError, BulkError
 from tests.bulk_runs import failed_row, make_run, spoken_row
 from tests.examples import examples

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gigaam.bulk.entries import Entry
 from gigaam.bulk.ledger import Failure
-from gigaam.bulk.row_files import FORMATS, Row, RowFormat, pack_rows, unpack_rows
+from gigaam.bulk.records import FORMATS, RowFormat
+from gigaam.bulk.row_files import Row, pack_rows, unpack_rows
 from gigaam.errors import AudioDecodingError, BulkError
 from gigaam.types import LongformTranscriptionResult, Segment, TranscriptionResult, Word
 from tests.bulk_runs import MADE_BY, failed_row, spoken_row
