@@ -1,10 +1,12 @@
 """How fast processes of one machine are together, against one alone; what each takes of memory.
 
-    python -m benchmarks.bulk.speed MODEL ARCHIVE [--minutes 60] [--splits 1x1,1x2,2x1]
+    python -m benchmarks.bulk.speed MODEL ARCHIVE [--minutes 60] [--splits 1x1,1x2,2x1,ray:2x1]
 
 Recordings of an archive up to so many minutes, once through by every split (workers x threads), in
 turns; the first of the splits is what the others are compared with. Time counts from when all
-workers have their models, since an archive takes hours, and a model seconds.
+workers have their models, since an archive takes hours, and a model seconds. Memory is told twice:
+the most that one worker had, what it shares with the others included, and what all of them had for
+themselves and their share of the rest (PSS) a worker.
 """
 
 import json
@@ -14,13 +16,15 @@ import tempfile
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.bulk.processes import peak_mb, workers_of
+from benchmarks.bulk.processes import peak_mb, proportional_mb, workers_of, workers_of_ray
 from gigaam.audio import duration_s
 from gigaam.audio.media_suffixes import MEDIA_SUFFIXES
 from gigaam.bulk import LocalExecutor, run
-from gigaam.bulk.executors import ShardDone
+from gigaam.bulk.executors import Executor, ShardDone
+from gigaam.bulk.ray_executor import RayExecutor
 from gigaam.errors import GigaAMError
 
 REPEATS = 3
@@ -33,32 +37,49 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--splits", default="1x1,1x2,2x1")
     arguments = parser.parse_args()
-    splits = [tuple(map(int, split.split("x"))) for split in arguments.splits.split(",")]
+    splits = arguments.splits.split(",")
+    runs: dict[str, list[Run]] = {split: [] for split in splits}
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder, "some.txt")
         manifest.write_text(
             "".join(f"{path}\n" for path in some(arguments.archive, arguments.minutes * 60))
         )
-        speeds: dict[tuple[int, ...], list[float]] = {split: [] for split in splits}
-        memory: dict[tuple[int, ...], float] = {}
         for repeat in range(REPEATS):
-            for split in splits:
-                out = Path(folder, f"{repeat}_{split[0]}_{split[1]}")
-                speed, memory[split] = timed(arguments.model, manifest, out, *split)
-                speeds[split].append(speed)
-                print(f"{split[0]} x {split[1]}: {speed:.1f} x real time", file=sys.stderr)
-    base = statistics.median(speeds[splits[0]])
-    for split in splits:
-        speed = statistics.median(speeds[split])
+            for number, split in enumerate(splits):
+                out = Path(folder, f"{repeat}_{number}")
+                done = timed(arguments.model, manifest, out, executor_of(split))
+                runs[split].append(done)
+                print(f"{split}: {done.speed:.1f} x real time", file=sys.stderr)
+    base = statistics.median(done.speed for done in runs[splits[0]])
+    for split, all_done in runs.items():
+        speed = statistics.median(done.speed for done in all_done)
         told = {
-            "workers": split[0],
-            "threads": split[1],
+            "split": split,
             "real_time": round(speed, 1),
             "ratio": round(speed / base, 2),
-            "runs": [round(each, 1) for each in speeds[split]],
-            "peak_mb_a_worker": round(memory[split]),
+            "runs": [round(done.speed, 1) for done in all_done],
+            "peak_mb_a_worker": round(max(done.peak_mb for done in all_done)),
+            "pss_mb_a_worker": round(max(done.pss_mb for done in all_done)),
         }
         print(json.dumps(told))
+
+
+@dataclass
+class Run:
+    """How fast a run was, and the memory of its workers."""
+
+    speed: float = 0.0
+    peak_mb: float = 0.0
+    pss_mb: float = 0.0
+
+
+def executor_of(split: str) -> Executor:
+    """The executor of a split: workers x threads, with `ray:` in front on a Ray started for it."""
+    by, _, numbers = split.rpartition(":")
+    workers, threads = map(int, numbers.split("x"))
+    if by == "ray":
+        return RayExecutor(workers=workers, threads=threads)
+    return LocalExecutor(workers, threads)
 
 
 def some(archive: Path, seconds: float) -> Iterator[Path]:
@@ -74,29 +95,29 @@ def some(archive: Path, seconds: float) -> Iterator[Path]:
             yield path.absolute()
 
 
-def timed(model: str, manifest: Path, out: Path, workers: int, threads: int) -> tuple[float, float]:
-    """Seconds of sound a second, and megabytes of the largest worker."""
+def timed(model: str, manifest: Path, out: Path, executor: Executor) -> Run:
+    """A run through a manifest."""
     done: list[tuple[float, float]] = []
-    peak = 0.0
+    told = Run()
 
     def take(event: object) -> None:
-        nonlocal peak
         if isinstance(event, ShardDone):
-            peak = max([peak, *map(peak_mb, workers_of())])
             done.append((time.monotonic() - event.summary.took_s, time.monotonic()))
+            workers = [*workers_of(), *workers_of_ray()]
+            told.peak_mb = max([told.peak_mb, *map(peak_mb, workers)])
+            told.pss_mb = max(told.pss_mb, statistics.mean(map(proportional_mb, workers or [0])))
 
     result = run(
         manifest,
         out,
         model=model,
-        executor=LocalExecutor(workers, threads),
+        executor=executor,
         shard_minutes=2.0,
         format="jsonl",
         on_event=take,
     )
-    first = min(start for start, _ in done)
-    last = max(end for _, end in done)
-    return result.heard_s / (last - first), peak
+    told.speed = result.heard_s / (max(end for _, end in done) - min(start for start, _ in done))
+    return told
 
 
 if __name__ == "__main__":
