@@ -1,19 +1,30 @@
 """Prepares the data of the tiny models: `python -m recipes.tiny.prepare OUTPUT [PART …]`.
 
-Parts are `real`, `espeak`, `festival`, `games` and `words`; by default all are made. Every part can
-be made again; the same packages give the same files.
+Parts are `real`, `irina`, `rhvoice`, `espeak`, `festival`, `games` and `words`; by default all are
+made. Every part can be made again; the same packages and texts give the same files.
 """
 
 from __future__ import annotations
 
 import argparse
+import lzma
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from recipes.tiny import clean_voice, espeak, festival, festvox, games, prompts, words
-from recipes.tiny.manifest import read_rows
-from recipes.tiny.sentences import HeldOutTexts, read_fortunes, usable_sentences
+from recipes.tiny import (
+    clean_voice,
+    espeak,
+    festival,
+    festvox,
+    games,
+    prompts,
+    rhvoice,
+    warped,
+    words,
+)
+from recipes.tiny.manifest import SplitWriter, read_rows
+from recipes.tiny.sentences import HeldOutTexts, Line, read_fortunes, usable_sentences
 
 SEED = 2
 
@@ -24,6 +35,50 @@ def held_out_texts() -> HeldOutTexts:
     return HeldOutTexts(
         sentences + [p.transcription for p in prompts.read_prompts() if p.split != "train"]
     )
+
+
+def prepare_real(output: Path) -> None:
+    """Writes the tables of recordings, `dev_warped` and the packaged recording."""
+    festvox.write_splits(output)
+    festvox.write_example(output)
+    prompts.write_splits(output)
+    warped.write_split(output, "dev_warped", ["dev_festvox", "dev_prompts"])
+
+
+def prepare_irina(output: Path) -> None:
+    """Writes `dev_irina` and `test_irina`: a voice that no model learns from reads those texts."""
+    engine = rhvoice.Engine.unpacked(output / "rhvoice")
+    read = [*festvox.read_sentences(), *prompts.read_prompts()]
+    for split in ("dev", "test"):
+        lines = {s.transcription: Line(s.text, s.transcription) for s in read if s.split == split}
+        jobs = [rhvoice.Job(line, rhvoice.IRINA) for line in lines.values()]
+        with SplitWriter(output, f"{split}_irina") as writer:
+            for job, pcm in zip(jobs, engine.speak(jobs), strict=True):
+                writer.add(pcm, job.line.transcription, job.speaker.name)
+
+
+def prepare_rhvoice(output: Path, texts: Sequence[Path], hours: float, processes: int) -> None:
+    """Writes `synth_rhvoice`: many speakers read the texts given and those of other parts."""
+    held_out = held_out_texts()
+    paragraphs: list[Iterable[str]] = [read_text(path) for path in texts]
+    paragraphs += [read_fortunes(), read_games(output), words.read_lines(SEED)]
+    sources = [usable_sentences(each, held_out) for each in paragraphs]
+    jobs = rhvoice.plan(sources, held_out, SEED)
+    rhvoice.write_split(output, "synth_rhvoice", jobs, hours, processes)
+
+
+def read_text(path: Path) -> Iterator[str]:
+    """The lines of a text, which may be compressed with xz."""
+    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open() as file:
+        yield from map(str.strip, file)
+
+
+def read_games(output: Path) -> Iterator[str]:
+    """The texts of two games, unpacked under `output`."""
+    packages = output / "games"
+    if not packages.exists():
+        games.unpack(packages)
+    return games.read_paragraphs(packages)
 
 
 def prepare_espeak(output: Path, hours: float, processes: int) -> None:
@@ -46,10 +101,7 @@ def prepare_festival(output: Path, hours: float, processes: int) -> None:
 
 def prepare_games(output: Path, hours: float, processes: int) -> None:
     """Writes `synth_games` with the clean voice of `prepare_festival`."""
-    packages = output / "games"
-    if not packages.exists():
-        games.unpack(packages)
-    speak(output, "synth_games", games.read_paragraphs(packages), hours, processes)
+    speak(output, "synth_games", read_games(output), hours, processes)
 
 
 def prepare_words(output: Path, hours: float, processes: int) -> None:
@@ -67,12 +119,12 @@ def speak(output: Path, name: str, paragraphs: Iterable[str], hours: float, proc
 
 SYNTHETIC = {
     "espeak": (prepare_espeak, 8.0),
-    "festival": (prepare_festival, 24.0),
-    "games": (prepare_games, 20.0),
-    "words": (prepare_words, 50.0),
+    "festival": (prepare_festival, 12.0),
+    "games": (prepare_games, 10.0),
+    "words": (prepare_words, 16.0),
 }
-"""The function that writes each table of synthetic speech, and its default number of hours."""
-PARTS = ("real", *SYNTHETIC)
+"""The function that writes each table of one synthetic voice, and its default number of hours."""
+PARTS = ("real", "irina", "rhvoice", *SYNTHETIC)
 
 
 def check_separation(output: Path) -> None:
@@ -114,19 +166,29 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("output", type=Path, help="directory for the WAV files and tables")
     parser.add_argument("parts", nargs="*", metavar="PART", help=" | ".join(PARTS))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="more for rhvoice to read: a sentence a line, .txt or .txt.xz",
+    )
+    parser.add_argument("--rhvoice-hours", type=float, default=60.0)
     for part, (_, hours) in SYNTHETIC.items():
         parser.add_argument(f"--{part}-hours", type=float, default=hours)
     chosen = parser.parse_args(arguments)
-    parts = chosen.parts or PARTS
+    output, parts, processes = chosen.output, chosen.parts or PARTS, chosen.processes
     if not set(parts) <= set(PARTS):
         parser.error(f"parts are {', '.join(PARTS)}, not {' '.join(parts)}")
     if "real" in parts:
-        festvox.write_splits(chosen.output)
-        festvox.write_example(chosen.output)
-        prompts.write_splits(chosen.output)
+        prepare_real(output)
+    if "irina" in parts:
+        prepare_irina(output)
+    if "rhvoice" in parts:
+        prepare_rhvoice(output, chosen.texts, chosen.rhvoice_hours, processes)
     for part, (prepare, _) in SYNTHETIC.items():
         if part in parts:
-            prepare(chosen.output, getattr(chosen, f"{part}_hours"), chosen.processes)
+            prepare(output, getattr(chosen, f"{part}_hours"), processes)
     check_separation(chosen.output)
     sys.stdout.write(describe(chosen.output) + "\n")
 
