@@ -60,6 +60,7 @@ class Trainer:
         workers: Threads that compute gradients, each of a part of the batch.
         parts: Parts of a batch. More parts than workers keep all of them busy to the end, and a
             part that fits into the processor's cache is faster.
+        bfloat16: Whether the encoder's products are computed in bfloat16.
         clock: Returns the time in seconds; replaced in tests.
     """
 
@@ -72,10 +73,11 @@ class Trainer:
         directory: Path,
         workers: int = 2,
         parts: int = 2,
+        bfloat16: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.objective, self.options, self.budget_s = objective, options, budget_s
-        self.directory, self._parts = directory, parts
+        self.directory, self._parts, self._bfloat16 = directory, parts, bfloat16
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="gradients")
         self.position = Position()
         self._clock, self._last_tick = clock, clock()
@@ -136,7 +138,8 @@ class Trainer:
         return sum(loss for loss, _ in results) / n_characters
 
     def _part_gradients(self, part: Batch) -> tuple[float, list[Tensor]]:
-        loss: Tensor = self.objective(part)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+            loss: Tensor = self.objective(part)
         return float(loss.detach()), list(torch.autograd.grad(loss, self._parameters))
 
     def _update_average(self) -> None:
