@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,15 @@ class Run:
     optimizer: OptimizerOptions
     loss: LossOptions
     dropout: float
+
+
+def without(run: Run, tables: Sequence[str]) -> Run:
+    """The run without some of its training tables, so that their speakers stay unknown."""
+    unknown = set(tables) - set(run.sources)
+    if unknown:
+        raise ValueError(f"no tables to leave out: {', '.join(sorted(unknown))}")
+    sources = {name: source for name, source in run.sources.items() if name not in tables}
+    return replace(run, sources=sources)
 
 
 def read_config(path: Path) -> Run:
@@ -286,6 +295,13 @@ def main() -> None:
         action="store_true",
         help="compute products in bfloat16: faster on processors that have it, on others slower",
     )
+    parser.add_argument(
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="TABLE",
+        help="training tables to leave out, to see how well a speaker is heard whom nobody knows",
+    )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -293,7 +309,7 @@ def main() -> None:
     if arguments.bfloat16:  # the gradient of fused attention takes five times as long in it
         torch.backends.cuda.enable_flash_sdp(False)
     train(
-        read_config(arguments.config),
+        without(read_config(arguments.config), arguments.without),
         arguments.data,
         arguments.out,
         budget_minutes=arguments.budget_minutes,

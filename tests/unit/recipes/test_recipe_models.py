@@ -6,7 +6,7 @@ import torch
 from gigaam.dataset.text import RUSSIAN_CHARACTERS
 from gigaam.decoder import CTCHead, RNNTHead
 from gigaam.loading import build_model
-from recipes.tiny.train import DEFAULT_CONFIG, read_config
+from recipes.tiny.train import DEFAULT_CONFIG, read_config, without
 
 RNNT_CONFIG = DEFAULT_CONFIG.with_name("tiny_rnnt.yaml")
 
@@ -30,3 +30,12 @@ def test_the_transducer_has_the_encoder_it_starts_from():
     assert rnnt.model["preprocessor"] == ctc.model["preprocessor"]
     assert rnnt.model["encoder"] == ctc.model["encoder"]
     assert rnnt.loss.auxiliary_ctc > ctc.loss.auxiliary_ctc == 0
+
+
+def test_a_speaker_can_be_left_out():
+    run = read_config(RNNT_CONFIG)
+    left = without(run, ["train_prompts"])
+    assert set(run.sources) - set(left.sources) == {"train_prompts"}
+    assert left.development == run.development
+    with pytest.raises(ValueError, match="no tables to leave out: train_promts"):
+        without(run, ["train_promts"])
