@@ -17,9 +17,10 @@ from gigaam.server.known_speakers import calling_by_name, stated_seconds
 from gigaam.server.languages import check_languages, languages_of
 from gigaam.server.refusals import Refusal
 from gigaam.server.service import LONG_S, Service
+from gigaam.server.threads import in_thread
 from gigaam.server.warned import collected_warnings
 from gigaam.server.wishes import Wishes
-from gigaam.server.work import Call, in_thread, recognized
+from gigaam.server.work import Call, recognized
 from gigaam.types import Segment
 
 __all__ = ["Listening", "check_length", "measured", "spoken_language"]
@@ -52,7 +53,7 @@ class Listening:
         await self.service.models.ready(self.wishes.model)
         seconds, n_channels, known_s = await asyncio.to_thread(self._measured)
         recognize = partial(self._recognized, seconds, n_channels, on_segment)
-        work = partial(in_thread, self.service.executor, self.call, recognize)
+        work = partial(in_thread, self.service.executor, recognize, self.call.abandoned.set)
         turns, client = self.service.turns, self.call.client
         if seconds is not None and seconds * n_channels + known_s <= LONG_S:
             async with turns.turn(client):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any
 
 from gigaam.audio import AudioSource
 from gigaam.recognition import LongformArguments
@@ -17,9 +15,7 @@ from gigaam.recognition.shared import SharedRecognition
 from gigaam.server.models import LoadedModel
 from gigaam.types import Segment
 
-__all__ = ["Abandoned", "Call", "in_thread", "recognized"]
-
-T = TypeVar("T")
+__all__ = ["Abandoned", "Call", "recognized"]
 
 
 class Abandoned(Exception):
@@ -106,15 +102,3 @@ def run(
     if outcome.duration_s > told_s:
         call.on_progress(outcome.duration_s - told_s)
     return outcome
-
-
-async def in_thread(executor: Executor, call: Call, work: Callable[[], T]) -> T:
-    """The result of work; if this is cancelled, the work is abandoned and waited for."""
-    future = asyncio.get_running_loop().run_in_executor(executor, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        call.abandoned.set()
-        await asyncio.wait({future})
-        future.exception()
-        raise

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from gigaam.audio.pushed import SAMPLE_FORMATS, PushedAudio
 from gigaam.live import Event, LiveArguments, LiveSession
 from gigaam.server.languages import check_languages, languages_of
 from gigaam.server.models import LoadedModel
 from gigaam.server.service import Service
+from gigaam.server.threads import in_thread
 
 __all__ = [
     "Live",
@@ -26,8 +27,6 @@ __all__ = [
     "Unheard",
     "told_event",
 ]
-
-T = TypeVar("T")
 
 _MOST_UNHEARD_S = 60.0
 _MOST_UNHEARD_BYTES = 16 << 20
@@ -114,8 +113,8 @@ class Live:
             await self._take_place(model)
         assert self._loaded is not None
         check_languages(languages_of(self._loaded.model), languages)
-        session = await _in_thread(
-            self.service.live_executor, self._session, self._loaded, sound, options
+        session = await in_thread(
+            self.service.live_executor, partial(self._session, self._loaded, sound, options)
         )
         return LiveStream(self, session, sound)
 
@@ -260,7 +259,7 @@ class LiveStream:
             return
         failure: Exception | None = None
         try:
-            await _in_thread(self._live.service.live_executor, work)
+            await in_thread(self._live.service.live_executor, work)
         except Exception as error:
             failure = error
         while not self._is_dropped and (event := self._session.next_event()) is not None:
@@ -283,15 +282,3 @@ def _rounded(value: Any, name: str = "") -> Any:
     if isinstance(value, float):
         return round(value, 3 if name in _MOMENTS else 4)
     return value
-
-
-async def _in_thread(executor: Executor, work: Callable[..., T], *arguments: Any) -> T:
-    """The result of work; if this is cancelled, the work is waited for all the same."""
-    future = asyncio.get_running_loop().run_in_executor(executor, work, *arguments)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait({future})
-        if not future.cancelled():
-            future.exception()
-        raise
