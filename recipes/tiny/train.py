@@ -274,8 +274,8 @@ def with_head(state: Mapping[str, torch.Tensor], head: CTCHead) -> dict[str, tor
     return trunk | {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
 
 
-def main() -> None:
-    """Command line."""
+def parse_arguments() -> argparse.Namespace:
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of manifests")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
@@ -302,7 +302,12 @@ def main() -> None:
         metavar="TABLE",
         help="training tables to leave out, to see how well a speaker is heard whom nobody knows",
     )
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Command line."""
+    arguments = parse_arguments()
     arguments.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)  # the trainer's workers share the cores instead
