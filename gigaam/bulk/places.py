@@ -10,10 +10,12 @@ import io
 import os
 import posixpath
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
 
 from gigaam.errors import ArgumentError, BulkError, MissingDependencyError, UnreachableError
 from gigaam.output.whole_file import write_whole
@@ -27,6 +29,9 @@ T = TypeVar("T")
 
 _ATTEMPTS = 6
 _LONGEST_WAIT_S = 20.0
+_MOST_IN_VAIN = 3
+_asked_in_vain: Counter[str] = Counter()
+"""By host, how often in a row it did not answer; after `_MOST_IN_VAIN`, reads are tried once."""
 _PERMANENT = (
     *(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError),
     *(ValueError, TypeError, NotImplementedError, ImportError, LookupError, AttributeError),
@@ -210,7 +215,7 @@ class _Remote(Files):
             content: bytes = self._fs.cat_file(path, start=first or None, end=end)
             return content
 
-        content = self._trying(read, path)
+        content = self._trying(read, path, is_reading=True)
         if n_bytes is not None and len(content) > n_bytes:  # HTTP without ranges sends all
             return content[first : first + n_bytes]
         return content
@@ -261,7 +266,7 @@ class _Remote(Files):
 
     def look(self, path: str) -> Found | None:
         try:
-            state = self._trying(lambda: self._asked_anew().info(path), path)
+            state = self._trying(lambda: self._asked_anew().info(path), path, is_reading=True)
         except FileNotFoundError:
             return None
         return self._found(path, state) if state.get("type") == "file" else None
@@ -285,24 +290,30 @@ class _Remote(Files):
         stamp = stamp or state.get("LastModified") or ""
         return Found(self._fs.unstrip_protocol(name), state.get("size"), str(stamp))
 
-    def _trying(self, work: Callable[[], T], path: str) -> T:
+    def _trying(self, work: Callable[[], T], path: str, *, is_reading: bool = False) -> T:
         """What comes of asking the store, again and again while it fails for the moment."""
+        host = urlsplit(path).netloc
+        is_silent = is_reading and _asked_in_vain[host] >= _MOST_IN_VAIN
         from tenacity import Retrying, retry_if_exception, stop_after_attempt
         from tenacity import wait_random_exponential as waiting
 
         patiently = Retrying(
             retry=retry_if_exception(lambda e: isinstance(e, Exception) and is_passing(e)),
-            stop=stop_after_attempt(_ATTEMPTS),
+            stop=stop_after_attempt(1 if is_silent else _ATTEMPTS),
             wait=waiting(0.5, _LONGEST_WAIT_S),
             reraise=True,
         )
         try:
-            return patiently(work)
+            done = patiently(work)
         except Exception as error:
             if not is_passing(error):
+                _asked_in_vain.pop(host, None)
                 raise
+            _asked_in_vain[host] += 1
             told = f"{path}: the store does not answer: {type(error).__name__}: {error}"
             raise UnreachableError(told) from error
+        _asked_in_vain.pop(host, None)
+        return done
 
 
 class _Ranges(io.RawIOBase):

@@ -1,5 +1,6 @@
 """Places: files of this machine and of stores, whole or not at all, asked again when they fail."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -71,6 +72,7 @@ def test_files_are_written_listed_read_and_removed(base: str) -> None:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "_LONGEST_WAIT_S", 0.001)
     monkeypatch.setattr(Flaky, "asked", 0)
+    monkeypatch.setattr(places, "_asked_in_vain", Counter())
 
 
 @pytest.mark.usefixtures("impatient")
@@ -89,6 +91,30 @@ def test_a_store_that_goes_on_failing_does_not_answer(monkeypatch: pytest.Monkey
     with pytest.raises(UnreachableError, match=r"flaky://x/a: the store does not answer.*reset"):
         files_at("flaky://x").read("flaky://x/a")
     assert 3 < Flaky.asked < 10
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_has_been_silent_is_asked_once_until_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = files_at("flaky://x")
+    files.write("flaky://x/a", b"content")
+    failures: list[Exception] = [ConnectionResetError()] * 100
+    monkeypatch.setattr(Flaky, "failures", failures)
+
+    def asked(path: str) -> int:
+        before = Flaky.asked
+        with pytest.raises(UnreachableError):
+            files.read(path)
+        return Flaky.asked - before
+
+    patient = asked("flaky://x/a")
+    assert [asked("flaky://x/a") for _ in range(4)] == [patient, patient, 1, 1]
+    assert asked("flaky://y/a") == patient  # another host
+    failures.clear()
+    assert files.read("flaky://x/a") == b"content"
+    failures += [ConnectionResetError()] * 100
+    assert asked("flaky://x/a") == patient
 
 
 @pytest.mark.usefixtures("impatient")
