@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
 WAV_HEADER_BYTES = 44
+MOST_SAMPLES = (2**32 - 1 - WAV_HEADER_BYTES) // 2
 COLUMNS = ("path", "duration", "transcription", "offset", "speaker")
 
 
@@ -60,6 +61,8 @@ class SplitWriter:
 
     def add(self, pcm: NDArray[np.int16], transcription: str, speaker: str) -> None:
         """Appends one utterance: 16 kHz int16 samples and its normalised text."""
+        if self._samples + len(pcm) > MOST_SAMPLES:
+            raise ValueError(f"{self._wav}: a WAV file holds no more than 37 hours")
         self._file.writeframes(pcm.astype("<i2").tobytes())
         duration, offset = len(pcm) / SAMPLE_RATE, self._samples / SAMPLE_RATE
         self._rows.append(Row(self._wav.name, duration, transcription, offset, speaker))

@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> None:
         default=[],
         help="more for rhvoice to read: a sentence a line, .txt or .txt.xz",
     )
-    parser.add_argument("--rhvoice-hours", type=float, default=60.0)
+    parser.add_argument("--rhvoice-hours", type=float, default=36.0)
     for part, (_, hours) in SYNTHETIC.items():
         parser.add_argument(f"--{part}-hours", type=float, default=hours)
     chosen = parser.parse_args(arguments)
