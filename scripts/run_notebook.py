@@ -11,14 +11,14 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 
+from gigaam.bulk.environment import environment
 from scripts.drawing import ROOT
 
 NOTEBOOK = ROOT / "inference_example.ipynb"
@@ -46,8 +46,7 @@ def executed(notebook: Any, directory: Path) -> Any:
     return _normalised(fresh)
 
 
-@contextmanager
-def _environment(directory: Path) -> Iterator[None]:
+def _environment(directory: Path) -> AbstractContextManager[None]:
     """What the kernel is started with: this copy of the package, no network, no traces at home."""
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     changes = {
@@ -56,16 +55,7 @@ def _environment(directory: Path) -> Iterator[None]:
         "IPYTHONDIR": str(directory / ".ipython"),
         "JUPYTER_RUNTIME_DIR": str(directory / ".jupyter"),
     }
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    return environment(changes)
 
 
 def _normalised(notebook: Any) -> Any:

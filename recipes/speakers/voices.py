@@ -11,10 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import av
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from gigaam.dataset.text import normalize_text
 from recipes.speakers import synthetic
@@ -22,6 +20,7 @@ from recipes.speakers.packages import DOCUMENTS, SOUNDS
 from recipes.speakers.speech import RANGE_DB, RATE, dynamic_range, gain_to_level, trim
 from recipes.tiny import festvox, prompts
 from recipes.tiny.manifest import read_wav
+from recipes.tiny.sound import decoded, resampled
 
 Sex = Literal["f", "m"]
 Source = Literal["real", "warped", "synthetic"]
@@ -138,14 +137,7 @@ def read_texts(packages: Path, language: str) -> dict[str, str]:
 
 def read_any(path: Path) -> NDArray[np.int16]:
     """The samples of a sound file of any rate, int16 [n], 16 kHz; empty if it holds none."""
-    kind = None if path.suffix == ".wav" else path.suffix[1:]
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-    with av.open(str(path), format=kind) as container:
-        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-    if not frames:
-        return np.zeros(0, np.int16)
-    frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    return decoded(str(path), None if path.suffix == ".wav" else path.suffix[1:])
 
 
 def warped(voice: Voice, speed: float, sex: Sex) -> Voice:
@@ -157,8 +149,7 @@ def warped(voice: Voice, speed: float, sex: Sex) -> Voice:
 def _warp(voice: Voice, speed: float, packages: Path) -> Iterable[Said]:
     ratio = 1 / Fraction(speed).limit_denominator(100)
     for samples, text in voice.say(packages):
-        played = resample_poly(samples.astype(np.float32), ratio.numerator, ratio.denominator)
-        yield np.clip(np.rint(played), -32768, 32767).astype(np.int16), text
+        yield resampled(samples, ratio), text
 
 
 def _announcer(

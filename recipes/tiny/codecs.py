@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import random
-import subprocess
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.tiny.manifest import SAMPLE_RATE
+from recipes.tiny.sound import RAW, decoded, sox
 
 Format = Literal["ogg", "mp3", "gsm"]
 
@@ -47,22 +47,13 @@ def _through_ffmpeg(pcm: NDArray[np.int16], format: Format, bits_s: int) -> NDAr
         frame.sample_rate = SAMPLE_RATE
         for packet in (*stream.encode(frame), *stream.encode(None)):
             container.mux(packet)
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     file.seek(0)
-    with av.open(file, format=format) as container:
-        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-    frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    return decoded(file, format)
 
 
 def _through_gsm(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
-    raw = ["-t", "raw", "-e", "signed", "-b", "16", "-c", "1", "-r", str(SAMPLE_RATE)]
-    to_gsm = ["sox", "-G", "-D", *raw, "-", "-t", "gsm", "-r", "8000", "-"]
-    gsm = subprocess.run(to_gsm, input=pcm.tobytes(), capture_output=True, check=True).stdout
-    # Dither (which -D leaves out) would be another each time.
-    from_gsm = ["sox", "-D", "-t", "gsm", "-r", "8000", "-", *raw, "-"]
-    heard = subprocess.run(from_gsm, input=gsm, capture_output=True, check=True).stdout
-    return np.frombuffer(heard, "<i2")
+    gsm = ("-t", "gsm", "-r", "8000", "-")
+    return np.frombuffer(sox(sox(pcm.tobytes(), "-G", *RAW, *gsm), *gsm, *RAW), "<i2")
 
 
 def _of_length(pcm: NDArray[np.int16], n: int) -> NDArray[np.int16]:

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from recipes.tiny.manifest import SAMPLE_RATE, SplitWriter
 from recipes.tiny.sentences import HeldOutTexts, Line, sample_phrase
+from recipes.tiny.sound import decoded
 
 VARIANTS = (
     # female
@@ -100,15 +100,7 @@ def say(text: str, *options: str) -> NDArray[np.int16]:
     """A text spoken by espeak-ng with these options, 16 kHz int16 [samples]."""
     command = ["espeak-ng", *options, "--stdin", "--stdout"]
     spoken = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
-    return _resample(spoken.stdout)
-
-
-def _resample(wav: bytes) -> NDArray[np.int16]:
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    with av.open(io.BytesIO(wav), format="wav") as container:
-        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-    frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    return decoded(io.BytesIO(spoken.stdout), "wav")
 
 
 def write_split(

@@ -7,11 +7,11 @@ made. Every part can be made again; the same packages and texts give the same fi
 from __future__ import annotations
 
 import argparse
-import lzma
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from gigaam.ngrams.texts import read_lines
 from recipes.tiny import (
     clean_voice,
     espeak,
@@ -68,9 +68,8 @@ def prepare_rhvoice(output: Path, texts: Sequence[Path], hours: float, processes
 
 
 def read_text(path: Path) -> Iterator[str]:
-    """The lines of a text, which may be compressed with xz."""
-    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open() as file:
-        yield from map(str.strip, file)
+    """The lines of a text, which may be compressed."""
+    return map(str.strip, read_lines(path))
 
 
 def read_games(output: Path) -> Iterator[str]:

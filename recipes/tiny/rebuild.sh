@@ -10,7 +10,8 @@ folder=$1 minutes=${2:-140}
 
 apt-get install -y festvox-ru asterisk-core-sounds-ru asterisk-core-sounds-ru-g722 \
     fortunes-ru espeak-ng festival sox wine64 gcc-mingw-w64-x86-64
-pip install wordfreq silero-stress
+pip install wordfreq
+pip install --no-deps silero-stress # it needs torch alone, and must not bring another
 for part in real irina rhvoice festival games words espeak; do
     [ -e "$folder/data/$part.done" ] && continue
     # shellcheck disable=SC2086  # several names

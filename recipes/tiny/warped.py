@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recipes.tiny.manifest import SAMPLE_RATE, SplitWriter, read_rows, split_waveform
+from recipes.tiny.sound import RAW, sox
 
 WARPS = (0.86, 1.16)
 
 
 def warp(pcm: NDArray[np.int16], factor: float) -> NDArray[np.int16]:
     """Formants and pitch `factor` times as high, the tempo as it was; int16 [n], 16 kHz."""
-    raw = ["-t", "raw", "-e", "signed", "-b", "16", "-c", "1", "-r", str(SAMPLE_RATE), "-"]
-    effects = ["speed", str(factor), "rate", str(SAMPLE_RATE), "tempo", "-s", f"{1 / factor:.5f}"]
-    command = ["sox", "-G", "-D", *raw, *raw, *effects]
-    heard = subprocess.run(command, input=pcm.tobytes(), capture_output=True, check=True).stdout
-    return np.frombuffer(heard, "<i2")
+    effects = ("speed", str(factor), "rate", str(SAMPLE_RATE), "tempo", "-s", f"{1 / factor:.5f}")
+    return np.frombuffer(sox(pcm.tobytes(), "-G", *RAW, *RAW, *effects), "<i2")
 
 
 def write_split(directory: Path, name: str, of: list[str]) -> None:
